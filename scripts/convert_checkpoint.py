@@ -1,0 +1,10 @@
+"""Convert a pre-trained encoder of RSPNet, VCOP or Pace.
+
+python scripts/convert_checkpoint.py --source rspnet --checkpoint model_best_c3d_200epoch.pth.tar \
+    --output_dir ENCODER
+"""
+
+from hf_selfdistill.commands.convert_checkpoint import main
+
+if __name__ == "__main__":
+    main()

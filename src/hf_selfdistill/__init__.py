@@ -1,0 +1,41 @@
+"""Fine-tune pre-trained video encoders without forgetting: self-distillation (Zhou et al., arXiv 2205.00506).
+
+Importing the package makes its encoders known to transformers' Auto classes and to
+`pipeline("video-classification")`. Everything else is loaded when it is first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from hf_selfdistill import models as models
+
+_PUBLIC = {
+    "C3DConfig": "models",
+    "C3DForVideoClassification": "models",
+    "C3DModel": "models",
+    "C3DVideoProcessor": "models",
+    "R2Plus1DConfig": "models",
+    "R2Plus1DForVideoClassification": "models",
+    "R2Plus1DModel": "models",
+    "SelfDistillationArguments": "self_distillation.arguments",
+    "SelfDistillationTrainer": "self_distillation.trainer",
+    "TeacherRefreshCallback": "self_distillation.callbacks",
+    "VideoDecodingError": "data.decoding",
+    "load_video_dataset": "data.datasets",
+    "read_frames": "data.decoding",
+    "self_distillation_loss": "self_distillation.loss",
+}
+
+__all__ = sorted(_PUBLIC)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_PUBLIC[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

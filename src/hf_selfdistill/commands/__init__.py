@@ -1,0 +1,1 @@
+"""What a script does: parse, build, run, report."""

@@ -1,0 +1,164 @@
+"""Command lines: dataclasses, a YAML file under the flags, a help that fits on two screens, errors of one line."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, NoReturn
+
+import yaml
+from transformers import HfArgumentParser, TrainingArguments
+
+__all__ = ["CommandParser", "user_errors"]
+
+logger = logging.getLogger(__name__)
+
+# Of the more than a hundred fields of TrainingArguments, those that most runs set.
+MOST_USED = (
+    "output_dir",
+    "num_train_epochs",
+    "learning_rate",
+    "per_device_train_batch_size",
+    "per_device_eval_batch_size",
+    "gradient_accumulation_steps",
+    "optim",
+    "weight_decay",
+    "max_grad_norm",
+    "warmup_steps",
+    "bf16",
+    "torch_compile",
+    "eval_strategy",
+    "save_strategy",
+    "save_total_limit",
+    "load_best_model_at_end",
+    "resume_from_checkpoint",
+    "dataloader_num_workers",
+    "logging_steps",
+    "report_to",
+    "push_to_hub",
+    "seed",
+)
+
+
+class CommandParser(HfArgumentParser):
+    """Parses dataclasses from flags and `--config file.yaml`; flags win over the file.
+
+    Args:
+        dataclass_types: as HfArgumentParser's.
+        description: what the command does.
+        defaults: where the command's defaults differ from the dataclasses'.
+        positional: name and help of a list of positional arguments, handed back as the last value of `parse`.
+    """
+
+    def __init__(
+        self,
+        *dataclass_types: Any,
+        description: str,
+        defaults: dict[str, Any] | None = None,
+        positional: tuple[str, str] | None = None,
+    ) -> None:
+        super().__init__(dataclass_types, description=description, allow_abbrev=False)
+        self.set_defaults(**(defaults or {}))
+        self.positional = positional
+        if positional is not None:
+            self.add_argument(positional[0], nargs="+", help=positional[1])
+        self.add_argument("--config", help="YAML file of flags; flags of the command line win.")
+
+    def parse(self, argv: Sequence[str] | None = None) -> tuple[Any, ...]:
+        """The dataclasses filled in; exits with one line where an argument is wrong or unknown."""
+        argv = list(sys.argv[1:] if argv is None else argv)
+        try:
+            *filled, rest = self.parse_args_into_dataclasses(_config_flags(argv) + argv)
+        except (ValueError, TypeError, OSError) as error:
+            self.error(str(error))
+        return (*filled, getattr(rest, self.positional[0])) if self.positional else tuple(filled)
+
+    def parse_args_into_dataclasses(self, args: Sequence[str], **kwargs: Any) -> tuple[Any, ...]:
+        """As the base class's, with the arguments of no dataclass always last."""
+        namespace = self.parse_args(args)
+        filled = []
+        for dataclass_type in self.dataclass_types:
+            names = {field.name for field in dataclasses.fields(dataclass_type) if field.init}
+            filled.append(dataclass_type(**{name: vars(namespace).pop(name) for name in names}))
+        return (*filled, namespace)
+
+    def error(self, message: str) -> NoReturn:
+        """One line, no page of usage above it."""
+        sys.stderr.write(f"{self.prog}: error: {' '.join(message.split())}\n")
+        sys.exit(2)
+
+    def format_help(self) -> str:
+        """Own fields by dataclass, and of TrainingArguments the most used."""
+        lines = [f"usage: {self.prog} [--flag value …]" + (f" {self.positional[0]} …" if self.positional else "")]
+        lines += ["", str(self.description), ""]
+        if self.positional:
+            lines += [f"  {self.positional[0]:32}{self.positional[1]}", ""]
+        lines += [f"  {'--config FILE':32}YAML file of flags; flags of the command line win.", ""]
+        inherited = {field.name for field in dataclasses.fields(TrainingArguments)}
+        for dataclass_type in self.dataclass_types:
+            fields = dataclasses.fields(dataclass_type)
+            trains = issubclass(dataclass_type, TrainingArguments)
+            lines += self._section(
+                dataclass_type, [f for f in fields if f.init and not (trains and f.name in inherited)]
+            )
+            if trains:
+                shown = [f for name in MOST_USED for f in fields if f.name == name]
+                lines += ["the most used of transformers.TrainingArguments, all of which are taken:"]
+                lines += [self._line(field) for field in shown] + [""]
+        return "\n".join(lines)
+
+    def _section(self, dataclass_type: Any, fields: Sequence[dataclasses.Field[Any]]) -> list[str]:
+        title = (dataclass_type.__doc__ or "").split("\n")[0].rstrip(".")
+        return [f"{title}:", *(self._line(field) for field in fields), ""] if fields else []
+
+    def _line(self, field: dataclasses.Field[Any]) -> str:
+        action = self._option_string_actions[f"--{field.name}"]
+        text = " ".join(str(field.metadata.get("help", "")).split())
+        first = text.split(". ")[0].rstrip(".") if len(text) > 120 else text.rstrip(".")
+        choices = f" {{{','.join(map(str, action.choices))}}}" if action.choices and len(action.choices) < 6 else ""
+        required = (
+            " (required)" if action.required else "" if action.default is None else f" (default: {action.default})"
+        )
+        return f"  {'--' + field.name:32}{first[:150]}{choices}{required}"
+
+
+def _config_flags(argv: Sequence[str]) -> list[str]:
+    """The YAML file named by `--config` as flags."""
+    files = [b for a, b in pairwise(argv) if a == "--config"]
+    files += [a.removeprefix("--config=") for a in argv if a.startswith("--config=")]
+    if not files:
+        return []
+    file = Path(files[-1])
+    if not file.is_file():
+        raise ValueError(f"--config {file}: no such file")
+    try:
+        values = yaml.safe_load(file.read_text()) or {}
+    except yaml.YAMLError as error:
+        raise ValueError(f"--config {file}: not YAML ({' '.join(str(error).split())})") from error
+    if not isinstance(values, dict):
+        raise ValueError(f"--config {file}: expected lines of `flag: value`")
+    flags: list[str] = []
+    for name, value in values.items():
+        if value is not None:
+            flags += [f"--{name}", *([str(v) for v in value] if isinstance(value, list) else [_text(value)])]
+    return flags
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value) if isinstance(value, dict) else str(value)
+
+
+@contextmanager
+def user_errors() -> Iterator[None]:
+    """Ends a command with one line, not a traceback, where the input or the arguments are wrong."""
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        logger.debug("where it happened:", exc_info=True)
+        sys.exit(f"error: {' '.join(str(error).split())}")

@@ -1,0 +1,109 @@
+"""From the name of a data set to clips."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal, Optional
+
+import datasets
+import torch
+from transformers import BaseVideoProcessor, PreTrainedModel
+
+from hf_selfdistill.commands.models import frames_per_clip
+from hf_selfdistill.data.clips import TestingClips, TrainingClips
+from hf_selfdistill.data.datasets import load_video_dataset
+from hf_selfdistill.data.sampling import clip_sampler
+from hf_selfdistill.data.transforms import ClipProcessor, training_augmentation
+
+__all__ = ["AugmentationArguments", "DatasetArguments", "balanced_class_weights", "testing_clips", "training_clips"]
+
+
+@dataclass
+class DatasetArguments:
+    """Data."""
+
+    dataset: str = field(
+        metadata={"help": "ucf101 or hmdb51 (those layouts, any classes), folder, csv, moving_shapes, or a Hub name."}
+    )
+    dataset_root: Optional[str] = field(  # noqa: UP045 - HfArgumentParser's form
+        default=None, metadata={"help": "Folder of the videos."}
+    )
+    annotations: Optional[str] = field(  # noqa: UP045
+        default=None, metadata={"help": "Folder of the official lists, or the CSV file (video,label[,group][,split])."}
+    )
+    split: int = field(default=1, metadata={"help": "Which of the official splits: 1, 2 or 3."})
+    validation_fraction: float = field(
+        default=0.1, metadata={"help": "Share of the training videos, in whole groups, kept for validation."}
+    )
+    frame_stride: int = field(default=1, metadata={"help": "Take every n-th frame."})
+    target_fps: Optional[float] = field(  # noqa: UP045
+        default=None, metadata={"help": "Draw clips at this frame rate, whatever the videos' own."}
+    )
+    max_unreadable: float = field(
+        default=0.05, metadata={"help": "Share of videos that may be unreadable; they are left out and listed."}
+    )
+
+    def load(self) -> datasets.DatasetDict:
+        """`train`, `validation` and `test`.
+
+        Raises:
+            ValueError: the data set, its lists or its files are not as they should be.
+        """
+        return load_video_dataset(
+            self.dataset, self.dataset_root, self.annotations, self.split, self.validation_fraction
+        )
+
+
+@dataclass
+class AugmentationArguments:
+    """Training and validation clips."""
+
+    min_crop_area: float = field(default=0.25, metadata={"help": "Smallest random crop, as a share of the frame."})
+    flip_probability: float = field(
+        default=0.5, metadata={"help": "Of mirroring a clip; 0 where left and right are part of the class."}
+    )
+    eval_num_clips: int = field(default=1, metadata={"help": "Clips per video in validation; 1 is the centre."})
+    class_weights: Optional[Literal["balanced"]] = field(  # noqa: UP045
+        default=None, metadata={"help": "Weigh rare classes more, by the inverse of their frequency:"}
+    )
+    max_train_samples: Optional[int] = field(  # noqa: UP045
+        default=None, metadata={"help": "Train on this many videos, drawn with the seed."}
+    )
+
+
+def training_clips(
+    records: datasets.Dataset,
+    model: PreTrainedModel,
+    processor: BaseVideoProcessor,
+    data: DatasetArguments,
+    augmentation: AugmentationArguments,
+    seed: int,
+) -> TrainingClips:
+    """One random, augmented clip per video and epoch, as the model takes it."""
+    if augmentation.max_train_samples is not None:
+        if augmentation.max_train_samples < 1:
+            raise ValueError(f"--max_train_samples is {augmentation.max_train_samples}; it must be at least 1")
+        records = records.shuffle(seed).select(range(min(augmentation.max_train_samples, len(records))))
+    augment = training_augmentation(
+        ClipProcessor.size_of(processor), augmentation.min_crop_area, augmentation.flip_probability
+    )
+    sampler = clip_sampler(None, frames_per_clip(model.config), data.frame_stride, data.target_fps)
+    return TrainingClips(records, sampler, ClipProcessor(processor, augment), seed, model.main_input_name)
+
+
+def testing_clips(
+    records: datasets.Dataset,
+    model: PreTrainedModel,
+    processor: BaseVideoProcessor,
+    data: DatasetArguments,
+    num_clips: int,
+) -> TestingClips:
+    """Evenly spaced centre crops of each video, as the model takes them."""
+    sampler = clip_sampler(num_clips, frames_per_clip(model.config), data.frame_stride, data.target_fps)
+    return TestingClips(records, sampler, ClipProcessor(processor), model.main_input_name)
+
+
+def balanced_class_weights(records: datasets.Dataset) -> torch.Tensor:
+    """`(classes,)`: videos / (classes · videos of the class), 1 on average over the videos."""
+    counts = torch.bincount(torch.tensor(records["label"][:]), minlength=records.features["label"].num_classes)
+    return len(records) / (len(counts) * counts.clamp(min=1))

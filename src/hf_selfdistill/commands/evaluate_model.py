@@ -1,0 +1,108 @@
+"""Test a fine-tuned video classifier as the paper does."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from accelerate.utils import gather_object
+from transformers import Trainer, TrainingArguments
+
+from hf_selfdistill.commands.arguments import CommandParser, user_errors
+from hf_selfdistill.commands.datasets import DatasetArguments, testing_clips
+from hf_selfdistill.commands.models import load_for_inference
+from hf_selfdistill.data.callbacks import UnreadableVideosCallback
+from hf_selfdistill.data.clips import collate_clips
+from hf_selfdistill.evaluation.multi_clip import MultiClipAccuracy, rows_of_videos
+
+__all__ = ["TestArguments", "evaluate_model", "main"]
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class TestArguments:
+    """Test."""
+
+    __test__ = False  # no test for pytest to collect
+
+    model_name_or_path: str = field(metadata={"help": "A fine-tuned model: a folder, or a name on the Hub."})
+    num_clips: int = field(default=10, metadata={"help": "Evenly spaced clips per video; 1 is the centre."})
+    part: Literal["test", "validation", "train"] = field(default="test", metadata={"help": "Part of the data set."})
+    output_file: str = field(default="evaluation.json", metadata={"help": "Where the results go."})
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """The command behind `scripts/evaluate_model.py`."""
+    parser = CommandParser(
+        TestArguments,
+        DatasetArguments,
+        TrainingArguments,
+        description="Test a fine-tuned video classifier: several clips per video, logits averaged.",
+        defaults={"per_device_eval_batch_size": 4},
+    )
+    with user_errors():
+        test, data, args = parser.parse(argv)
+        logging.basicConfig(format="%(message)s", level=logging.INFO if args.should_log else logging.ERROR)
+        results = evaluate_model(test, data, args)
+        if args.should_save:
+            Path(test.output_file).parent.mkdir(parents=True, exist_ok=True)
+            Path(test.output_file).write_text(json.dumps(results, indent=2, ensure_ascii=False) + "\n")
+        logger.info(
+            "%(protocol)s: video top-1 %(video_top1).4f, top-5 %(video_top5).4f; clip top-1 %(clip_top1).4f, "
+            "top-5 %(clip_top5).4f; %(num_videos)d videos",
+            results,
+        )
+
+
+def evaluate_model(test: TestArguments, data: DatasetArguments, args: TrainingArguments) -> dict[str, Any]:
+    """Accuracies, the protocol, and the videos that could not be read.
+
+    Raises:
+        ValueError: the data set and the model do not fit, or too many videos can't be read.
+        OSError: there is no such model.
+    """
+    records = data.load()[test.part]
+    labels = records.features["label"].names
+    model, processor = load_for_inference(test.model_name_or_path)
+    known = [model.config.id2label[index] for index in range(model.config.num_labels)]
+    if known != labels:
+        raise ValueError(
+            f"{test.model_name_or_path} knows the classes {', '.join(known[:5])} … ({len(known)}), the data set has "
+            f"{', '.join(labels[:5])} … ({len(labels)}); test a model on the classes that it was fine-tuned on"
+        )
+    if len(records) == 0:
+        raise ValueError(f"the {test.part} part of {data.dataset} is empty")
+    clips = testing_clips(records, model, processor, data, test.num_clips)
+    unreadable = UnreadableVideosCallback(clips, most=data.max_unreadable)
+    accuracy = MultiClipAccuracy(labels)
+    trainer = Trainer(
+        model,
+        args,
+        data_collator=collate_clips,
+        compute_metrics=accuracy,
+        preprocess_logits_for_metrics=rows_of_videos,
+    )
+    prediction = trainer.predict(clips, metric_key_prefix="")
+    unreadable.check()
+    failed = gather_object(unreadable.failures)
+    results = {name.removeprefix("_"): value for name, value in prediction.metrics.items()}
+    trainer.end()
+    return {
+        **{name: results[name] for name in ("video_top1", "video_top5", "clip_top1", "clip_top5", "num_videos")},
+        "protocol": protocol(test, data, clips),
+        "per_class": accuracy.per_class(prediction),
+        "failed": failed,
+    }
+
+
+def protocol(test: TestArguments, data: DatasetArguments, clips: Any) -> str:
+    """In words, what a figure was measured on."""
+    frames = len(clips.sampler(1, 1.0)[0])
+    rate = f"{data.target_fps:g} fps" if data.target_fps is not None else f"stride {data.frame_stride}"
+    where = f"{data.dataset} split {data.split} {test.part}"
+    return f"{where}, {test.num_clips} clips of {frames} frames, {rate}, centre crop, mean of logits"

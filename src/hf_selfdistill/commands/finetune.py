@@ -1,0 +1,97 @@
+"""Fine-tune a video classifier with self-distillation."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import transformers
+from accelerate.utils import gather_object
+
+from hf_selfdistill.commands.arguments import CommandParser, user_errors
+from hf_selfdistill.commands.checkpoints import checkpoint_to_resume
+from hf_selfdistill.commands.datasets import (
+    AugmentationArguments,
+    DatasetArguments,
+    balanced_class_weights,
+    testing_clips,
+    training_clips,
+)
+from hf_selfdistill.commands.models import ModelArguments, load_classifier
+from hf_selfdistill.data.callbacks import EpochCallback, UnreadableVideosCallback
+from hf_selfdistill.data.clips import collate_clips
+from hf_selfdistill.evaluation.multi_clip import MultiClipAccuracy, rows_of_videos
+from hf_selfdistill.self_distillation.arguments import SelfDistillationArguments
+from hf_selfdistill.self_distillation.loss import ClassificationLoss
+from hf_selfdistill.self_distillation.trainer import SelfDistillationTrainer
+
+__all__ = ["build_trainer", "main"]
+
+logger = logging.getLogger(__name__)
+
+DEFAULTS = {"logging_steps": 10, "save_strategy": "epoch", "save_total_limit": 2}
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """The command behind `scripts/finetune.py`."""
+    parser = CommandParser(
+        ModelArguments,
+        DatasetArguments,
+        AugmentationArguments,
+        SelfDistillationArguments,
+        description="Fine-tune a video classifier with self-distillation (Zhou et al., arXiv 2205.00506).",
+        defaults=DEFAULTS,
+    )
+    with user_errors():
+        model_args, data, augmentation, args = parser.parse(argv)
+        logging.basicConfig(format="%(message)s", level=logging.INFO if args.should_log else logging.ERROR)
+        trainer, unreadable = build_trainer(model_args, data, augmentation, args)
+        run(trainer, unreadable)
+
+
+def build_trainer(
+    model_args: ModelArguments,
+    data: DatasetArguments,
+    augmentation: AugmentationArguments,
+    args: SelfDistillationArguments,
+) -> tuple[SelfDistillationTrainer, UnreadableVideosCallback]:
+    """Everything in place, nothing trained yet; raises ValueError or OSError where something is wrong."""
+    transformers.set_seed(args.seed)
+    records = data.load()
+    labels = records["train"].features["label"].names
+    model, processor = load_classifier(model_args, labels)
+    args.resume_from_checkpoint = checkpoint_to_resume(args.resume_from_checkpoint, args.output_dir, model.config)
+    train = training_clips(records["train"], model, processor, data, augmentation, args.seed)
+    validation = testing_clips(records["validation"], model, processor, data, augmentation.eval_num_clips)
+    unreadable = UnreadableVideosCallback(train, validation, most=data.max_unreadable)
+    weights = balanced_class_weights(train.records) if augmentation.class_weights else None
+    trainer = SelfDistillationTrainer(
+        model,
+        args,
+        compute_loss_func=ClassificationLoss(weights, args.label_smoothing_factor),
+        train_dataset=train,
+        eval_dataset=validation if len(validation) else None,
+        data_collator=collate_clips,
+        processing_class=processor,
+        compute_metrics=MultiClipAccuracy(labels),
+        preprocess_logits_for_metrics=rows_of_videos,
+        callbacks=[EpochCallback(train), unreadable],
+    )
+    return trainer, unreadable
+
+
+def run(trainer: SelfDistillationTrainer, unreadable: UnreadableVideosCallback) -> None:
+    """Train, save, evaluate on the validation part, and say where the model is."""
+    metrics = trainer.train(resume_from_checkpoint=trainer.args.resume_from_checkpoint).metrics
+    trainer.save_model()
+    trainer.save_state()
+    if trainer.eval_dataset is not None:
+        metrics |= trainer.evaluate()
+    metrics["unreadable"] = gather_object(unreadable.failures)
+    trainer.save_metrics("all", metrics)
+    trainer.create_model_card()
+    if trainer.args.push_to_hub:
+        trainer.push_to_hub()
+    logger.info("The fine-tuned model is in %s", Path(trainer.args.output_dir).resolve())
+    trainer.end()

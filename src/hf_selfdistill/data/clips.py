@@ -1,0 +1,154 @@
+"""From records (video, label, group) to clips, and from clips to batches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import datasets
+import torch
+from torch.utils.data import Dataset
+
+from hf_selfdistill.data.decoding import VideoDecodingError, VideoReader
+from hf_selfdistill.data.sampling import ClipSampler
+from hf_selfdistill.data.transforms import seeded_draws
+
+__all__ = ["TestingClips", "TrainingClips", "collate_clips"]
+
+ClipTransform = Callable[[torch.Tensor], torch.Tensor]
+"""`(T, C, H, W)` uint8 → `(T, C, h, w)` float, what a model takes."""
+
+UNREADABLE = -100  # the label that cross-entropy and the Trainer's count of clips leave out
+MOST_NEIGHBOURS = 20  # tried in place of a file that can't be read
+
+
+class _VideoClips(Dataset[dict[str, Any]]):
+    """Clips of a data set of videos.
+
+    Workers are processes of their own. What they must learn while they live (the epoch) and what they find out (which
+    files can't be read) is kept in shared memory, so that any Trainer and any number of workers will do.
+    """
+
+    def __init__(self, records: datasets.Dataset, sampler: ClipSampler, transform: ClipTransform) -> None:
+        self.records = records
+        self.sampler = sampler
+        self.transform = transform
+        self._unreadable = torch.zeros(len(records), dtype=torch.bool).share_memory_()
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def read(self, index: int) -> torch.Tensor:
+        """The clips of one video, decoded in one pass: `(K, T, C, H, W)` uint8.
+
+        Raises:
+            VideoDecodingError: the file can't be read.
+        """
+        video = self.records[index]["video"]
+        source = video["bytes"] if video["bytes"] is not None else video["path"]
+        try:
+            with VideoReader(source) as reader:
+                clips = self.sampler(reader.num_frames, reader.fps)
+                frames = reader.read([frame for clip in clips for frame in clip])
+        except VideoDecodingError as error:
+            self._unreadable[index] = True
+            raise VideoDecodingError(video["path"] or f"video {index}", error.reason) from None
+        return frames.unflatten(0, (len(clips), -1))
+
+    def unreadable_indices(self) -> list[int]:
+        """Indices of the videos that some worker of this process failed to read so far."""
+        return self._unreadable.nonzero().flatten().tolist()
+
+    def why_unreadable(self, index: int) -> VideoDecodingError:
+        """The error that reading a video gives."""
+        try:
+            self.read(index)
+        except VideoDecodingError as error:
+            return error
+        return VideoDecodingError(self.records[index]["video"]["path"], "it could not be read before, but can be now")
+
+
+class TrainingClips(_VideoClips):
+    """One random, augmented clip per video and epoch: `pixel_values (T, C, H, W)` and `labels`.
+
+    Every draw depends on (seed, epoch, index) alone. A file that can't be read is replaced by the next one that can,
+    so that batches keep their size and the processes of a distributed run stay in step.
+
+    Args:
+        records: columns `video` and `label`.
+        sampler: see `clip_sampler`.
+        transform: augmentation and normalisation of one clip.
+        seed: of all draws.
+        input_name: the model's name for its clips.
+    """
+
+    def __init__(
+        self,
+        records: datasets.Dataset,
+        sampler: ClipSampler,
+        transform: ClipTransform,
+        seed: int = 0,
+        input_name: str = "pixel_values",
+    ) -> None:
+        super().__init__(records, sampler, transform)
+        self.seed = seed
+        self.input_name = input_name
+        self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
+
+    def set_epoch(self, epoch: int) -> None:
+        """Draw other clips; reaches workers that already run."""
+        self._epoch.fill_(epoch)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        for neighbour in range(index, index + min(MOST_NEIGHBOURS, len(self))):
+            index = neighbour % len(self)
+            with seeded_draws(self.seed, int(self._epoch), index):
+                try:
+                    return {
+                        "labels": self.records[index]["label"],
+                        self.input_name: self.transform(self.read(index)[0]),
+                    }
+                except VideoDecodingError as error:
+                    failure = error
+        raise failure
+
+
+class TestingClips(_VideoClips):
+    """All clips of a video: `pixel_values (K, T, C, H, W)` and `labels (K,)`.
+
+    A file that can't be read gives black clips whose labels say that they count nowhere.
+    """
+
+    __test__ = False  # a data set, not a test for pytest to collect
+
+    def __init__(
+        self,
+        records: datasets.Dataset,
+        sampler: ClipSampler,
+        transform: ClipTransform,
+        input_name: str = "pixel_values",
+    ) -> None:
+        super().__init__(records, sampler, transform)
+        self.input_name = input_name
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        try:
+            clips, label = self.read(index), self.records[index]["label"]
+        except VideoDecodingError:
+            probe = self.sampler(1, 1.0)
+            clips, label = torch.zeros(len(probe), len(probe[0]), 3, 64, 64, dtype=torch.uint8), UNREADABLE
+        return {
+            "labels": torch.full((len(clips),), label),
+            self.input_name: torch.stack([self.transform(clip) for clip in clips]),
+        }
+
+
+def collate_clips(samples: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
+    """Stack samples into a batch.
+
+    Training clips become `pixel_values (B, T, C, H, W)` and `labels (B,)`. The K clips of testing videos are laid out
+    as clips of their own, `(B·K, T, C, H, W)`, which is what models take, while `labels (B, K)` keep one row per
+    video, which is what is counted and gathered.
+    """
+    batch = {name: torch.stack([torch.as_tensor(sample[name]) for sample in samples]) for name in samples[0]}
+    return {name: value.flatten(0, 1) if value.ndim == 6 else value for name, value in batch.items()}

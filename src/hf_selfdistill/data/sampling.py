@@ -1,0 +1,80 @@
+"""Which frames of a video make a clip: pure index arithmetic, as in RSPNet's released code.
+
+All functions return frame indices in `[0, num_frames)`; a video shorter than the clip repeats cyclically. A clip of
+`clip_length` frames at a `stride` of s takes the frames `start + floor(i·s)`; s need not be whole, which is how clips
+are drawn at another frame rate than the video's.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+import torch
+
+__all__ = ["ClipSampler", "center_clip", "clip_sampler", "evenly_spaced_clips", "random_clip"]
+
+ClipSampler = Callable[[int, float], list[list[int]]]
+"""Number of frames and frame rate of a video → the frame indices of each of its clips."""
+
+
+def random_clip(num_frames: int, clip_length: int, stride: float = 1) -> list[int]:
+    """A window at a uniformly random start, drawn from torch's global generator."""
+    starts = _last_start(num_frames, clip_length, stride) + 1
+    return _window(int(torch.randint(starts, ())), num_frames, clip_length, stride)
+
+
+def center_clip(num_frames: int, clip_length: int, stride: float = 1) -> list[int]:
+    """The window in the middle, starting at `(num_frames − span) // 2`."""
+    return _window(_last_start(num_frames, clip_length, stride) // 2, num_frames, clip_length, stride)
+
+
+def evenly_spaced_clips(num_frames: int, clip_length: int, num_clips: int, stride: float = 1) -> list[list[int]]:
+    """`num_clips` windows that start at `round(linspace(0, num_frames − span, num_clips))`, halves to even."""
+    starts = np.linspace(0, _last_start(num_frames, clip_length, stride), num_clips).round().astype(int)
+    return [_window(int(start), num_frames, clip_length, stride) for start in starts]
+
+
+def clip_sampler(
+    num_clips: int | None, clip_length: int, frame_stride: int = 1, target_fps: float | None = None
+) -> ClipSampler:
+    """How the clips of a data set are drawn.
+
+    Args:
+        num_clips: evenly spaced clips per video for testing (1 is the centre), or None for a random one in training.
+        clip_length: frames per clip.
+        frame_stride: take every n-th frame.
+        target_fps: draw at this frame rate, whatever the video's (30 fps drawn at 15 takes every other frame);
+            None keeps the video's own frames.
+
+    Raises:
+        ValueError: a number is not positive.
+    """
+    for name, value in [("num_clips", num_clips), ("clip_length", clip_length), ("frame_stride", frame_stride)]:
+        if value is not None and value < 1:
+            raise ValueError(f"{name} is {value}; it must be at least 1")
+    if target_fps is not None and not target_fps > 0:
+        raise ValueError(f"target_fps is {target_fps}; it must be positive")
+    return partial(_sample, num_clips, clip_length, frame_stride, target_fps)
+
+
+def _sample(
+    num_clips: int | None, clip_length: int, frame_stride: int, target_fps: float | None, num_frames: int, fps: float
+) -> list[list[int]]:
+    stride = frame_stride if target_fps is None else frame_stride * fps / target_fps
+    if num_clips is None:
+        return [random_clip(num_frames, clip_length, stride)]
+    if num_clips == 1:
+        return [center_clip(num_frames, clip_length, stride)]
+    return evenly_spaced_clips(num_frames, clip_length, num_clips, stride)
+
+
+def _last_start(num_frames: int, clip_length: int, stride: float) -> int:
+    span = math.floor((clip_length - 1) * stride) + 1
+    return max(num_frames - span, 0)
+
+
+def _window(start: int, num_frames: int, clip_length: int, stride: float) -> list[int]:
+    return [(start + math.floor(i * stride)) % num_frames for i in range(clip_length)]

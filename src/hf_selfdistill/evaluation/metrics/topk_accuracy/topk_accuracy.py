@@ -1,0 +1,45 @@
+"""Top-k accuracy as a module of the `evaluate` library; load it by the path of its folder, no Hub needed."""
+
+import datasets
+import evaluate
+import numpy as np
+
+_DESCRIPTION = "Share of examples whose class is among the k highest scores; a tie counts against the example."
+
+_KWARGS_DESCRIPTION = """
+Args:
+    predictions: scores, one row of `classes` floats per example (logits or probabilities).
+    references: class indices.
+    k: the values of k; a k above the number of classes counts as that number.
+
+Returns:
+    `{"top1": …, "top5": …}`, fractions of 1; NaN without any example.
+
+Example:
+    >>> metric = evaluate.load("path/to/topk_accuracy")
+    >>> metric.compute(predictions=[[0.1, 0.7, 0.2], [0.5, 0.3, 0.2]], references=[1, 1], k=(1, 2))
+    {'top1': 0.5, 'top2': 1.0}
+"""
+
+
+class TopKAccuracy(evaluate.Metric):
+    """Top-k accuracy from scores."""
+
+    def _info(self) -> evaluate.MetricInfo:
+        return evaluate.MetricInfo(
+            description=_DESCRIPTION,
+            citation="",
+            inputs_description=_KWARGS_DESCRIPTION,
+            features=datasets.Features(
+                {"predictions": datasets.Sequence(datasets.Value("float32")), "references": datasets.Value("int64")}
+            ),
+        )
+
+    def _compute(self, predictions: list, references: list, k: tuple[int, ...] = (1, 5)) -> dict[str, float]:
+        if len(references) == 0:
+            return {f"top{n}": float("nan") for n in k}
+        scores = np.asarray(predictions)
+        correct = np.take_along_axis(scores, np.asarray(references)[:, None], axis=1)
+        # "Not below" counts the class itself; scores that are not numbers are never right.
+        rank = scores.shape[1] - (scores < correct).sum(axis=1)
+        return {f"top{n}": float((rank <= n).mean()) for n in k}

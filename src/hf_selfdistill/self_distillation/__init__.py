@@ -1,0 +1,1 @@
+"""The paper: epoch-wise self-distillation."""

@@ -1,0 +1,132 @@
+"""Algorithm 1 of Zhou et al. (arXiv 2205.00506) as a transformers Trainer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import PreTrainedModel, Trainer
+
+from hf_selfdistill.models.features import FeatureTap
+from hf_selfdistill.self_distillation.arguments import SelfDistillationArguments
+from hf_selfdistill.self_distillation.callbacks import CollapseWarningCallback, TeacherRefreshCallback
+from hf_selfdistill.self_distillation.loss import ClassificationLoss, self_distillation_loss
+from hf_selfdistill.self_distillation.schedule import epoch_schedule
+from hf_selfdistill.self_distillation.teacher import Teacher
+from hf_selfdistill.self_distillation.terms import LossTerms
+
+__all__ = ["SelfDistillationTrainer"]
+
+
+class SelfDistillationTrainer(Trainer):
+    """Fine-tunes any Hugging Face video classifier without letting its encoder drift far from what it was.
+
+    Algorithm 1, for each epoch t: the teacher becomes a frozen copy of the encoder (`TeacherRefreshCallback`); each
+    step minimises L = CE(g(f_θ(x)), y) + λ·D(f_θ(x), f_θ'(x)) (`compute_loss`, Eq. 3). The teacher is in no optimizer
+    and in no saved model; checkpoints carry it as `teacher.safetensors`, so that a resumed run is the same run.
+
+    Logs `ce_loss`, `distill_loss` (D, unweighted) and `feature_std` beside the Trainer's own.
+
+    Args:
+        model: a video classifier whose last layer is named `classifier`.
+        args: the training arguments and the method's own.
+        compute_loss_func: replaces the cross-entropy; as in `Trainer`, it divides by `num_items_in_batch`.
+        kwargs: what `Trainer` takes.
+
+    Raises:
+        ValueError: the model has no layer named `classifier`, or more than one GPU is used by one process.
+    """
+
+    args: SelfDistillationArguments
+
+    def __init__(
+        self,
+        model: PreTrainedModel | nn.Module,
+        args: SelfDistillationArguments,
+        compute_loss_func: Callable[..., torch.Tensor] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if args.n_gpu > 1:
+            raise ValueError(
+                f"one process sees {args.n_gpu} GPUs, and torch.nn.DataParallel does not hand features on; start with "
+                "`accelerate launch` for all of them, or set CUDA_VISIBLE_DEVICES=0 for one"
+            )
+        loss = compute_loss_func or ClassificationLoss(label_smoothing=args.label_smoothing_factor)
+        super().__init__(model, args, compute_loss_func=loss, **kwargs)
+        self.terms = LossTerms()
+        self.teacher = self._make_teacher() if args.distill_weight > 0 else None
+        self.student_features = FeatureTap(self.model)
+        self.add_callback(CollapseWarningCallback())
+
+    def _make_teacher(self) -> Teacher:
+        # Now, because FSDP2 forbids copying a model that it has sharded.
+        teacher = Teacher(self.model, self.args.teacher_norm)
+        teacher.encoder.to(self.args.device)
+        if self.args.torch_compile:
+            teacher.encoder.compile(backend=self.args.torch_compile_backend, mode=self.args.torch_compile_mode)
+        self.add_callback(TeacherRefreshCallback(teacher))
+        return teacher
+
+    def compute_loss(
+        self,
+        model: nn.Module,
+        inputs: dict[str, Any],
+        return_outputs: bool = False,
+        num_items_in_batch: torch.Tensor | int | None = None,
+    ) -> torch.Tensor | tuple[torch.Tensor, Any]:
+        """Eq. 3: cross-entropy plus λ times the distance to the teacher's features of the same clips."""
+        inputs = dict(inputs)  # the Trainer takes the labels out
+        loss, outputs = super().compute_loss(model, inputs, True, num_items_in_batch)
+        features = self.student_features.take()
+        if model.training:
+            share = self._share_of_step(len(features), num_items_in_batch)
+            ce, distance = loss.detach() / share, None
+            if self.teacher is not None:
+                with self.accelerator.autocast():
+                    teacher_features = self.teacher(**inputs)
+                distance = self_distillation_loss(
+                    features, teacher_features, self.args.distill_reduction, self.args.distill_normalize
+                )
+                loss = loss + self.args.distill_weight * share * distance
+            self.terms.add(ce, distance, features)
+        return (loss, outputs) if return_outputs else loss
+
+    def _share_of_step(self, clips: int, num_items_in_batch: torch.Tensor | int | None) -> torch.Tensor | float:
+        """What this batch's mean weighs in the optimiser step: the Trainer's rule for the cross-entropy."""
+        if num_items_in_batch is None:
+            return 1.0
+        ranks = self.accelerator.num_processes if self.args.average_tokens_across_devices else 1
+        return clips * ranks / num_items_in_batch
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Add the loss terms since the last log, averaged over all processes."""
+        if "loss" in logs:
+            logs |= self.terms.pop(self.accelerator)
+        super().log(logs, start_time)
+
+    def create_scheduler(
+        self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None
+    ) -> torch.optim.lr_scheduler.LRScheduler:
+        """The Trainer's, or one constant within each epoch where `epoch_lr_schedule` says so."""
+        name = self.args.epoch_lr_schedule
+        if name is None:
+            return super().create_scheduler(num_training_steps, optimizer)
+        optimizer = optimizer or self.optimizer
+        self.lr_scheduler = epoch_schedule(name, optimizer, num_training_steps, self.args.num_train_epochs)
+        return self.lr_scheduler
+
+    def get_decay_parameter_names(self, model: nn.Module) -> list[str]:
+        """Every parameter, as in the released recipes; the Trainer would exempt some BatchNorms by their names."""
+        return [name for name, _ in model.named_parameters()]
+
+    def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
+        super()._save_optimizer_and_scheduler(output_dir)
+        if self.teacher is not None and self.args.should_save:
+            self.teacher.save(output_dir)
+
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        super()._load_optimizer_and_scheduler(checkpoint)
+        if self.teacher is not None and checkpoint is not None:
+            self.teacher.load(checkpoint)

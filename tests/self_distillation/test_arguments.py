@@ -1,0 +1,30 @@
+import pytest
+
+from hf_selfdistill.self_distillation.arguments import SelfDistillationArguments
+
+
+def test_defaults_are_the_documented_ones(tmp_path):
+    args = SelfDistillationArguments(output_dir=str(tmp_path), use_cpu=True)
+    assert (args.distill_weight, args.distill_reduction, args.distill_normalize) == (100.0, "mean", False)
+    assert (args.teacher_update, args.teacher_norm, args.teacher_ema_decay) == ("epoch", "batch", 0.999)
+    assert (args.max_grad_norm, args.remove_unused_columns) == (1.0, False)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"teacher_update": "emma"}, r"teacher_update is 'emma'; allowed are 'epoch', 'steps', 'ema', 'frozen'"),
+        ({"distill_reduction": "max"}, r"allowed are 'mean', 'sum'"),
+        ({"teacher_norm": "layer"}, r"allowed are 'batch', 'running'"),
+        ({"distill_weight": -1.0}, r"distill_weight is -1.0; λ must be 0"),
+        ({"distill_weight": float("nan")}, r"distill_weight is nan"),
+        ({"teacher_update": "steps"}, r"teacher_update_steps None; the number of steps goes with"),
+        ({"teacher_update_steps": 5}, r"teacher_update is 'epoch' and teacher_update_steps 5"),
+        ({"teacher_update": "steps", "teacher_update_steps": 0}, r"must be at least 1"),
+        ({"teacher_ema_decay": 1.5}, r"teacher_ema_decay is 1.5"),
+        ({"epoch_lr_schedule": "cosine", "max_steps": 5}, r"give num_train_epochs instead of max_steps"),
+    ],
+)
+def test_a_wrong_argument_is_named_with_what_is_allowed(tmp_path, wrong, message):
+    with pytest.raises(ValueError, match=message):
+        SelfDistillationArguments(output_dir=str(tmp_path), use_cpu=True, **wrong)
