@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+import torch
 import transformers
 from accelerate.utils import gather_object
 
@@ -30,7 +31,12 @@ __all__ = ["build_trainer", "main"]
 
 logger = logging.getLogger(__name__)
 
-DEFAULTS = {"logging_steps": 10, "save_strategy": "epoch", "save_total_limit": 2}
+DEFAULTS = {
+    "logging_steps": 10,
+    "save_strategy": "epoch",
+    "save_total_limit": 2,
+    "dataloader_pin_memory": torch.cuda.is_available(),
+}
 
 
 def main(argv: Sequence[str] | None = None) -> None:
