@@ -236,6 +236,13 @@ def test_teacher_is_in_no_optimizer_and_in_no_saved_model(make_trainer, tmp_path
     assert "model.safetensors" in saved and "teacher.safetensors" not in saved
 
 
+def test_evaluation_takes_every_clip_though_training_drops_the_last_batch(make_trainer, random_clips):
+    trainer = make_trainer(eval_dataset=random_clips(5), per_device_eval_batch_size=4, dataloader_drop_last=True)
+    trainer.compute_metrics = lambda prediction: {"clips": len(prediction.label_ids)}
+    assert trainer.evaluate()["eval_clips"] == 5
+    assert trainer.args.dataloader_drop_last
+
+
 def test_every_parameter_is_decayed(make_trainer):
     trainer = make_trainer(weight_decay=0.1)
     trainer.create_optimizer()

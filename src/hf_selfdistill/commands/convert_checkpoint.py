@@ -9,7 +9,7 @@ from typing import Literal
 
 from hf_selfdistill.commands.arguments import CommandParser, user_errors
 from hf_selfdistill.models import C3DVideoProcessor
-from hf_selfdistill.models.conversion import load_foreign_checkpoint
+from hf_selfdistill.models.conversion import PREPROCESSING, load_foreign_checkpoint
 
 __all__ = ["ConversionArguments", "main"]
 
@@ -38,6 +38,6 @@ def main(argv: Sequence[str] | None = None) -> None:
         logging.basicConfig(format="%(message)s", level=logging.INFO)
         model, report = load_foreign_checkpoint(args.checkpoint, args.source)
         model.save_pretrained(args.output_dir)
-        C3DVideoProcessor().save_pretrained(args.output_dir)
+        C3DVideoProcessor(**PREPROCESSING[args.source]).save_pretrained(args.output_dir)
         logger.info("%s", report)
         logger.info("The converted encoder is in %s", args.output_dir)

@@ -15,7 +15,28 @@ from hf_selfdistill.data.datasets import load_video_dataset
 from hf_selfdistill.data.sampling import clip_sampler
 from hf_selfdistill.data.transforms import ClipProcessor, training_augmentation
 
-__all__ = ["AugmentationArguments", "DatasetArguments", "balanced_class_weights", "testing_clips", "training_clips"]
+__all__ = [
+    "AugmentationArguments",
+    "DatasetArguments",
+    "SamplingArguments",
+    "balanced_class_weights",
+    "sampling_rate",
+    "testing_clips",
+    "training_clips",
+]
+
+
+@dataclass
+class SamplingArguments:
+    """Sampling of frames."""
+
+    frame_stride: Optional[int] = field(  # noqa: UP045 - HfArgumentParser's form
+        default=None, metadata={"help": "Take every n-th frame; by default as the model was trained, else 1."}
+    )
+    target_fps: Optional[float] = field(  # noqa: UP045
+        default=None,
+        metadata={"help": "Draw clips at this frame rate; by default as the model was trained, else the video's own."},
+    )
 
 
 @dataclass
@@ -34,10 +55,6 @@ class DatasetArguments:
     split: int = field(default=1, metadata={"help": "Which of the official splits: 1, 2 or 3."})
     validation_fraction: float = field(
         default=0.1, metadata={"help": "Share of the training videos, in whole groups, kept for validation."}
-    )
-    frame_stride: int = field(default=1, metadata={"help": "Take every n-th frame."})
-    target_fps: Optional[float] = field(  # noqa: UP045
-        default=None, metadata={"help": "Draw clips at this frame rate, whatever the videos' own."}
     )
     max_unreadable: float = field(
         default=0.05, metadata={"help": "Share of videos that may be unreadable; they are left out and listed."}
@@ -75,7 +92,7 @@ def training_clips(
     records: datasets.Dataset,
     model: PreTrainedModel,
     processor: BaseVideoProcessor,
-    data: DatasetArguments,
+    sampling: SamplingArguments,
     augmentation: AugmentationArguments,
     seed: int,
 ) -> TrainingClips:
@@ -87,7 +104,7 @@ def training_clips(
     augment = training_augmentation(
         ClipProcessor.size_of(processor), augmentation.min_crop_area, augmentation.flip_probability
     )
-    sampler = clip_sampler(None, frames_per_clip(model.config), data.frame_stride, data.target_fps)
+    sampler = clip_sampler(None, frames_per_clip(model.config), *sampling_rate(processor, sampling))
     return TrainingClips(records, sampler, ClipProcessor(processor, augment), seed, model.main_input_name)
 
 
@@ -95,12 +112,19 @@ def testing_clips(
     records: datasets.Dataset,
     model: PreTrainedModel,
     processor: BaseVideoProcessor,
-    data: DatasetArguments,
+    sampling: SamplingArguments,
     num_clips: int,
 ) -> TestingClips:
     """Evenly spaced centre crops of each video, as the model takes them."""
-    sampler = clip_sampler(num_clips, frames_per_clip(model.config), data.frame_stride, data.target_fps)
+    sampler = clip_sampler(num_clips, frames_per_clip(model.config), *sampling_rate(processor, sampling))
     return TestingClips(records, sampler, ClipProcessor(processor), model.main_input_name)
+
+
+def sampling_rate(processor: BaseVideoProcessor, asked: SamplingArguments) -> tuple[int, float | None]:
+    """Frame stride and frame rate: what is asked for, or what the model was trained with."""
+    kept = processor.to_dict()
+    stride = asked.frame_stride if asked.frame_stride is not None else kept.get("frame_stride", 1)
+    return stride, asked.target_fps if asked.target_fps is not None else kept.get("fps")
 
 
 def balanced_class_weights(records: datasets.Dataset) -> torch.Tensor:

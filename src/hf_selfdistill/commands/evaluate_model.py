@@ -13,8 +13,8 @@ from accelerate.utils import gather_object
 from transformers import Trainer, TrainingArguments
 
 from hf_selfdistill.commands.arguments import CommandParser, user_errors
-from hf_selfdistill.commands.datasets import DatasetArguments, testing_clips
-from hf_selfdistill.commands.models import load_for_inference
+from hf_selfdistill.commands.datasets import DatasetArguments, SamplingArguments, sampling_rate, testing_clips
+from hf_selfdistill.commands.models import frames_per_clip, load_for_inference
 from hf_selfdistill.data.callbacks import UnreadableVideosCallback
 from hf_selfdistill.data.clips import collate_clips
 from hf_selfdistill.evaluation.multi_clip import MultiClipAccuracy, rows_of_videos
@@ -41,14 +41,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = CommandParser(
         TestArguments,
         DatasetArguments,
+        SamplingArguments,
         TrainingArguments,
         description="Test a fine-tuned video classifier: several clips per video, logits averaged.",
         defaults={"per_device_eval_batch_size": 4},
     )
     with user_errors():
-        test, data, args = parser.parse(argv)
+        test, data, sampling, args = parser.parse(argv)
         logging.basicConfig(format="%(message)s", level=logging.INFO if args.should_log else logging.ERROR)
-        results = evaluate_model(test, data, args)
+        results = evaluate_model(test, data, sampling, args)
         if args.should_save:
             Path(test.output_file).parent.mkdir(parents=True, exist_ok=True)
             Path(test.output_file).write_text(json.dumps(results, indent=2, ensure_ascii=False) + "\n")
@@ -59,7 +60,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         )
 
 
-def evaluate_model(test: TestArguments, data: DatasetArguments, args: TrainingArguments) -> dict[str, Any]:
+def evaluate_model(
+    test: TestArguments, data: DatasetArguments, sampling: SamplingArguments, args: TrainingArguments
+) -> dict[str, Any]:
     """Accuracies, the protocol, and the videos that could not be read.
 
     Raises:
@@ -77,7 +80,7 @@ def evaluate_model(test: TestArguments, data: DatasetArguments, args: TrainingAr
         )
     if len(records) == 0:
         raise ValueError(f"the {test.part} part of {data.dataset} is empty")
-    clips = testing_clips(records, model, processor, data, test.num_clips)
+    clips = testing_clips(records, model, processor, sampling, test.num_clips)
     unreadable = UnreadableVideosCallback(clips, most=data.max_unreadable)
     accuracy = MultiClipAccuracy(labels)
     trainer = Trainer(
@@ -94,15 +97,14 @@ def evaluate_model(test: TestArguments, data: DatasetArguments, args: TrainingAr
     trainer.end()
     return {
         **{name: results[name] for name in ("video_top1", "video_top5", "clip_top1", "clip_top5", "num_videos")},
-        "protocol": protocol(test, data, clips),
+        "protocol": protocol(test, data, frames_per_clip(model.config), *sampling_rate(processor, sampling)),
         "per_class": accuracy.per_class(prediction),
         "failed": failed,
     }
 
 
-def protocol(test: TestArguments, data: DatasetArguments, clips: Any) -> str:
+def protocol(test: TestArguments, data: DatasetArguments, frames: int, stride: int, fps: float | None) -> str:
     """In words, what a figure was measured on."""
-    frames = len(clips.sampler(1, 1.0)[0])
-    rate = f"{data.target_fps:g} fps" if data.target_fps is not None else f"stride {data.frame_stride}"
+    rate = f"stride {stride}" if fps is None else f"stride {stride} at {fps:g} fps"
     where = f"{data.dataset} split {data.split} {test.part}"
     return f"{where}, {test.num_clips} clips of {frames} frames, {rate}, centre crop, mean of logits"

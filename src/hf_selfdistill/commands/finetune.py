@@ -15,7 +15,9 @@ from hf_selfdistill.commands.checkpoints import checkpoint_to_resume
 from hf_selfdistill.commands.datasets import (
     AugmentationArguments,
     DatasetArguments,
+    SamplingArguments,
     balanced_class_weights,
+    sampling_rate,
     testing_clips,
     training_clips,
 )
@@ -44,21 +46,23 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = CommandParser(
         ModelArguments,
         DatasetArguments,
+        SamplingArguments,
         AugmentationArguments,
         SelfDistillationArguments,
         description="Fine-tune a video classifier with self-distillation (Zhou et al., arXiv 2205.00506).",
         defaults=DEFAULTS,
     )
     with user_errors():
-        model_args, data, augmentation, args = parser.parse(argv)
+        model_args, data, sampling, augmentation, args = parser.parse(argv)
         logging.basicConfig(format="%(message)s", level=logging.INFO if args.should_log else logging.ERROR)
-        trainer, unreadable = build_trainer(model_args, data, augmentation, args)
+        trainer, unreadable = build_trainer(model_args, data, sampling, augmentation, args)
         run(trainer, unreadable)
 
 
 def build_trainer(
     model_args: ModelArguments,
     data: DatasetArguments,
+    sampling: SamplingArguments,
     augmentation: AugmentationArguments,
     args: SelfDistillationArguments,
 ) -> tuple[SelfDistillationTrainer, UnreadableVideosCallback]:
@@ -68,8 +72,9 @@ def build_trainer(
     labels = records["train"].features["label"].names
     model, processor = load_classifier(model_args, labels)
     args.resume_from_checkpoint = checkpoint_to_resume(args.resume_from_checkpoint, args.output_dir, model.config)
-    train = training_clips(records["train"], model, processor, data, augmentation, args.seed)
-    validation = testing_clips(records["validation"], model, processor, data, augmentation.eval_num_clips)
+    processor.frame_stride, processor.fps = sampling_rate(processor, sampling)  # saved with the model
+    train = training_clips(records["train"], model, processor, sampling, augmentation, args.seed)
+    validation = testing_clips(records["validation"], model, processor, sampling, augmentation.eval_num_clips)
     unreadable = UnreadableVideosCallback(train, validation, most=data.max_unreadable)
     weights = balanced_class_weights(train.records) if augmentation.class_weights else None
     trainer = SelfDistillationTrainer(

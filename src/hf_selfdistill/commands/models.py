@@ -113,9 +113,7 @@ def _config_from_scratch(name: str, overrides: str | None, classes: dict[str, An
         key, _, value = setting.partition("=")
         known = FROM_SCRATCH[name]().to_dict()
         if key not in known or not value:
-            raise ValueError(
-                f"--config_overrides: {setting!r} sets nothing of {name}; one that does: image_size=48"
-            )
+            raise ValueError(f"--config_overrides: {setting!r} sets nothing of {name}; one that does: image_size=48")
         values[key] = yaml.safe_load(f"[{value}]" if isinstance(known[key], list | tuple) else value)
     return FROM_SCRATCH[name](**values, **classes)
 

@@ -6,13 +6,13 @@ import logging
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Optional
 
 import torch
 from tqdm import tqdm
 from transformers import BaseVideoProcessor, PreTrainedModel
 
 from hf_selfdistill.commands.arguments import CommandParser, user_errors
+from hf_selfdistill.commands.datasets import SamplingArguments, sampling_rate
 from hf_selfdistill.commands.models import frames_per_clip, load_for_inference
 from hf_selfdistill.data.decoding import VideoDecodingError, VideoReader
 from hf_selfdistill.data.sampling import ClipSampler, clip_sampler
@@ -28,27 +28,24 @@ class PredictionArguments:
     model_name_or_path: str = field(metadata={"help": "A fine-tuned model: a folder, or a name on the Hub."})
     top_k: int = field(default=5, metadata={"help": "How many classes to show per video."})
     num_clips: int = field(default=10, metadata={"help": "Evenly spaced clips per video, their logits averaged."})
-    frame_stride: int = field(default=1, metadata={"help": "Take every n-th frame, as in training."})
-    target_fps: Optional[float] = field(  # noqa: UP045 - HfArgumentParser's form
-        default=None, metadata={"help": "Draw clips at this frame rate, as in training."}
-    )
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """The command behind `scripts/predict.py`; exit code 1 where some file could not be read."""
     parser = CommandParser(
         PredictionArguments,
+        SamplingArguments,
         description="Classify video files.",
         positional=("videos", "Video files."),
     )
     failed = False
     with user_errors():
-        args, videos = parser.parse(argv)
+        args, sampling, videos = parser.parse(argv)
         logging.basicConfig(format="%(message)s", level=logging.INFO)
         if args.top_k < 1:
             raise ValueError(f"--top_k is {args.top_k}; it must be at least 1")
         model, processor = load_for_inference(args.model_name_or_path)
-        sampler = clip_sampler(args.num_clips, frames_per_clip(model.config), args.frame_stride, args.target_fps)
+        sampler = clip_sampler(args.num_clips, frames_per_clip(model.config), *sampling_rate(processor, sampling))
         for video in tqdm(videos, disable=len(videos) < 10):
             try:
                 scores = predict(video, model, processor, sampler)

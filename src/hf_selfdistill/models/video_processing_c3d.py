@@ -28,7 +28,8 @@ class C3DVideoProcessor(BaseVideoProcessor):
     - returns `pixel_values` (B, T, C, H, W);
     - reads files with PyAV, display rotation applied;
     - samples `num_frames` consecutive frames from the centre of the video instead of spreading them over all of it, as
-      these encoders are trained; a video that is shorter repeats cyclically.
+      these encoders are trained; a video that is shorter repeats cyclically. A `frame_stride`, or a rate `fps`, that a
+      model was fine-tuned with is saved with it and used again.
 
     A video is a path, an http(s) address, or decoded frames (T, C, H, W), best as a uint8 tensor; a batch is a list of
     them. Frames that are sampled already need `do_sample_frames=False`.
@@ -48,6 +49,7 @@ class C3DVideoProcessor(BaseVideoProcessor):
     do_convert_rgb = True
     do_sample_frames = True
     num_frames = 16
+    frame_stride = 1
     model_input_names: ClassVar[list[str]] = ["pixel_values"]
 
     def preprocess(self, videos: Any, **kwargs: Any) -> BatchFeature:
@@ -77,20 +79,17 @@ class C3DVideoProcessor(BaseVideoProcessor):
     def sample_frames(
         self, metadata: VideoMetadata, num_frames: int | None = None, fps: float | None = None, **kwargs: Any
     ) -> list[int]:
-        """Indices of consecutive frames from the centre of a video.
+        """Indices of the clip at the centre of a video.
 
         Args:
-            metadata: of the video; its `total_num_frames` counts.
+            metadata: of the video: `total_num_frames`, and `fps` if clips are drawn at a rate of their own.
             num_frames: frames of the clip; the processor's when not given.
-            fps: not supported, frames are taken at the video's own rate.
+            fps: frames per second of the clip; the processor's when not given, and where that is None the video's own.
             **kwargs: ignored, the other settings of the processor.
-
-        Raises:
-            ValueError: `fps` is given.
         """
-        if fps is not None:
-            raise ValueError(f"fps={fps}: C3DVideoProcessor takes consecutive frames; leave `fps` out.")
-        return center_clip(metadata.total_num_frames, num_frames or self.num_frames)
+        fps = fps or self.fps
+        stride = self.frame_stride * (1 if fps is None else metadata.fps / fps)
+        return center_clip(metadata.total_num_frames, num_frames or self.num_frames, stride)
 
     def fetch_videos(
         self,

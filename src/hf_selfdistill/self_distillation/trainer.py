@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.utils.data import DataLoader
 from transformers import PreTrainedModel, Trainer
 
 from hf_selfdistill.models.features import FeatureTap
@@ -120,6 +121,14 @@ class SelfDistillationTrainer(Trainer):
     def get_decay_parameter_names(self, model: nn.Module) -> list[str]:
         """Every parameter, as in the released recipes; the Trainer would exempt some BatchNorms by their names."""
         return [name for name, _ in model.named_parameters()]
+
+    def get_eval_dataloader(self, eval_dataset: Any = None) -> DataLoader:
+        """Of all clips: `dataloader_drop_last`, which recipes set, is about training batches."""
+        drop_last, self.args.dataloader_drop_last = self.args.dataloader_drop_last, False
+        try:
+            return super().get_eval_dataloader(eval_dataset)
+        finally:
+            self.args.dataloader_drop_last = drop_last
 
     def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
         super()._save_optimizer_and_scheduler(output_dir)

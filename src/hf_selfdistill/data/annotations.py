@@ -1,0 +1,190 @@
+"""The lists that say which video is of which class, group and split: UCF101's, HMDB51's, and CSV files.
+
+Only the lists are read here, the videos need not be there.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+__all__ = [
+    "SPLITS",
+    "VideoEntry",
+    "find_annotations",
+    "read_csv_list",
+    "read_hmdb51_lists",
+    "read_ucf101_lists",
+    "ucf101_group",
+]
+
+SPLITS = {"train": "train", "val": "validation", "validation": "validation", "test": "test"}
+"""What lists and folders call a split → what we call it."""
+
+_UCF101_GROUP = re.compile(r"_(g\d+)_c\d+$")
+_HMDB51_SPLITS = {"0": None, "1": "train", "2": "test"}
+
+
+@dataclass(frozen=True)
+class VideoEntry:
+    """One video as a list names it.
+
+    Attributes:
+        path: relative to the folder of the videos (or absolute, in a CSV file).
+        label: name of its class.
+        group: what it has in common with other videos — the source it was cut from, the person it shows.
+        split: `"train"`, `"validation"` or `"test"`; None where nothing says so.
+    """
+
+    path: str
+    label: str
+    group: str
+    split: str | None
+
+
+def ucf101_group(path: str) -> str:
+    """The group in a file name of UCF101 (`v_Archery_g07_c02.avi` → `g07`); the path itself where there is none."""
+    found = _UCF101_GROUP.search(PurePosixPath(path).stem)
+    return found[1] if found else path
+
+
+def find_annotations(root: Path, annotations: Path | None, pattern: str) -> Path:
+    """The folder of the lists: as given, or else `root` itself or a folder in it that holds a file matching `pattern`.
+
+    Raises:
+        ValueError: no such folder, or more than one.
+    """
+    places = [annotations] if annotations else [root, *sorted(folder for folder in root.iterdir() if folder.is_dir())]
+    found = [place for place in places if any(place.glob(pattern))]
+    if len(found) == 1:
+        return found[0]
+    where = annotations or f"{root} and the folders in it"
+    problem = f"found {pattern} in {' and '.join(map(str, found))}" if found else f"no {pattern} in {where}"
+    raise ValueError(f"{problem}; name the folder that holds the lists with --annotations")
+
+
+def read_ucf101_lists(annotations: Path, split: int = 1) -> tuple[list[str], list[VideoEntry]]:
+    """Read `classInd.txt`, `trainlist0k.txt` and `testlist0k.txt`.
+
+    The class of a video is the folder it is in, its group the `gXX` of its name — without the class: the official
+    lists hold out the same numbers in all classes, and other sets in this layout number their sources across classes.
+
+    Args:
+        annotations: folder of the lists.
+        split: k, official ones are 1, 2 and 3.
+
+    Returns:
+        Names of the classes in the order of `classInd.txt`, and the videos.
+
+    Raises:
+        ValueError: a list is missing, or names a class that is not in `classInd.txt`.
+    """
+    classes = [line.split(maxsplit=1)[-1] for _, line in _lines(annotations / "classInd.txt")]
+    _check_split(split, annotations, "trainlist0{}.txt")
+    entries = []
+    for split_name in ("train", "test"):
+        file = annotations / f"{split_name}list0{split}.txt"
+        for number, line in _lines(file):
+            path = re.sub(r"\s+\d+$", "", line)
+            label = PurePosixPath(path).parent.name
+            if label not in classes:
+                raise ValueError(f"{file}, line {number}: {path!r} lies in no folder named by a class of classInd.txt")
+            entries.append(VideoEntry(path, label, ucf101_group(path), split_name))
+    return classes, entries
+
+
+def read_hmdb51_lists(annotations: Path, split: int = 1) -> tuple[list[str], list[VideoEntry]]:
+    """Read `<class>_test_splitk.txt` of all classes: tag 1 is training, 2 testing, 0 unused.
+
+    The group is the film a video was cut from, the part of its name in front of `_<class>_`
+    (`April_09_brush_hair_u_nm_np1_ba_goo_0.avi` → `April_09`). The official lists keep the films of each class apart,
+    but about 140 films give training videos to one class and test videos to another.
+
+    Args:
+        annotations: folder of the lists.
+        split: k, official ones are 1, 2 and 3.
+
+    Returns:
+        Names of the classes in alphabetical order, and the videos that the split uses.
+
+    Raises:
+        ValueError: there is no list of this split, or a line is not a file name and a tag.
+    """
+    _check_split(split, annotations, "*_test_split{}.txt")
+    suffix = f"_test_split{split}.txt"
+    entries = []
+    classes = sorted(file.name.removesuffix(suffix) for file in annotations.glob(f"*{suffix}"))
+    for label in classes:
+        file = annotations / f"{label}{suffix}"
+        for number, line in _lines(file):
+            name, _, tag = line.rpartition(" ")
+            if not name or tag not in _HMDB51_SPLITS:
+                raise ValueError(f"{file}, line {number}: {line!r} is not a file name and 0, 1 or 2")
+            if split_name := _HMDB51_SPLITS[tag]:
+                name = name.strip()
+                entries.append(VideoEntry(f"{label}/{name}", label, _hmdb51_film(name, label), split_name))
+    return classes, entries
+
+
+def read_csv_list(file: Path) -> tuple[list[str], list[VideoEntry]]:
+    """Read a CSV file with a header and the columns `video,label[,group][,split]`.
+
+    A split is `train`, `val`, `validation` or `test`. Without groups each file is its own.
+
+    Returns:
+        Names of the classes in alphabetical order (in that of numbers, if all are), and the videos.
+
+    Raises:
+        ValueError: the file or a column is missing, a cell is empty or not allowed.
+    """
+    if not file.is_file():
+        raise ValueError(
+            f"{file} is no file; --annotations must name a CSV file with the columns video,label[,group][,split]"
+        )
+    with file.open(encoding="utf-8-sig", newline="") as stream:
+        reader = csv.DictReader(stream)
+        columns = set(reader.fieldnames or ())
+        if not {"video", "label"} <= columns:
+            raise ValueError(
+                f"{file} has the columns {sorted(columns)}; it must have video,label[,group][,split], comma-separated"
+            )
+        entries = [_csv_entry(file, reader.line_num, row) for row in reader]
+    labels = {entry.label for entry in entries}
+    return sorted(labels, key=int if all(label.isdecimal() for label in labels) else None), entries
+
+
+def _csv_entry(file: Path, number: int, row: dict[str, str]) -> VideoEntry:
+    for column in ("video", "label", "group", "split"):
+        if column in row and not row[column]:
+            raise ValueError(f"{file}, line {number}: {column} is empty")
+    if "split" in row and row["split"] not in SPLITS:
+        raise ValueError(f"{file}, line {number}: split is {row['split']!r}; allowed: {', '.join(SPLITS)}")
+    split = SPLITS[row["split"]] if "split" in row else None
+    return VideoEntry(row["video"], row["label"], row.get("group", row["video"]), split)
+
+
+def _hmdb51_film(name: str, label: str) -> str:
+    film = name.rpartition(f"_{label}_")[0]  # the last one: films too are called "rope_climb_…"
+    return film or name
+
+
+def _check_split(split: int, annotations: Path, pattern: str) -> None:
+    """Raise unless `annotations` holds the list of this split."""
+    if any(annotations.glob(pattern.format(split))):
+        return
+    there = [k for k in range(1, 10) if any(annotations.glob(pattern.format(k)))]
+    raise ValueError(
+        f"split is {split}, but {annotations} holds no {pattern.format(split)}; splits that it has: {there}"
+    )
+
+
+def _lines(file: Path) -> Iterator[tuple[int, str]]:
+    """Numbers and contents of the lines that are not empty."""
+    if not file.is_file():
+        raise ValueError(f"{file} is missing; --annotations must name the folder that holds the official lists")
+    for number, line in enumerate(file.read_text(encoding="utf-8-sig").splitlines(), start=1):
+        if line.strip():
+            yield number, line.strip()

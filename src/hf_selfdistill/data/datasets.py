@@ -1,0 +1,173 @@
+"""One call for every data set: UCF101, HMDB51, class folders, CSV lists, the Hub, and the embedded moving shapes."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import datasets
+
+from hf_selfdistill.data.annotations import (
+    VideoEntry,
+    find_annotations,
+    read_csv_list,
+    read_hmdb51_lists,
+    read_ucf101_lists,
+)
+from hf_selfdistill.data.class_folders import scan_class_folders
+from hf_selfdistill.data.hub_dataset import load_hub_dataset
+from hf_selfdistill.data.moving_shapes import LIST_NAME, write_moving_shapes
+from hf_selfdistill.data.splits import check_disjoint, complete_splits
+
+__all__ = ["DATASETS", "load_video_dataset"]
+
+logger = logging.getLogger(__name__)
+
+DATASETS = ("ucf101", "hmdb51", "folder", "csv", "moving_shapes", "videofolder")
+"""The names that `load_video_dataset` knows, besides `owner/name` of the Hub and local folders."""
+
+_NEED_ROOT = ("ucf101", "hmdb51", "folder", "moving_shapes", "videofolder")
+_TAKE_ANNOTATIONS = ("ucf101", "hmdb51", "csv")
+
+
+def load_video_dataset(
+    name: str,
+    root: str | Path | None = None,
+    annotations: str | Path | None = None,
+    split: int = 1,
+    validation_fraction: float = 0.1,
+    seed: int = 0,
+    max_missing_fraction: float = 0.05,
+) -> datasets.DatasetDict:
+    """Load a data set of labelled videos.
+
+    | `name` | `root` | `annotations` |
+    |---|---|---|
+    | `ucf101` | `<Class>/v_<Class>_gXX_cYY.avi` | folder of `classInd.txt`, `trainlist0k.txt`, `testlist0k.txt` |
+    | `hmdb51` | `<class>/<film>_<class>_….avi` | folder of `<class>_test_splitk.txt` |
+    | `folder` | `<class>/*.mp4` or `{train,val,test}/<class>/*.mp4` | – |
+    | `csv` | what relative paths start from; None: the folder of the list | CSV file: `video,label[,group][,split]` |
+    | `moving_shapes` | where they are, or are to be written | – |
+    | `videofolder` | as `datasets` documents it | – |
+    | `owner/name`, a local folder | – | what `datasets.load_dataset` takes |
+
+    The first two mean these layouts, with any classes and file names; their lists may also lie in `root` or in a
+    folder of it. `validation` is cut from the training videos by whole groups, with the share of each class kept as
+    far as whole groups allow, unless the data set brings its own. A missing `test` is cut in the same way, the same
+    one whatever the seed. Splits that share groups are refused; in HMDB51 films count per class, as the official
+    lists have it.
+
+    Args:
+        name: see the table.
+        root: see the table.
+        annotations: see the table.
+        split: which of the official splits.
+        validation_fraction: share of the training videos; with 0 `validation` is empty.
+        seed: chooses the groups of `validation`.
+        max_missing_fraction: share of the videos named by the lists that may be missing. Missing ones are logged and
+            stay in the data set, where whoever reads them counts them as failed.
+
+    Returns:
+        `train`, `validation`, `test` with the columns `video` (`{"path", "bytes"}`, not decoded), `label`
+        (a `ClassLabel` with the names) and `group` (string).
+
+    Raises:
+        ValueError: an argument or a data set that can't be used, and what to do about it.
+    """
+    root = None if root is None else Path(root)
+    annotations = None if annotations is None else Path(annotations)
+    _check_arguments(name, root, annotations, split, validation_fraction)
+    if name not in DATASETS or name == "videofolder":
+        videos, source = load_hub_dataset(name, root), name
+    else:
+        classes, entries, root, source = _read_entries(name, root, annotations, split)
+        _check_entries(entries, source)
+        _check_missing(entries, root, source, max_missing_fraction)
+        videos = _to_dataset_dict(classes, entries, root)
+    check_disjoint(videos, source, per_class=name == "hmdb51")
+    return complete_splits(videos, validation_fraction, seed)
+
+
+def _check_arguments(
+    name: str, root: Path | None, annotations: Path | None, split: int, validation_fraction: float
+) -> None:
+    if name not in DATASETS and "/" not in name and not Path(name).is_dir():
+        raise ValueError(
+            f"unknown data set {name!r}; allowed: {', '.join(DATASETS)}, owner/name on the Hub, or a local folder"
+        )
+    if root is None and name in _NEED_ROOT:
+        raise ValueError(f"data set {name!r} needs the folder of its videos: give --dataset_root")
+    if root is not None and name not in DATASETS:
+        raise ValueError(f"--dataset_root is {root}, but {name!r} is found by its name alone; leave it away")
+    if root is not None and name != "moving_shapes" and not root.is_dir():
+        raise ValueError(f"--dataset_root {root} is not a folder")
+    if annotations is None and name == "csv":
+        raise ValueError("data set 'csv' needs its list: give the CSV file as --annotations")
+    if annotations is not None and name not in _TAKE_ANNOTATIONS:
+        raise ValueError(f"data set {name!r} has no lists; leave --annotations away")
+    if split != 1 and name not in ("ucf101", "hmdb51"):
+        raise ValueError(f"split is {split}, but data set {name!r} has only split 1")
+    if not 0 <= validation_fraction < 1:
+        raise ValueError(f"validation_fraction is {validation_fraction}; it must be at least 0 and below 1")
+
+
+def _read_entries(
+    name: str, root: Path | None, annotations: Path | None, split: int
+) -> tuple[list[str], list[VideoEntry], Path, str]:
+    """Classes, videos, the folder that paths start from, and what said so."""
+    if name == "csv":
+        assert annotations is not None
+        return *read_csv_list(annotations), root or annotations.parent, str(annotations)
+    assert root is not None
+    if name == "ucf101":
+        folder = find_annotations(root, annotations, "classInd.txt")
+        return *read_ucf101_lists(folder, split), root, f"the lists of split {split} in {folder}"
+    if name == "hmdb51":
+        folder = find_annotations(root, annotations, "*_test_split[0-9].txt")
+        return *read_hmdb51_lists(folder, split), root, f"the lists of split {split} in {folder}"
+    if name == "folder":
+        return *scan_class_folders(root), root, str(root)
+    if not (root / LIST_NAME).is_file():
+        write_moving_shapes(root)
+    return *read_csv_list(root / LIST_NAME), root, str(root / LIST_NAME)
+
+
+def _check_entries(entries: list[VideoEntry], source: str) -> None:
+    """Every list names training videos, and no class that they lack."""
+    learnt = {entry.label for entry in entries if entry.split in (None, "train")}
+    if not learnt:
+        raise ValueError(f"{source} names no training video")
+    for entry in entries:
+        if entry.label not in learnt:
+            raise ValueError(f"{source}: class {entry.label!r} of {entry.split} has no training video; add or drop it")
+
+
+def _check_missing(entries: list[VideoEntry], root: Path, source: str, max_missing_fraction: float) -> None:
+    missing = [entry.path for entry in entries if not (root / entry.path).is_file()]
+    if len(missing) > max_missing_fraction * len(entries):
+        raise ValueError(
+            f"{len(missing)} of {len(entries)} videos named by {source} are missing under {root}, "
+            f"the first: {missing[0]}; check --dataset_root"
+        )
+    if missing:
+        names = ", ".join(missing)
+        logger.warning("%d of %d videos are missing under %s: %s", len(missing), len(entries), root, names)
+
+
+def _to_dataset_dict(classes: list[str], entries: list[VideoEntry], root: Path) -> datasets.DatasetDict:
+    features = datasets.Features(
+        video=datasets.Video(decode=False),
+        label=datasets.ClassLabel(names=classes),
+        group=datasets.Value("string"),
+    )
+    videos = datasets.DatasetDict()
+    for split in ("train", "validation", "test"):
+        members = [entry for entry in entries if (entry.split or "train") == split]
+        if members:
+            columns = {
+                "video": [str((root / entry.path).absolute()) for entry in members],
+                "label": [entry.label for entry in members],
+                "group": [entry.group for entry in members],
+            }
+            videos[split] = datasets.Dataset.from_dict(columns, features=features)
+    return videos

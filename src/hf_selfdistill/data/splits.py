@@ -1,0 +1,134 @@
+"""Cutting a data set by whole groups, so that no source of a training video is seen in validation or test."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import random
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+
+import datasets
+
+__all__ = ["TEST_FRACTION", "check_disjoint", "complete_splits", "held_out_groups"]
+
+logger = logging.getLogger(__name__)
+
+TEST_FRACTION = 0.2
+"""Share of the videos that become the test split where a data set has none."""
+
+
+def check_disjoint(videos: datasets.DatasetDict, source: str, per_class: bool = False) -> None:
+    """Refuse splits that share groups.
+
+    Args:
+        videos: splits with the columns `label` and `group`.
+        source: what says how the videos are split, for the message.
+        per_class: groups of the same name in different classes are different ones (HMDB51).
+
+    Raises:
+        ValueError: naming the groups.
+    """
+    groups = {
+        split: set(zip(records["group"], records["label"] if per_class else itertools.repeat(0), strict=False))
+        for split, records in videos.items()
+    }
+    for (first, there), (second, here) in itertools.combinations(groups.items(), 2):
+        if shared := sorted({group for group, _ in there & here}):
+            names = ", ".join(shared[:10]) + (", …" if len(shared) > 10 else "")
+            raise ValueError(
+                f"{source}: {len(shared)} groups are in both {first} and {second}: {names}; "
+                "accuracy on videos of known sources says little: move each group into one split"
+            )
+
+
+def complete_splits(videos: datasets.DatasetDict, validation_fraction: float, seed: int) -> datasets.DatasetDict:
+    """Cut the splits that are missing from train, by whole groups.
+
+    Args:
+        videos: `train` and perhaps `validation` and `test`, with the columns `label` and `group`. A missing `test` is
+            `TEST_FRACTION` of the videos, always the same ones.
+        validation_fraction: share of the remaining videos that become a missing `validation`; with 0 it is empty.
+        seed: chooses the groups of `validation`.
+
+    Returns:
+        `train`, `validation`, `test`.
+
+    Raises:
+        ValueError: no group can be spared without emptying a class.
+    """
+    train, test = videos["train"], videos.get("test")
+    if test is None:
+        train, test = _cut(train, TEST_FRACTION, 0, "the data set has no test split and none can be cut")
+        logger.warning("no test split: %d of %d videos were held out as one", len(test), len(train) + len(test))
+    validation = videos.get("validation")
+    if validation is None:
+        problem = f"validation_fraction is {validation_fraction}, but none can be cut"
+        train, validation = _cut(train, validation_fraction, seed, problem)
+    return datasets.DatasetDict(train=train, validation=validation, test=test)
+
+
+def held_out_groups(labels: Sequence[int], groups: Sequence[str], fraction: float, seed: int) -> set[str]:
+    """Choose groups that together hold about `fraction` of the videos, of each class and of all.
+
+    The groups are gone through in an order drawn by `seed`. One is taken if it brings the numbers closer to what is
+    wanted and leaves every class a video; if none does, the one that goes astray least.
+
+    Args:
+        labels: class of each video.
+        groups: group of each video.
+        fraction: share of the videos, 0 … 1.
+        seed: of the order.
+
+    Returns:
+        Names of the groups; empty if none can be spared or the fraction is 0.
+    """
+    members: dict[str, Counter[int]] = defaultdict(Counter)
+    for label, group in zip(labels, groups, strict=True):
+        members[group][label] += 1
+    left = Counter(labels)
+    wanted = {label: fraction * count for label, count in left.items()}
+    order = sorted(members)
+    random.Random(seed).shuffle(order)
+    held_out: set[str] = set()
+    for weight_of_all in (0.0, 1 / len(wanted)):  # first each class on its own, then what is missing in all
+        for group in order:
+            if group in held_out or not _leaves_every_class(members[group], left):
+                continue
+            if _cost(members[group], wanted, weight_of_all) < 0:
+                held_out.add(group)
+                for label, count in members[group].items():
+                    left[label] -= count
+                    wanted[label] -= count
+    if not held_out and fraction > 0:
+        spare = [group for group in order if _leaves_every_class(members[group], left)]
+        held_out.update(sorted(spare, key=lambda group: _cost(members[group], wanted, 0.0))[:1])
+    return held_out
+
+
+def _cost(members: Counter[int], wanted: dict[int, float], weight_of_all: float) -> float:
+    """By how much taking a group changes the squared distance from the numbers of videos that are wanted."""
+    of_classes = sum(count * (count - 2 * wanted[label]) for label, count in members.items())
+    of_all = members.total() * (members.total() - 2 * sum(wanted.values()))
+    return of_classes + weight_of_all * of_all
+
+
+def _leaves_every_class(members: Counter[int], left: Counter[int]) -> bool:
+    return all(left[label] > count for label, count in members.items())
+
+
+def _cut(
+    videos: datasets.Dataset, fraction: float, seed: int, problem: str
+) -> tuple[datasets.Dataset, datasets.Dataset]:
+    groups = videos["group"]
+    held_out = held_out_groups(videos["label"], groups, fraction, seed)
+    if fraction > 0 and not held_out:
+        raise ValueError(
+            f"{problem}: each group holds all videos of some class; give more groups, a list that names the split, "
+            "or --validation_fraction 0"
+        )
+    inside = [group in held_out for group in groups]
+    return (
+        videos.select([index for index, held in enumerate(inside) if not held]),
+        videos.select([index for index, held in enumerate(inside) if held]),
+    )

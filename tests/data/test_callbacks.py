@@ -1,0 +1,59 @@
+import logging
+
+import pytest
+from transformers import TrainerControl, TrainerState, TrainingArguments
+
+from hf_selfdistill.data.callbacks import EpochCallback, UnreadableVideosCallback
+from hf_selfdistill.data.decoding import VideoDecodingError
+
+
+class Clips:
+    """What the callbacks know of a data set."""
+
+    def __init__(self, length, unreadable=()):
+        self.length, self.unreadable, self.epoch = length, list(unreadable), None
+
+    def __len__(self):
+        return self.length
+
+    def set_epoch(self, epoch):
+        self.epoch = epoch
+
+    def unreadable_indices(self):
+        return self.unreadable
+
+    def why_unreadable(self, index):
+        return VideoDecodingError(f"v{index}.mp4", "it is empty")
+
+
+@pytest.mark.parametrize(("epoch", "expected"), [(0, 0), (2, 2), (2.4, 2)])
+def test_clips_learn_the_epoch_also_where_a_run_resumes_within_one(tmp_path, epoch, expected):
+    clips, state = Clips(3), TrainerState()
+    state.epoch = epoch
+    EpochCallback(clips).on_epoch_begin(TrainingArguments(str(tmp_path)), state, TrainerControl())
+    assert clips.epoch == expected
+
+
+def test_each_unreadable_video_is_named_once_with_its_reason(caplog):
+    clips = Clips(100, [3])
+    callback = UnreadableVideosCallback(clips)
+    with caplog.at_level(logging.WARNING):
+        callback.check()
+        clips.unreadable.append(7)
+        callback.check()
+        callback.check()
+    assert [record.getMessage() for record in caplog.records] == [
+        "left out, can't be read: v3.mp4: it is empty",
+        "left out, can't be read: v7.mp4: it is empty",
+    ]
+    assert callback.failures == [
+        {"video": "v3.mp4", "reason": "it is empty"},
+        {"video": "v7.mp4", "reason": "it is empty"},
+    ]
+
+
+def test_more_than_the_allowed_share_ends_the_run():
+    allowed = UnreadableVideosCallback(Clips(100, range(5)), Clips(10), most=0.05)
+    allowed.check()
+    with pytest.raises(ValueError, match=r"6 of 100 videos can't be read, more than --max_unreadable 0.05 .*v0\.mp4"):
+        UnreadableVideosCallback(Clips(10), Clips(100, range(6)), most=0.05).check()
