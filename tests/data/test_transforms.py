@@ -35,9 +35,7 @@ def test_crops_are_never_smaller_than_allowed():
     augment = training_augmentation((16, 16), min_crop_area=0.8, flip_probability=0.0)
     for _ in range(20):
         row = augment(gradient_clip())[0, 0, 0].float()
-        assert (
-            row[-1] - row[0]
-        ) / 255 > 0.55  # a crop of 80 % of a 40×60 frame is at least 35 pixels wide
+        assert (row[-1] - row[0]) / 255 > 0.55  # a crop of 80 % of a 40×60 frame is at least 35 pixels wide
 
 
 @pytest.mark.parametrize("wrong", [{"min_crop_area": 1.5}, {"flip_probability": -0.1}])

@@ -1,0 +1,51 @@
+import pytest
+
+from hf_selfdistill.data.annotations import VideoEntry
+from hf_selfdistill.data.class_folders import scan_class_folders
+
+
+def _touch(root, *names):
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).touch()
+
+
+def test_each_video_of_a_class_folder_is_a_group_of_its_own(tmp_path):
+    _touch(tmp_path, "b/1.MP4", "a/ü.avi", "a/notes.txt", ".cache/x.mp4", "readme.md")
+    classes, entries = scan_class_folders(tmp_path)
+    assert classes == ["a", "b"]
+    assert entries == [
+        VideoEntry("a/ü.avi", "a", "a/ü.avi", None),
+        VideoEntry("b/1.MP4", "b", "b/1.MP4", None),
+    ]
+
+
+def test_split_folders_are_taken_as_splits(tmp_path):
+    _touch(tmp_path, "train/a/1.mp4", "val/a/1.mp4", "test/a/1.mp4")
+    _, entries = scan_class_folders(tmp_path)
+    assert {entry.path: entry.split for entry in entries} == {
+        "train/a/1.mp4": "train",
+        "val/a/1.mp4": "validation",
+        "test/a/1.mp4": "test",
+    }
+    assert len({entry.group for entry in entries}) == 3
+
+
+def test_a_class_may_be_called_train(tmp_path):
+    _touch(tmp_path, "train/1.mp4", "bus/1.mp4")
+    classes, entries = scan_class_folders(tmp_path)
+    assert classes == ["bus", "train"]
+    assert {entry.split for entry in entries} == {None}
+
+
+def test_names_like_ucf101s_keep_their_groups(tmp_path):
+    _touch(tmp_path, "Zumba/v_Zumba_g03_c01.avi", "Zumba/v_Zumba_g03_c02.avi")
+    assert [entry.group for entry in scan_class_folders(tmp_path)[1]] == ["g03", "g03"]
+
+
+def test_an_empty_class_folder_and_a_folder_without_classes_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="one folder of videos per class"):
+        scan_class_folders(tmp_path)
+    _touch(tmp_path, "a/1.mp4", "empty/notes.txt")
+    with pytest.raises(ValueError, match=r"empty holds no video .*\.mp4"):
+        scan_class_folders(tmp_path)

@@ -1,0 +1,416 @@
+import io
+import os
+import pickle
+import random
+import traceback
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import torch
+from av.stream import Disposition
+from torch.utils.data import DataLoader
+from videos import cut_video, frame_numbers, numbered_frame, numbered_frames, write_video
+
+from hf_selfdistill.data.decoding import VideoDecodingError, VideoReader, read_frames
+
+X264_GROUPS_OF_10 = "keyint=10:min-keyint=10:scenecut=0"
+OPEN_GROUPS = {"x264-params": f"{X264_GROUPS_OF_10}:open-gop=1"}
+HEVC_GROUPS = {"x265-params": "log-level=none:keyint=10:min-keyint=10:scenecut=0:b-adapt=0"}  # open ones by default
+
+# name of the file, and how it is written
+FORMATS = {
+    "mpeg4.avi": {"codec": "mpeg4"},
+    "mpeg4_b_frames.avi": {"codec": "mpeg4", "b_frames": 2},
+    "mpeg4_dropped_frames.avi": {"codec": "mpeg4", "times": [time + 3 * (time > 20) for time in range(50)]},
+    "mpeg4_b_frames.mp4": {"codec": "mpeg4", "b_frames": 2},
+    "h264.mp4": {},
+    "h264_b_frames.mp4": {"b_frames": 3, "options": {"x264-params": X264_GROUPS_OF_10}},
+    "h264_b_frames.avi": {"b_frames": 3, "options": {"x264-params": X264_GROUPS_OF_10}},
+    "h264_b_frames.mkv": {"b_frames": 3, "options": {"x264-params": X264_GROUPS_OF_10}},
+    "h264_groups_of_2.mp4": {"b_frames": 1, "gop": 2},
+    "h264_intra.mp4": {"gop": 1},
+    "h264_open_groups.mp4": {"b_frames": 3, "options": OPEN_GROUPS},
+    "h264_open_groups.avi": {"b_frames": 3, "options": OPEN_GROUPS},
+    "h264_open_groups.ts": {"b_frames": 3, "options": OPEN_GROUPS},
+    "h264_intra_refresh.mp4": {"options": {"x264-params": "intra-refresh=1:keyint=10"}},
+    "hevc_open_groups.mp4": {"codec": "libx265", "b_frames": 3, "options": HEVC_GROUPS},
+    "mjpeg.avi": {"codec": "mjpeg", "pix_fmt": "yuvj420p"},
+    "mpeg2.mpg": {"codec": "mpeg2video", "b_frames": 2},
+    "vp9.webm": {"codec": "libvpx-vp9", "options": {"cpu-used": "8", "deadline": "realtime"}},
+}
+
+
+def full_decode(path: Path) -> torch.Tensor:
+    with av.open(str(path)) as container:
+        frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    return torch.from_numpy(np.stack(frames)).movedim(-1, 1)
+
+
+@pytest.fixture
+def decoded_packets(monkeypatch: pytest.MonkeyPatch) -> list[av.Packet]:
+    """Packets that readers decode, in order."""
+    packets = []
+    decode = VideoReader._decode
+
+    def record(reader, packet):
+        packets.append(packet)
+        return decode(reader, packet)
+
+    monkeypatch.setattr(VideoReader, "_decode", record)
+    return packets
+
+
+@pytest.fixture
+def video(tmp_path: Path) -> Path:
+    return write_video(tmp_path / "video.mp4", numbered_frames(50), gop=10, b_frames=2)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_frames_equal_those_of_a_full_decode(name, tmp_path):
+    path = write_video(tmp_path / name, numbered_frames(50, 64, 64), **FORMATS[name])
+    expected = full_decode(path)
+    assert frame_numbers(expected) == list(range(50))
+    draw = random.Random(0)
+    with VideoReader(path) as reader:
+        assert reader.num_frames == 50
+        for _ in range(12):
+            indices = [draw.randrange(50) for _ in range(3)]
+            assert torch.equal(reader.read(indices), expected[indices])
+    for start in (0, 9, 10, 11, 47):  # around keyframes, by a reader that has not read before
+        indices = list(range(start, start + 3))
+        assert torch.equal(read_frames(path, indices), expected[indices])
+
+
+@pytest.mark.parametrize("name", ["v_ApplyEyeMakeup_g01_c01.avi", "v_BaseballPitch_g01_c01.avi"])
+def test_frames_of_real_ucf101_clips_equal_those_of_a_full_decode(name, real_data):
+    path = real_data / "ucf101_clips" / name
+    expected = full_decode(path)
+    draw = random.Random(0)
+    for _ in range(10):
+        start = draw.randrange(len(expected) - 16)
+        indices = [*range(start, start + 16), len(expected) - 1]
+        assert torch.equal(read_frames(path, indices), expected[indices])
+
+
+@pytest.mark.parametrize("name", ["h264_open_groups.mp4", "mpeg4_b_frames.avi", "hevc_open_groups.mp4", "h264.mp4"])
+def test_decoding_begins_at_a_keyframe_and_stops_after_the_last_frame_wanted(name, tmp_path, decoded_packets):
+    path = write_video(tmp_path / name, numbered_frames(50, 64, 64), **FORMATS[name])
+    assert frame_numbers(read_frames(path, [27])) == [27]
+    assert len(decoded_packets) < 25
+
+
+def test_many_clips_are_decoded_in_one_pass(video, decoded_packets):
+    indices = [start + offset for start in range(0, 34, 4) for offset in range(16)]
+    assert frame_numbers(read_frames(video, indices)) == indices
+    assert len(decoded_packets) <= 51
+
+
+def test_frames_come_in_the_order_asked_for(video):
+    indices = [40, 3, 3, 17, 40, 0]
+    assert frame_numbers(read_frames(video, indices)) == indices
+
+
+def test_a_clip_is_a_uint8_tensor_of_frames_channels_height_width(video):
+    frames = read_frames(video, range(5))
+    assert frames.shape == (5, 3, 48, 64)
+    assert frames.dtype == torch.uint8
+
+
+def test_a_short_video_repeats_cyclically(tmp_path):
+    path = write_video(tmp_path / "short.avi", numbered_frames(5), codec="mpeg4")
+    assert frame_numbers(read_frames(path, range(12))) == [0, 1, 2, 3, 4, 0, 1, 2, 3, 4, 0, 1]
+
+
+@pytest.mark.parametrize("name", ["one.mp4", "one.avi"])
+def test_a_video_of_one_frame_repeats_it(name, tmp_path):
+    path = write_video(tmp_path / name, [numbered_frame(77)], codec="mpeg4")
+    assert frame_numbers(read_frames(path, range(4))) == [77] * 4
+
+
+@pytest.mark.parametrize("indices", [[], [-1], [3, -2]])
+def test_missing_and_negative_indices_are_refused(indices, video):
+    with pytest.raises(ValueError, match="indices must be") as error:
+        read_frames(video, indices)
+    assert not isinstance(error.value, VideoDecodingError)
+
+
+@pytest.mark.parametrize("fps", [4, 4.28, 29.97, 120])
+@pytest.mark.parametrize("name", ["video.mp4", "video.avi"])
+def test_indices_can_be_chosen_when_number_and_rate_of_frames_are_known(name, fps, tmp_path):
+    path = write_video(tmp_path / name, numbered_frames(30), codec="mpeg4", fps=fps)
+    seen = []
+    frames = read_frames(path, lambda num_frames, rate: seen.append((num_frames, rate)) or [num_frames - 1])
+    assert frame_numbers(frames) == [29]
+    assert seen == [(30, pytest.approx(fps, rel=1e-3))]
+
+
+@pytest.mark.parametrize("shift", [4, 14])
+def test_frames_cut_away_by_an_edit_list_do_not_count(shift, video, tmp_path):
+    path = cut_video(video, tmp_path / "trimmed.mp4", shift=shift)
+    expected = list(range(shift, 50))
+    with VideoReader(path) as reader:
+        assert reader.num_frames == len(expected)
+        for index in (0, 1, 9, 20, len(expected) - 1, len(expected)):
+            assert frame_numbers(reader.read([index])) == [expected[index % len(expected)]]
+
+
+def test_the_true_number_counts_where_the_decoder_leaves_frames_out(tmp_path):
+    # Packets from the second keyframe on: the B-frames behind it need the group before, which isn't there.
+    whole = write_video(tmp_path / "whole.avi", numbered_frames(30), codec="mpeg4", b_frames=2)
+    keyframe = next(number for number in frame_numbers(full_decode(whole)) if number and _is_keyframe(whole, number))
+    path = cut_video(whole, tmp_path / "cut.avi", start=keyframe - 2)
+    expected = list(range(keyframe, 30))
+    with VideoReader(path) as reader:
+        assert reader.num_frames == len(expected) + 2
+        assert frame_numbers(reader.read([len(expected)])) == expected[:1]
+        assert reader.num_frames == len(expected)
+    assert frame_numbers(read_frames(path, range(40))) == [expected[i % len(expected)] for i in range(40)]
+    assert frame_numbers(read_frames(path, [15])) == [expected[15 % len(expected)]]
+
+
+def _is_keyframe(path: Path, number: int) -> bool:
+    with av.open(str(path)) as container:
+        return [frame.key_frame for frame in container.decode(video=0)][number]
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+@pytest.mark.parametrize("rotation", [0, 90, 180, -90])
+def test_pictures_are_turned_as_they_are_to_be_displayed(rotation, mirrored, tmp_path):
+    image = numbered_frame(0b1101, 48, 64)
+    path = write_video(tmp_path / "phone.mp4", [image] * 3, rotation=rotation, mirrored=mirrored)
+    with av.open(str(path)) as container:
+        stored = next(container.decode(video=0)).to_ndarray(format="rgb24")
+    # Turned counter-clockwise, then mirrored: so FFmpeg defines av_display_rotation_set and av_display_matrix_flip.
+    turned = np.rot90(stored, rotation // 90)
+    expected = turned[:, ::-1] if mirrored else turned
+    assert np.array_equal(read_frames(path, [1])[0].permute(1, 2, 0).numpy(), expected)
+
+
+def test_a_phone_picture_marked_minus_90_is_turned_clockwise(real_data):
+    frames = read_frames(real_data / "phone_clips" / "rotated_minus90_hevc_1280x720.mp4", [100])
+    assert frames.shape == (1, 3, 1280, 720)
+
+
+RED, SKIN, BLUE = (200, 40, 50), (205, 150, 120), (40, 60, 190)
+BT601, BT709, BT2020 = (0.299, 0.114), (0.2126, 0.0722), (0.2627, 0.0593)  # weights of red and blue in luma
+
+
+def write_colour(path: Path, rgb, weights, options, codec="libx264", pix_fmt="yuv420p", full_range=False) -> Path:
+    """Video of one colour, converted to YUV here by the matrix of the standard."""
+    red, green, blue = (value / 255 for value in rgb)
+    luma = weights[0] * red + (1 - sum(weights)) * green + weights[1] * blue
+    chroma = np.array([(blue - luma) / (2 - 2 * weights[1]), (red - luma) / (2 - 2 * weights[0])])
+    bits = 10 if "10" in pix_fmt else 8
+    yuv = [luma * 255, *(chroma * 255 + 128)] if full_range else [luma * 219 + 16, *(chroma * 224 + 128)]
+    dtype = np.uint16 if bits == 10 else np.uint8
+    values = np.array(yuv) * 2 ** (bits - 8)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=25, options=options)
+        stream.width, stream.height, stream.pix_fmt = 64, 64, pix_fmt
+        stream.codec_context.color_range = 2 if full_range else 1
+        frame = av.VideoFrame(64, 64, pix_fmt)
+        for plane, value in zip(frame.planes, values, strict=True):
+            plane.update(np.full(plane.buffer_size // dtype().nbytes, round(value), dtype).tobytes())
+        frame.color_range = 2 if full_range else 1
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path
+
+
+@pytest.mark.parametrize("rgb", [RED, SKIN, BLUE])
+@pytest.mark.parametrize(
+    ("weights", "settings"),
+    [
+        (BT601, {"options": {}}),
+        (BT601, {"options": {"x264-params": "colormatrix=smpte170m"}}),
+        (BT709, {"options": {"x264-params": "colormatrix=bt709"}}),
+        (BT2020, {"options": {"x264-params": "colormatrix=bt2020nc:colorprim=bt2020:transfer=arib-std-b67"}}),
+        (BT2020, {"options": {"x264-params": "colormatrix=bt2020c"}}),
+        (BT601, {"options": {}, "codec": "mjpeg", "pix_fmt": "yuvj420p", "full_range": True}),
+        (BT709, {"options": {"x264-params": "colormatrix=bt709:fullrange=on"}, "full_range": True}),
+        (
+            BT709,
+            {
+                "options": {"x265-params": "log-level=none:colormatrix=bt709"},
+                "codec": "libx265",
+                "pix_fmt": "yuv420p10le",
+            },
+        ),
+    ],
+    ids=["untagged", "bt601", "bt709", "bt2020", "bt2020-constant", "full-range", "bt709-full-range", "hevc-10-bit"],
+)
+def test_colours_are_right(rgb, weights, settings, tmp_path):
+    name = "colour.avi" if settings.get("codec") == "mjpeg" else "colour.mp4"
+    path = write_colour(tmp_path / name, rgb, weights, **settings)
+    colour = read_frames(path, [0])[0, :, 32, 32]
+    assert (colour - torch.tensor(rgb)).abs().max() <= 4
+
+
+@pytest.mark.parametrize("pix_fmt", ["gray", "gray10le", "bgra", "bgr0"])
+def test_grey_alpha_and_rgb_pixels_become_rgb(pix_fmt, tmp_path):
+    image = numbered_frame(0b10110)
+    path = write_video(tmp_path / "pixels.mkv", [image] * 2, codec="ffv1", pix_fmt=pix_fmt)
+    difference = read_frames(path, [1])[0].permute(1, 2, 0).int() - torch.from_numpy(image).int()
+    assert difference.abs().max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [("odd.avi", {"codec": "mpeg4"}), ("odd.mp4", {"pix_fmt": "yuv444p"}), ("odd.mkv", {"codec": "ffv1"})],
+)
+def test_odd_sizes_are_kept(name, settings, tmp_path):
+    path = write_video(tmp_path / name, numbered_frames(15, 45, 67), **settings)
+    frames = read_frames(path, [3, 13])
+    assert frames.shape == (2, 3, 45, 67)
+    assert frame_numbers(frames) == [3, 13]
+
+
+@pytest.mark.parametrize("name", ["Vidéo – 走る 🏃.mp4", "12:30.mp4", "100%d.mp4"])
+def test_any_file_name_is_read(name, video, tmp_path, monkeypatch):
+    os.rename(video, tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    assert frame_numbers(read_frames(name, [20])) == [20]
+
+
+def test_bytes_and_file_objects_are_read_like_the_file(video):
+    expected = read_frames(video, [30, 2])
+    assert torch.equal(read_frames(str(video), [30, 2]), expected)
+    assert torch.equal(read_frames(video.read_bytes(), [30, 2]), expected)
+    with open(video, "rb") as file:
+        file.read(100)
+        assert torch.equal(read_frames(file, [30, 2]), expected)
+        assert torch.equal(read_frames(file, [30, 2]), expected)
+        assert not file.closed
+
+
+def write_audio(path: Path, with_cover_art: bool) -> Path:
+    sound = av.AudioFrame.from_ndarray(np.zeros((1, 4096), np.float32), format="fltp", layout="mono")
+    sound.rate = 44100
+    with av.open(str(path), "w") as container:
+        streams = [(container.add_stream("aac", rate=44100), sound)]
+        if with_cover_art:
+            art = container.add_stream("mjpeg", rate=1)
+            art.width, art.height, art.pix_fmt, art.disposition = 64, 48, "yuvj420p", Disposition.attached_pic
+            streams.insert(0, (art, av.VideoFrame.from_ndarray(numbered_frame(1)).reformat(format="yuvj420p")))
+        for stream, frame in streams:
+            container.mux([*stream.encode(frame), *stream.encode()])
+    return path
+
+
+def bad_file(kind: str, folder: Path) -> Path:
+    path = folder / f"{kind}.mp4"
+    if kind in ("audio", "audio with cover art"):
+        write_audio(path, with_cover_art=kind != "audio")
+    elif kind == "folder":
+        path.mkdir()
+    elif kind == "cut":
+        write_video(path, numbered_frames(30))
+        path.write_bytes(path.read_bytes()[:-500])
+    elif kind == "text":
+        path.write_text("no video at all\n" * 100)
+    elif kind == "empty":
+        path.touch()
+    return path
+
+
+BAD_FILES = {
+    "missing": "No such file",
+    "folder": "Is a directory",
+    "empty": "it is empty",
+    "text": "not a video",
+    "cut": "cut off",
+    "audio": "no video stream",
+    "audio with cover art": "no video stream",
+}
+
+
+@pytest.mark.parametrize("kind", BAD_FILES)
+def test_a_file_that_is_no_video_is_named_with_the_reason(kind, tmp_path):
+    path = bad_file(kind, tmp_path)
+    with pytest.raises(VideoDecodingError, match=BAD_FILES[kind]) as error:
+        read_frames(path, [0])
+    assert error.value.video == str(path)
+    assert str(error.value) == f"{path}: {error.value.reason}"
+    assert "\n" not in str(error.value)
+    assert "av.error" not in "".join(traceback.format_exception(error.value))
+
+
+@pytest.mark.parametrize(
+    ("source", "name", "reason"),
+    [
+        (b"", "<bytes>", "empty"),
+        (b"text" * 300, "<bytes>", "not a video"),
+        (io.BytesIO(b""), "<file object>", "empty"),
+        (io.BytesIO(b"text" * 300), "<file object>", "not a video"),
+    ],
+)
+def test_bytes_that_are_no_video_are_refused(source, name, reason):
+    with pytest.raises(VideoDecodingError, match=f"^{name}: .*{reason}"):
+        read_frames(source, [0])
+
+
+def test_a_file_whose_frames_are_all_damaged_is_refused(video):
+    with av.open(str(video)) as container:
+        packets = [(packet.pos, packet.size) for packet in container.demux(video=0) if packet.size]
+    content = bytearray(video.read_bytes())
+    for position, size in packets:
+        content[position : position + size] = bytes(size)
+    video.write_bytes(content)
+    with pytest.raises(VideoDecodingError, match="none of its frames can be decoded"):
+        read_frames(video, [0])
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [("cut.avi", {"codec": "mpeg4"}), ("cut.mp4", {"codec": "mpeg4", "container_options": {"movflags": "faststart"}})],
+)
+def test_the_whole_frames_of_a_file_that_was_cut_off_are_read(name, settings, tmp_path):
+    path = write_video(tmp_path / name, numbered_frames(60), **settings)
+    with av.open(str(path)) as container:
+        packet = [packet for packet in container.demux(video=0) if packet.size][40]
+    path.write_bytes(path.read_bytes()[: packet.pos + packet.size // 2])
+    with VideoReader(path) as reader:
+        assert reader.num_frames == 40
+        assert frame_numbers(reader.read([39, 5, 40])) == [39, 5, 0]
+
+
+def test_frames_that_change_their_size_are_refused(tmp_path):
+    path = tmp_path / "changing.avi"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mjpeg", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuvj420p"
+        for time, (height, width) in enumerate([(48, 64), (32, 32)]):
+            encoder = av.CodecContext.create("mjpeg", "w")
+            encoder.width, encoder.height, encoder.pix_fmt, encoder.framerate = width, height, "yuvj420p", 25
+            frame = av.VideoFrame.from_ndarray(numbered_frame(1, height, width)).reformat(format="yuvj420p")
+            for packet in [*encoder.encode(frame), *encoder.encode(None)]:
+                packet.pts = packet.dts = time
+                packet.stream, packet.time_base = stream, 1 / stream.average_rate
+                container.mux(packet)
+    with pytest.raises(VideoDecodingError, match="change their size"):
+        read_frames(path, [0, 1])
+
+
+def test_an_error_survives_pickling():
+    error = pickle.loads(pickle.dumps(VideoDecodingError("a.mp4", "it is empty")))
+    assert isinstance(error, VideoDecodingError)
+    assert (error.video, error.reason, str(error)) == ("a.mp4", "it is empty", "a.mp4: it is empty")
+
+
+class Files(torch.utils.data.Dataset):
+    def __init__(self, paths):
+        self.paths = paths
+
+    def __len__(self):
+        return len(self.paths)
+
+    def __getitem__(self, index):
+        return read_frames(self.paths[index], [0])
+
+
+def test_an_error_in_a_worker_reaches_the_loop_as_itself(video, tmp_path):
+    loader = DataLoader(Files([video, bad_file("empty", tmp_path)]), num_workers=1)
+    with pytest.raises(VideoDecodingError, match=r"empty\.mp4: it is empty"):
+        list(loader)

@@ -1,0 +1,80 @@
+import datasets
+import pytest
+
+from hf_selfdistill.data.hub_dataset import load_hub_dataset
+
+
+@pytest.fixture(autouse=True)
+def no_network_and_a_cache_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_OFFLINE", True)
+    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+
+
+def _touch(root, *names):
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).touch()
+
+
+def test_a_videofolder_is_loaded_undecoded_with_each_video_as_its_own_group(tmp_path):
+    videos = tmp_path / "videos"
+    _touch(videos, "train/a/1.mp4", "train/b/1.mp4", "test/a/1.mp4")
+    loaded = load_hub_dataset("videofolder", videos)
+    assert set(loaded) == {"train", "test"}
+    assert set(loaded["train"].features) == {"video", "label", "group"}
+    assert loaded["train"].features["label"].names == ["a", "b"]
+    assert loaded["test"][0] == {
+        "video": {"bytes": None, "path": str(videos / "test/a/1.mp4")},
+        "label": 0,
+        "group": "test/0",
+    }
+
+
+def test_labels_that_are_strings_become_classes_and_groups_are_kept(tmp_path):
+    videos = tmp_path / "videos"
+    _touch(videos, "train/1.mp4", "train/2.mp4", "test/3.mp4")
+    (videos / "train/metadata.csv").write_text("file_name,label,group,note\n1.mp4,run,anna,x\n2.mp4,jump,ben,y\n")
+    (videos / "test/metadata.csv").write_text("file_name,label,group,note\n3.mp4,run,cora,z\n")
+    loaded = load_hub_dataset(str(videos))
+    assert set(loaded["train"].features) == {"video", "label", "group"}
+    assert loaded["train"].features["label"].names == loaded["test"].features["label"].names == ["jump", "run"]
+    assert list(loaded["train"]["group"]) == ["anna", "ben"]
+    assert list(loaded["test"]["label"]) == [1]
+
+
+def _give(monkeypatch, **splits):
+    monkeypatch.setattr(datasets, "load_dataset", lambda name, data_dir: datasets.DatasetDict(splits))
+
+
+def _video_dataset(labels, classes=("a", "b"), column="action"):
+    features = datasets.Features({"clip": datasets.Video(decode=False), column: datasets.ClassLabel(names=classes)})
+    return datasets.Dataset.from_dict({"clip": ["x.mp4"] * len(labels), column: labels}, features=features)
+
+
+def test_columns_are_found_by_their_type(monkeypatch):
+    _give(monkeypatch, train=_video_dataset([1, 0]))
+    assert load_hub_dataset("someone/something")["train"][0]["label"] == 1
+
+
+def test_a_data_set_without_a_label_column_is_refused_with_its_columns(monkeypatch):
+    _give(monkeypatch, train=_video_dataset([1, 0]).remove_columns("action"))
+    with pytest.raises(ValueError, match=r"one column of type ClassLabel; its columns are \{'clip': 'Video'\}"):
+        load_hub_dataset("someone/something")
+
+
+def test_a_test_split_without_labels_is_refused(monkeypatch):
+    _give(monkeypatch, train=_video_dataset([1, 0]), test=_video_dataset([-1]))
+    with pytest.raises(ValueError, match=r"test has videos without a label \(-1\)"):
+        load_hub_dataset("someone/something")
+
+
+def test_a_data_set_without_train_is_refused_with_its_splits(monkeypatch):
+    _give(monkeypatch, everything=_video_dataset([1, 0]))
+    with pytest.raises(ValueError, match=r"has the splits \['everything'\]; it must have train"):
+        load_hub_dataset("someone/something")
+
+
+def test_a_data_set_that_can_not_be_reached_is_named():
+    with pytest.raises(ValueError, match=r"data set 'nobody/nothing' can't be loaded: .*check its name"):
+        load_hub_dataset("nobody/nothing")
