@@ -18,7 +18,7 @@ $(STAMP): setup.cfg pyproject.toml constraints.txt
 	touch $(STAMP)
 
 demo: $(STAMP)  ## Fine-tune with and without self-distillation on generated videos, test both, print a table
-	HF_HUB_OFFLINE=1 $(BIN)/python -m hf_selfdistill.commands.demo
+	HF_HUB_OFFLINE=1 $(BIN)/python scripts/demo.py
 
 test: $(STAMP)  ## Run the tests
 	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest

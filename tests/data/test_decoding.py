@@ -9,15 +9,14 @@ import av
 import numpy as np
 import pytest
 import torch
-from av.stream import Disposition
 from torch.utils.data import DataLoader
-from videos import cut_video, frame_numbers, numbered_frame, numbered_frames, write_video
+from videos import cut_video, frame_numbers, numbered_frame, numbered_frames, write_audio, write_colour, write_video
 
 from hf_selfdistill.data.decoding import VideoDecodingError, VideoReader, read_frames
 
 X264_GROUPS_OF_10 = "keyint=10:min-keyint=10:scenecut=0"
 OPEN_GROUPS = {"x264-params": f"{X264_GROUPS_OF_10}:open-gop=1"}
-HEVC_GROUPS = {"x265-params": "log-level=none:keyint=10:min-keyint=10:scenecut=0:b-adapt=0"}  # open ones by default
+X265_GROUPS_OF_10 = "log-level=none:keyint=10:min-keyint=10:scenecut=0:b-adapt=0"  # open ones by default
 
 # name of the file, and how it is written
 FORMATS = {
@@ -35,7 +34,12 @@ FORMATS = {
     "h264_open_groups.avi": {"b_frames": 3, "options": OPEN_GROUPS},
     "h264_open_groups.ts": {"b_frames": 3, "options": OPEN_GROUPS},
     "h264_intra_refresh.mp4": {"options": {"x264-params": "intra-refresh=1:keyint=10"}},
-    "hevc_open_groups.mp4": {"codec": "libx265", "b_frames": 3, "options": HEVC_GROUPS},
+    "hevc_open_groups.mp4": {"codec": "libx265", "b_frames": 3, "options": {"x265-params": X265_GROUPS_OF_10}},
+    "hevc_leading_frames.mp4": {
+        "codec": "libx265",
+        "b_frames": 3,
+        "options": {"x265-params": f"{X265_GROUPS_OF_10}:open-gop=0:radl=2"},
+    },
     "mjpeg.avi": {"codec": "mjpeg", "pix_fmt": "yuvj420p"},
     "mpeg2.mpg": {"codec": "mpeg2video", "b_frames": 2},
     "vp9.webm": {"codec": "libvpx-vp9", "options": {"cpu-used": "8", "deadline": "realtime"}},
@@ -94,7 +98,10 @@ def test_frames_of_real_ucf101_clips_equal_those_of_a_full_decode(name, real_dat
         assert torch.equal(read_frames(path, indices), expected[indices])
 
 
-@pytest.mark.parametrize("name", ["h264_open_groups.mp4", "mpeg4_b_frames.avi", "hevc_open_groups.mp4", "h264.mp4"])
+@pytest.mark.parametrize(
+    "name",
+    ["h264.mp4", "h264_open_groups.mp4", "mpeg4_b_frames.avi", "hevc_open_groups.mp4", "hevc_leading_frames.mp4"],
+)
 def test_decoding_begins_at_a_keyframe_and_stops_after_the_last_frame_wanted(name, tmp_path, decoded_packets):
     path = write_video(tmp_path / name, numbered_frames(50, 64, 64), **FORMATS[name])
     assert frame_numbers(read_frames(path, [27])) == [27]
@@ -156,23 +163,38 @@ def test_frames_cut_away_by_an_edit_list_do_not_count(shift, video, tmp_path):
             assert frame_numbers(reader.read([index])) == [expected[index % len(expected)]]
 
 
-def test_the_true_number_counts_where_the_decoder_leaves_frames_out(tmp_path):
-    # Packets from the second keyframe on: the B-frames behind it need the group before, which isn't there.
-    whole = write_video(tmp_path / "whole.avi", numbered_frames(30), codec="mpeg4", b_frames=2)
-    keyframe = next(number for number in frame_numbers(full_decode(whole)) if number and _is_keyframe(whole, number))
-    path = cut_video(whole, tmp_path / "cut.avi", start=keyframe - 2)
-    expected = list(range(keyframe, 30))
+@pytest.mark.parametrize(
+    ("name", "start"),
+    [("mpeg4_b_frames.avi", 10), ("h264_open_groups.ts", 8), ("h264_open_groups.ts", 3)],
+)
+def test_the_true_number_counts_where_the_decoder_leaves_frames_out(name, start, tmp_path):
+    whole = write_video(tmp_path / f"whole_{name}", numbered_frames(50, 64, 64), **FORMATS[name])
+    path = cut_video(whole, tmp_path / name, start=start)  # its first B-frames need frames that aren't there any more
+    expected = frame_numbers(full_decode(path))
     with VideoReader(path) as reader:
-        assert reader.num_frames == len(expected) + 2
-        assert frame_numbers(reader.read([len(expected)])) == expected[:1]
+        counted = reader.num_frames
+        assert counted == 50 - start
+        assert frame_numbers(reader.read([counted])) == [expected[counted % len(expected)]]
         assert reader.num_frames == len(expected)
-    assert frame_numbers(read_frames(path, range(40))) == [expected[i % len(expected)] for i in range(40)]
-    assert frame_numbers(read_frames(path, [15])) == [expected[15 % len(expected)]]
+    for index in (0, 5, 15, 22, len(expected) - 1, counted - 1):
+        assert frame_numbers(read_frames(path, [index])) == [expected[index % len(expected)]]
 
 
-def _is_keyframe(path: Path, number: int) -> bool:
-    with av.open(str(path)) as container:
-        return [frame.key_frame for frame in container.decode(video=0)][number]
+def test_packets_that_give_no_frame_do_not_count(tmp_path):
+    whole = write_video(tmp_path / "whole.avi", numbered_frames(50), codec="mpeg4", gop=10)
+    path = tmp_path / "still.avi"
+    no_change = bytes.fromhex("000001b6") + bytes([0b01010000, 0b01001111])  # an MPEG-4 picture that is "not coded"
+    with av.open(str(whole)) as reader, av.open(str(path), "w") as writer:
+        stream = reader.streams.video[0]
+        copy = writer.add_stream_from_template(stream)
+        packets = [packet for packet in reader.demux(stream) if packet.size]
+        packets[4:4] = [av.Packet(no_change), av.Packet(no_change)]
+        for time, packet in enumerate(packets):
+            packet.stream, packet.time_base, packet.pts, packet.dts = copy, stream.time_base, time, time
+            writer.mux(packet)
+    assert frame_numbers(full_decode(path)) == list(range(50))
+    assert frame_numbers(read_frames(path, [3, 20, 35])) == [3, 20, 35]
+    assert frame_numbers(read_frames(path, [35])) == [35]
 
 
 @pytest.mark.parametrize("mirrored", [False, True])
@@ -195,28 +217,6 @@ def test_a_phone_picture_marked_minus_90_is_turned_clockwise(real_data):
 
 RED, SKIN, BLUE = (200, 40, 50), (205, 150, 120), (40, 60, 190)
 BT601, BT709, BT2020 = (0.299, 0.114), (0.2126, 0.0722), (0.2627, 0.0593)  # weights of red and blue in luma
-
-
-def write_colour(path: Path, rgb, weights, options, codec="libx264", pix_fmt="yuv420p", full_range=False) -> Path:
-    """Video of one colour, converted to YUV here by the matrix of the standard."""
-    red, green, blue = (value / 255 for value in rgb)
-    luma = weights[0] * red + (1 - sum(weights)) * green + weights[1] * blue
-    chroma = np.array([(blue - luma) / (2 - 2 * weights[1]), (red - luma) / (2 - 2 * weights[0])])
-    bits = 10 if "10" in pix_fmt else 8
-    yuv = [luma * 255, *(chroma * 255 + 128)] if full_range else [luma * 219 + 16, *(chroma * 224 + 128)]
-    dtype = np.uint16 if bits == 10 else np.uint8
-    values = np.array(yuv) * 2 ** (bits - 8)
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=25, options=options)
-        stream.width, stream.height, stream.pix_fmt = 64, 64, pix_fmt
-        stream.codec_context.color_range = 2 if full_range else 1
-        frame = av.VideoFrame(64, 64, pix_fmt)
-        for plane, value in zip(frame.planes, values, strict=True):
-            plane.update(np.full(plane.buffer_size // dtype().nbytes, round(value), dtype).tobytes())
-        frame.color_range = 2 if full_range else 1
-        container.mux(stream.encode(frame))
-        container.mux(stream.encode())
-    return path
 
 
 @pytest.mark.parametrize("rgb", [RED, SKIN, BLUE])
@@ -279,24 +279,10 @@ def test_bytes_and_file_objects_are_read_like_the_file(video):
     assert torch.equal(read_frames(str(video), [30, 2]), expected)
     assert torch.equal(read_frames(video.read_bytes(), [30, 2]), expected)
     with open(video, "rb") as file:
-        file.read(100)
+        file.seek(1000)
         assert torch.equal(read_frames(file, [30, 2]), expected)
         assert torch.equal(read_frames(file, [30, 2]), expected)
         assert not file.closed
-
-
-def write_audio(path: Path, with_cover_art: bool) -> Path:
-    sound = av.AudioFrame.from_ndarray(np.zeros((1, 4096), np.float32), format="fltp", layout="mono")
-    sound.rate = 44100
-    with av.open(str(path), "w") as container:
-        streams = [(container.add_stream("aac", rate=44100), sound)]
-        if with_cover_art:
-            art = container.add_stream("mjpeg", rate=1)
-            art.width, art.height, art.pix_fmt, art.disposition = 64, 48, "yuvj420p", Disposition.attached_pic
-            streams.insert(0, (art, av.VideoFrame.from_ndarray(numbered_frame(1)).reformat(format="yuvj420p")))
-        for stream, frame in streams:
-            container.mux([*stream.encode(frame), *stream.encode()])
-    return path
 
 
 def bad_file(kind: str, folder: Path) -> Path:

@@ -9,6 +9,7 @@ from pathlib import Path
 import av
 import numpy as np
 import torch
+from av.stream import Disposition
 
 _BITS = 8
 _DARK, _BRIGHT = 40, 215
@@ -109,3 +110,48 @@ def cut_video(source: Path | str, path: Path | str, start: int = 0, shift: int =
                 packet.stream = copy
                 writer.mux(packet)
     return Path(path)
+
+
+def write_colour(
+    path: Path,
+    rgb: tuple[int, int, int],
+    weights: tuple[float, float],
+    options: dict[str, str],
+    codec: str = "libx264",
+    pix_fmt: str = "yuv420p",
+    full_range: bool = False,
+) -> Path:
+    """Write one frame of one colour, converted to YUV by the matrix with these weights of red and blue in luma."""
+    red, green, blue = (value / 255 for value in rgb)
+    luma = weights[0] * red + (1 - sum(weights)) * green + weights[1] * blue
+    chroma = np.array([(blue - luma) / (2 - 2 * weights[1]), (red - luma) / (2 - 2 * weights[0])])
+    bits = 10 if "10" in pix_fmt else 8
+    yuv = [luma * 255, *(chroma * 255 + 128)] if full_range else [luma * 219 + 16, *(chroma * 224 + 128)]
+    dtype = np.uint16 if bits == 10 else np.uint8
+    values = np.array(yuv) * 2 ** (bits - 8)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=25, options=options)
+        stream.width, stream.height, stream.pix_fmt = 64, 64, pix_fmt
+        stream.codec_context.color_range = 2 if full_range else 1
+        frame = av.VideoFrame(64, 64, pix_fmt)
+        for plane, value in zip(frame.planes, values, strict=True):
+            plane.update(np.full(plane.buffer_size // dtype().nbytes, round(value), dtype).tobytes())
+        frame.color_range = 2 if full_range else 1
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path
+
+
+def write_audio(path: Path, with_cover_art: bool) -> Path:
+    """Write a short sound, with or without a picture of the cover in the same file."""
+    sound = av.AudioFrame.from_ndarray(np.zeros((1, 4096), np.float32), format="fltp", layout="mono")
+    sound.rate = 44100
+    with av.open(str(path), "w") as container:
+        streams = [(container.add_stream("aac", rate=44100), sound)]
+        if with_cover_art:
+            art = container.add_stream("mjpeg", rate=1)
+            art.width, art.height, art.pix_fmt, art.disposition = 64, 48, "yuvj420p", Disposition.attached_pic
+            streams.insert(0, (art, av.VideoFrame.from_ndarray(numbered_frame(1)).reformat(format="yuvj420p")))
+        for stream, frame in streams:
+            container.mux([*stream.encode(frame), *stream.encode()])
+    return path

@@ -69,7 +69,8 @@ def evaluate_model(
         ValueError: the data set and the model do not fit, or too many videos can't be read.
         OSError: there is no such model.
     """
-    records = data.load()[test.part]
+    with args.main_process_first(desc="loading the data set"):
+        records = data.load()[test.part]
     labels = records.features["label"].names
     model, processor = load_for_inference(test.model_name_or_path)
     known = [model.config.id2label[index] for index in range(model.config.num_labels)]

@@ -68,7 +68,8 @@ def build_trainer(
 ) -> tuple[SelfDistillationTrainer, UnreadableVideosCallback]:
     """Everything in place, nothing trained yet; raises ValueError or OSError where something is wrong."""
     transformers.set_seed(args.seed)
-    records = data.load()
+    with args.main_process_first(desc="loading the data set"):
+        records = data.load()
     labels = records["train"].features["label"].names
     model, processor = load_classifier(model_args, labels)
     args.resume_from_checkpoint = checkpoint_to_resume(args.resume_from_checkpoint, args.output_dir, model.config)

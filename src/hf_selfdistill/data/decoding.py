@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import io
 import itertools
+import math
 import os
 import struct
 from collections.abc import Callable, Iterator, Sequence
@@ -27,10 +28,9 @@ __all__ = ["Video", "VideoDecodingError", "VideoReader", "read_frames"]
 
 Video = str | os.PathLike[str] | bytes | BinaryIO
 
-# In these codecs a packet holds one frame; elsewhere it may hold a field, or a picture that is never shown.
-_ONE_FRAME_PER_PACKET = frozenset({"mpeg4", "h264", "hevc", "mjpeg"})
-# A shorter MPEG-4 packet only says "no change", for which the decoder may give no frame.
-_MIN_FRAME_BYTES = 16
+# Codecs whose packets hold one frame each, from so many bytes on: a shorter MPEG-4 packet only says "no change", for
+# which the decoder may give no frame. In other codecs a packet may be one field, or a picture that is never shown.
+_FRAME_BYTES = {"mpeg4": 16, "h264": 1, "hevc": 1, "mjpeg": 1}
 # FFmpeg's AVCOL_SPC_BT2020_CL, which it can't convert. Phones write this tag where they mean its sister BT2020_NCL.
 _BT2020_CONSTANT_LUMINANCE = 10
 
@@ -170,17 +170,18 @@ class VideoReader:
         """Count the frames and find where decoding can begin; the first entry is the beginning of the video."""
         count = 0
         keyframes: list[_Keyframe] = []
-        countable = self._stream.codec_context.name in _ONE_FRAME_PER_PACKET
+        countable = True  # as long as each packet so far is sure to give one frame
+        frame_bytes = _FRAME_BYTES.get(self._stream.codec_context.name, math.inf)
         for packet in self._packets():
             kept = not packet.is_discard  # otherwise cut away by an edit list: decoded, but not output
             if not keyframes:
                 keyframes.append(_Keyframe(0, packet.pts, packet.dts, packet.pos))
-                countable = countable and packet.is_keyframe
+                countable = packet.is_keyframe
             elif keyframes[-1].is_shown_after(packet):
                 keyframes[-1] = keyframes[-1]._replace(position=keyframes[-1].position + kept)
             elif packet.is_keyframe and countable and kept and count:
                 keyframes.append(_Keyframe(count, packet.pts, packet.dts, packet.pos))
-            countable = countable and packet.size >= _MIN_FRAME_BYTES
+            countable = countable and packet.size >= frame_bytes
             count += kept
         if count and keyframes[0].position > 0:
             # The first frames lean on some that are not in the file. The decoder may leave them out: no count holds.

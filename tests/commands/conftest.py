@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from hf_selfdistill.commands import finetune
+from hf_selfdistill.data.moving_shapes import write_moving_shapes
+
+ROOT = Path(__file__).parents[2]
+TINY = "hidden_sizes=4,8,8,8,8,num_frames=8,image_size=16"
+
+
+@pytest.fixture(scope="session")
+def shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data set of three motions: 18 training and validation videos, 6 test videos."""
+    root = tmp_path_factory.mktemp("shapes")
+    write_moving_shapes(root, ("moving_left", "moving_right", "moving_up"), videos_per_class=8, num_frames=12, size=32)
+    return root
+
+
+@pytest.fixture(scope="session")
+def tiny_flags() -> Callable[..., list[str]]:
+    def build(root: Path, output_dir: Path, **overrides: object) -> list[str]:
+        flags = {
+            "model_name_or_path": "c3d",
+            "config_overrides": TINY,
+            "dataset": "moving_shapes",
+            "dataset_root": root,
+            "output_dir": output_dir,
+            "num_train_epochs": 2,
+            "per_device_train_batch_size": 4,
+            "distill_weight": 1,
+            "learning_rate": 0.05,
+            "optim": "sgd",
+            "optim_args": "momentum=0.9",
+            "flip_probability": 0,
+            "disable_tqdm": True,
+            "use_cpu": True,
+            **overrides,
+        }
+        return [word for name, value in flags.items() if value is not None for word in (f"--{name}", str(value))]
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def fine_tuned(shapes: Path, tiny_flags: Callable[..., list[str]], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny model fine-tuned for two epochs."""
+    folder = tmp_path_factory.mktemp("fine-tuned") / "model"
+    finetune.main(tiny_flags(shapes, folder))
+    return folder
+
+
+@pytest.fixture
+def run_script() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs a script as a user does, on one process or on several."""
+
+    def run(name: str, *words: object, processes: int = 1) -> subprocess.CompletedProcess[str]:
+        launcher = ["-m", "torch.distributed.run", "--nproc_per_node", str(processes), "--master_port", "0"]
+        command = [sys.executable, *(launcher if processes > 1 else []), str(ROOT / "scripts" / f"{name}.py")]
+        return subprocess.run(
+            [*command, *map(str, words)],
+            capture_output=True,
+            text=True,
+            timeout=200,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            check=False,
+        )
+
+    return run

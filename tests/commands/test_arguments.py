@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+
+import pytest
+from transformers import TrainingArguments
+
+from hf_selfdistill.commands.arguments import CommandParser, user_errors
+
+
+@dataclass
+class Toy:
+    """Toy things."""
+
+    name: str = field(metadata={"help": "Of the toy."})
+    sizes: list[int] = field(default_factory=lambda: [1], metadata={"help": "Of its parts."})
+    fast: bool = field(default=False, metadata={"help": "Whether it runs."})
+
+
+@pytest.fixture
+def parser():
+    return CommandParser(Toy, TrainingArguments, description="Play.", defaults={"logging_steps": 7})
+
+
+def test_flags_win_over_the_file_and_the_file_over_defaults(parser, tmp_path):
+    config = tmp_path / "toy.yaml"
+    config.write_text(
+        "name: ball\nsizes: [2, 3]\nfast: true\nlearning_rate: 1.0e-3\nlr_scheduler_kwargs: {a: 1}\nseed:\n"
+    )
+    toy, args = parser.parse(["--config", str(config), "--name", "kite", "--output_dir", str(tmp_path)])
+    assert (toy.name, toy.sizes, toy.fast) == ("kite", [2, 3], True)
+    assert (args.learning_rate, args.logging_steps, args.seed) == (1e-3, 7, 42)
+    assert args.lr_scheduler_kwargs == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["--name", "x", "--colour", "red"], "unrecognized arguments: --colour red"),
+        ([], "the following arguments are required: --name"),
+        (["--name", "x", "--sizes", "big"], "argument --sizes: invalid int value: 'big'"),
+        (["--name", "x", "--config", "none.yaml"], "--config none.yaml: no such file"),
+        (
+            ["--name", "x", "--use_cpu", "true", "--bf16", "true", "--fp16", "true"],
+            "At most one of fp16 and bf16 can be True",
+        ),
+    ],
+)
+def test_a_wrong_argument_gives_one_line_and_exit_code_2(parser, capsys, argv, message):
+    with pytest.raises(SystemExit) as stopped:
+        parser.parse(argv)
+    assert stopped.value.code == 2
+    error = capsys.readouterr().err
+    assert message in error and error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "message"), [("a: [1", "not YAML"), ("just words", "expected lines of `flag: value`")]
+)
+def test_a_broken_config_file_is_named(parser, capsys, tmp_path, content, message):
+    config = tmp_path / "broken.yaml"
+    config.write_text(content)
+    with pytest.raises(SystemExit):
+        parser.parse(["--name", "x", "--config", str(config)])
+    error = capsys.readouterr().err
+    assert "broken.yaml" in error and message in error and error.count("\n") == 1
+
+
+def test_help_shows_own_flags_in_full_and_of_the_trainers_the_most_used(parser):
+    text = parser.format_help()
+    assert "Toy things:" in text and "Of the toy (required)" in text
+    assert "--learning_rate" in text and "--torchdynamo" not in text
+    assert len(text.splitlines()) < 60
+    assert max(map(len, text.splitlines())) < 220
+
+
+def test_errors_of_the_user_become_one_line_and_others_keep_their_traceback(caplog):
+    with pytest.raises(SystemExit) as stopped, user_errors():
+        raise ValueError("the file\nis bad")
+    assert stopped.value.code == "error: the file is bad"
+    with pytest.raises(RuntimeError), caplog.at_level(logging.DEBUG), user_errors():
+        raise RuntimeError("ours")

@@ -1,0 +1,25 @@
+import pytest
+
+from hf_selfdistill.commands.checkpoints import checkpoint_to_resume
+from hf_selfdistill.models import C3DConfig
+
+
+@pytest.fixture
+def checkpoints(tmp_path):
+    for step in (2, 10, 20):
+        C3DConfig().save_pretrained(tmp_path / f"checkpoint-{step}")
+        (tmp_path / f"checkpoint-{step}" / "trainer_state.json").write_text("{}")
+    return tmp_path
+
+
+def test_true_means_the_last_whole_checkpoint(checkpoints):
+    assert checkpoint_to_resume("true", str(checkpoints), C3DConfig()).endswith("checkpoint-20")
+    (checkpoints / "checkpoint-20" / "trainer_state.json").unlink()  # as a crash while saving leaves it
+    assert checkpoint_to_resume("true", str(checkpoints), C3DConfig()).endswith("checkpoint-10")
+
+
+def test_a_path_means_itself_and_nothing_means_a_new_run(checkpoints):
+    path = str(checkpoints / "checkpoint-2")
+    assert checkpoint_to_resume(path, "elsewhere", C3DConfig()) == path
+    assert checkpoint_to_resume(None, str(checkpoints), C3DConfig()) is None
+    assert checkpoint_to_resume("False", str(checkpoints), C3DConfig()) is None
