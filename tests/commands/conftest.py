@@ -61,7 +61,7 @@ def run_script() -> Callable[..., subprocess.CompletedProcess[str]]:
     """Runs a script as a user does, on one process or on several."""
 
     def run(name: str, *words: object, processes: int = 1) -> subprocess.CompletedProcess[str]:
-        launcher = ["-m", "torch.distributed.run", "--nproc_per_node", str(processes), "--master_port", "0"]
+        launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes)]
         command = [sys.executable, *(launcher if processes > 1 else []), str(ROOT / "scripts" / f"{name}.py")]
         return subprocess.run(
             [*command, *map(str, words)],

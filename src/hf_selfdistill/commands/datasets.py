@@ -67,7 +67,12 @@ class DatasetArguments:
             ValueError: the data set, its lists or its files are not as they should be.
         """
         return load_video_dataset(
-            self.dataset, self.dataset_root, self.annotations, self.split, self.validation_fraction
+            self.dataset,
+            self.dataset_root,
+            self.annotations,
+            self.split,
+            self.validation_fraction,
+            max_missing_fraction=self.max_unreadable,
         )
 
 

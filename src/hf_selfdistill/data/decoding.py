@@ -31,17 +31,16 @@ Video = str | os.PathLike[str] | bytes | BinaryIO
 # Codecs whose packets hold one frame each, from so many bytes on: a shorter MPEG-4 packet only says "no change", for
 # which the decoder may give no frame. In other codecs a packet may be one field, or a picture that is never shown.
 _FRAME_BYTES = {"mpeg4": 16, "h264": 1, "hevc": 1, "mjpeg": 1}
-# FFmpeg's AVCOL_SPC_BT2020_CL, which it can't convert. Phones write this tag where they mean its sister BT2020_NCL.
+# AVCOL_SPC_BT2020_CL, which FFmpeg can't convert. Phones put this tag on videos coded as its sister BT2020_NCL.
 _BT2020_CONSTANT_LUMINANCE = 10
 
 
 class VideoDecodingError(ValueError):
     """A video can't be decoded; the message is `<file>: <reason>`.
 
-    A `DataLoader` rebuilds its worker's exception from the text alone; `video` is then that whole text.
-
     Args:
-        video: the file's path, or `<bytes>`, or `<file object>`.
+        video: the file's path, or `<bytes>`, or `<file object>`; where a `DataLoader` has rebuilt its worker's error
+            from the text alone, that text.
         reason: one line of plain English.
     """
 
@@ -124,7 +123,7 @@ class VideoReader:
 
         Returns:
             Tensor of shape `(len(indices), 3, height, width)`, uint8 RGB, turned as the file says that it is to be
-            displayed. In memory it is channels-last, which is what `torchvision` resizes fastest.
+            displayed; channels-last in memory, which `torchvision` resizes fastest.
 
         Raises:
             ValueError: if `indices` is empty or holds a negative number.
@@ -219,10 +218,10 @@ class VideoReader:
             return None
         if end == 0:
             raise VideoDecodingError(self._name, "none of its frames can be decoded")
-        if end <= last:
-            self.num_frames = end
-            return None
-        return clip
+        if end > last:
+            return clip
+        self.num_frames = end
+        return None
 
     def _frames(self, keyframe: _Keyframe, last: int) -> Iterator[tuple[int, av.VideoFrame]]:
         """Positions and frames from `keyframe` to at least `last`, at the end of which positions are checked."""
@@ -243,10 +242,9 @@ class VideoReader:
             raise _PositionsUnknown
 
     def _packets_from(self, keyframe: _Keyframe) -> Iterator[av.Packet[av.VideoStream]]:
-        times = [time for time in (keyframe.pts, keyframe.dts) if time is not None]
-        for time in times:  # formats differ in which of the two they seek by
+        for time in (keyframe.pts, keyframe.dts):  # formats differ in which of the two they seek by
             with contextlib.suppress(av.FFmpegError):  # an AVI file cut off before its index can't seek
-                self._container.seek(time, stream=self._stream)
+                self._container.seek(time or 0, stream=self._stream)
                 packets = self._packets()
                 first = next(packets, None)
                 if first is not None and first.pos is not None and first.pos == keyframe.offset:

@@ -1,0 +1,97 @@
+import json
+
+import pytest
+import torch
+
+from hf_selfdistill import C3DForVideoClassification, C3DVideoProcessor, read_frames
+from hf_selfdistill.commands import evaluate_model
+from hf_selfdistill.data.datasets import load_video_dataset
+from hf_selfdistill.data.decoding import VideoReader
+from hf_selfdistill.data.sampling import evenly_spaced_clips
+
+
+def flags(model, shapes, output_file, **overrides):
+    values = {
+        "model_name_or_path": model,
+        "dataset": "moving_shapes",
+        "dataset_root": shapes,
+        "num_clips": 3,
+        "output_file": output_file,
+        "output_dir": output_file.parent,
+        "per_device_eval_batch_size": 4,
+        "disable_tqdm": True,
+        "use_cpu": True,
+        **overrides,
+    }
+    return [word for name, value in values.items() for word in (f"--{name}", str(value))]
+
+
+@pytest.fixture
+def evaluation(fine_tuned, shapes, tmp_path):
+    evaluate_model.main(flags(fine_tuned, shapes, tmp_path / "evaluation.json"))
+    return json.loads((tmp_path / "evaluation.json").read_text())
+
+
+def test_results_have_the_documented_fields(evaluation):
+    assert evaluation.keys() == {
+        "video_top1",
+        "video_top5",
+        "clip_top1",
+        "clip_top5",
+        "num_videos",
+        "protocol",
+        "per_class",
+        "failed",
+    }
+    assert evaluation["num_videos"] == 6 and evaluation["failed"] == []
+    assert evaluation["per_class"].keys() == {"moving_left", "moving_right", "moving_up"}
+    assert evaluation["protocol"] == (
+        "moving_shapes split 1 test, 3 clips of 8 frames, stride 1, centre crop, mean of logits"
+    )
+
+
+def test_accuracies_equal_those_computed_by_hand(evaluation, fine_tuned, shapes):
+    model = C3DForVideoClassification.from_pretrained(fine_tuned).eval()
+    processor = C3DVideoProcessor.from_pretrained(fine_tuned)
+    videos, clips = [], []
+    for record in load_video_dataset("moving_shapes", shapes)["test"]:
+        path = record["video"]["path"]
+        with VideoReader(path) as reader:
+            windows = evenly_spaced_clips(reader.num_frames, 8, 3)
+        batch = processor([read_frames(path, w) for w in windows], do_sample_frames=False, return_tensors="pt")
+        with torch.no_grad():
+            logits = model(batch["pixel_values"]).logits
+        videos.append(logits.mean(0).argmax().item() == record["label"])
+        clips += (logits.argmax(1) == record["label"]).tolist()
+    assert evaluation["video_top1"] == pytest.approx(sum(videos) / 6)
+    assert evaluation["clip_top1"] == pytest.approx(sum(clips) / 18)
+
+
+def test_two_processes_give_the_numbers_of_one_though_they_do_not_divide_the_videos(
+    fine_tuned, shapes, tmp_path, run_script, evaluation
+):
+    done = run_script(
+        "evaluate_model",
+        # 6 videos in global batches of 2 · 4: the second process gets a padded batch that must be trimmed by videos
+        *flags(fine_tuned, shapes, tmp_path / "two.json", per_device_eval_batch_size=2, log_level="info"),
+        processes=2,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Num examples = 6" in done.stderr
+    assert json.loads((tmp_path / "two.json").read_text()) == evaluation
+
+
+def test_a_model_of_other_classes_is_refused(fine_tuned, shapes, tmp_path):
+    rows = (shapes / "moving_shapes.csv").read_text().splitlines()
+    (tmp_path / "two.csv").write_text("\n".join(row for row in rows if "moving_up" not in row))
+    with pytest.raises(SystemExit, match=r"knows the classes .* the data set has moving_left, moving_right"):
+        evaluate_model.main(
+            flags(fine_tuned, shapes, tmp_path / "e.json", dataset="csv", annotations=tmp_path / "two.csv")
+        )
+
+
+def test_an_encoder_without_a_head_is_refused(fine_tuned, shapes, tmp_path):
+    C3DForVideoClassification.from_pretrained(fine_tuned).base_model.save_pretrained(tmp_path / "encoder")
+    C3DVideoProcessor().save_pretrained(tmp_path / "encoder")
+    with pytest.raises(SystemExit, match=r"lacks classifier\.bias, classifier\.weight.*fine-tune it first"):
+        evaluate_model.main(flags(tmp_path / "encoder", shapes, tmp_path / "e.json"))
