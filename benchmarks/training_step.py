@@ -2,8 +2,9 @@
 
 python benchmarks/training_step.py --rounds 9
 
-The steps of the plain Trainer (cross-entropy), of ours with λ = 0 and of ours with the default teacher take turns in one
-process, forward, backward and SGD step on the same clips; ratios are of medians of CPU time. Both nets are channels-last.
+The steps of the plain Trainer (cross-entropy), of ours with λ = 0 and of ours with the default teacher take turns in
+one process: forward, backward and SGD step on the same clips. Ratios are of medians of CPU time. Student and teacher
+are channels-last.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ def make_step(encoder: str, kind: str, folder: str) -> Callable[[dict[str, torch
         trainer.training_step(model, dict(batch), num_items_in_batch=torch.tensor(len(batch["labels"])))
         optimizer.step()
         optimizer.zero_grad()
-        if weight or trainer_class is SelfDistillationTrainer:
+        if trainer_class is SelfDistillationTrainer:
             trainer.terms.pop(trainer.accelerator)
 
     return step

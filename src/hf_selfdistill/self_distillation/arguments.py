@@ -19,9 +19,9 @@ _CHOICES: dict[str, tuple[str | None, ...]] = {
 
 @dataclass
 class SelfDistillationArguments(TrainingArguments):
-    """TrainingArguments plus the choices of self-distillation (Zhou et al., arXiv 2205.00506).
+    """Self-distillation (Zhou et al., arXiv 2205.00506).
 
-    What the paper leaves open is an argument here with a documented default. Gradients are clipped at norm 1.0
+    These are transformers' TrainingArguments and the method's own. What the paper leaves open is an argument here with a documented default. Gradients are clipped at norm 1.0
     (transformers' own default), which the paper does not mention and which keeps large λ stable.
 
     Args:
@@ -61,6 +61,7 @@ class SelfDistillationArguments(TrainingArguments):
     epoch_lr_schedule: Optional[Literal["cosine", "multi_step"]] = field(  # noqa: UP045
         default=None, metadata={"help": "A learning rate constant within an epoch, instead of --lr_scheduler_type."}
     )
+    weight_decay: float = field(default=0.0, metadata={"help": "Weight decay, on every parameter."})
     # The Trainer would drop the columns that the clips are read from.
     remove_unused_columns: bool = field(default=False, metadata={"help": "Drop columns the model does not take."})
 
