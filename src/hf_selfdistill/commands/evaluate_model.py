@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
 from accelerate.utils import gather_object
 from transformers import Trainer, TrainingArguments
 
@@ -44,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         SamplingArguments,
         TrainingArguments,
         description="Test a fine-tuned video classifier: several clips per video, logits averaged.",
-        defaults={"per_device_eval_batch_size": 4},
+        defaults={"per_device_eval_batch_size": 4, "dataloader_pin_memory": torch.cuda.is_available()},
     )
     with user_errors():
         test, data, sampling, args = parser.parse(argv)
