@@ -144,7 +144,8 @@ class VideoEncoder(VideoEncoderPreTrainedModel):
         hidden_states: tuple[Tensor, ...] = ()
         for stage in self._stages():
             hidden_state = stage(hidden_state)
-            hidden_states += (hidden_state,)
+            if output_hidden_states:
+                hidden_states += (hidden_state,)
         return BaseModelOutputWithPoolingAndNoAttention(
             last_hidden_state=hidden_state,
             pooler_output=hidden_state.mean(dim=(2, 3, 4)),

@@ -21,9 +21,9 @@ _CHOICES: dict[str, tuple[str | None, ...]] = {
 class SelfDistillationArguments(TrainingArguments):
     """Self-distillation (Zhou et al., arXiv 2205.00506).
 
-    These are transformers' TrainingArguments and the method's own. What the paper leaves open is an argument here with a
-    documented default. Gradients are clipped at norm 1.0 (transformers' own default), which the paper does not mention
-    and which keeps large λ stable.
+    These are transformers' TrainingArguments and the method's own. What the paper leaves open is an argument here
+    with a documented default. Gradients are clipped at norm 1.0 (transformers' own default), which the paper does not
+    mention and which keeps large λ stable.
 
     Args:
         distill_weight: λ of Eq. 3. With 0 there is no teacher, and training is the plain Trainer's.
