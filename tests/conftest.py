@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # before huggingface_hub is imported
-# With import mode "importlib" no test folder is on the path; with this, `from videos import write_video` works.
-sys.path.insert(0, str(Path(__file__).parent / "data"))
+# With import mode "importlib" no test folder is on the path; with this, `from videos import write_video` and
+# `from reference_nets import ReferenceC3D` work.
+sys.path[:0] = [str(Path(__file__).parent / folder) for folder in ("data", "models")]
 
 
 @pytest.fixture

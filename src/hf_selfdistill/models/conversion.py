@@ -7,7 +7,8 @@
 | `pace` | `state_dict` of a dict (also MAS/STS) | nothing, or `module.` | BGR in [0, 255], not normalised |
 | `torchvision` | the bare state dict of `r2plus1d_18` | nothing | normalised with Kinetics' statistics |
 
-`PREPROCESSING` holds what of the last column a `C3DVideoProcessor` can be told; the colour order is not among it.
+`PREPROCESSING` holds what of the last column a `C3DVideoProcessor` can be told. Pace's first convolution is turned
+round, so that the encoder takes RGB as all of ours do.
 mmaction2's nets do not fit: its C3D has no batch normalisation, its R(2+1)D has other widths and pools the stem.
 """
 
@@ -106,6 +107,9 @@ def load_foreign_checkpoint(path: str | Path, source: str) -> tuple[C3DModel | R
     _compare(weights, model.state_dict(), report)
     if not report.complete:
         raise ConversionError(f"{subject} does not fit {type(model).__name__}:\n{report}\n{_hint(checkpoint, source)}")
+    if source == "pace":
+        first = next(iter(model.state_dict()))
+        weights[first] = weights[first].flip(1)  # BGR to RGB
     model.load_state_dict(weights)
     return model.eval(), report
 
