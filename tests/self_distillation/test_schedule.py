@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from hf_selfdistill.self_distillation.schedule import epoch_schedule
+from hf_selfdistill.self_distillation.schedule import epoch_schedule, weight_factor
 
 
 def rates(name, steps_per_epoch, epochs):
@@ -44,3 +44,22 @@ def test_the_trainer_uses_it(make_trainer):
     trainer.train()
     rates = [log["learning_rate"] for log in trainer.state.log_history if "learning_rate" in log]
     assert rates == pytest.approx([0.05] * 3 + [0.005] * 3)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("constant", [1, 1, 1, 1, 1]), ("linear", [1, 0.75, 0.5, 0.25, 0]), ("cosine", [1, 0.853553, 0.5, 0.146447, 0])],
+)
+def test_the_weight_fades_as_its_schedule_says(name, expected):
+    assert [weight_factor(name, i / 4) for i in range(5)] == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize("name", ["linear", "cosine"])
+def test_the_trainer_weighs_the_distance_by_the_schedule_and_logs_the_weight(make_trainer, name):
+    trainer = make_trainer(distill_weight=3.0, distill_weight_schedule=name)
+    trainer.train()
+    logs = [log for log in trainer.state.log_history if "ce_loss" in log]
+    for step, log in enumerate(logs):
+        weight = 3.0 * weight_factor(name, step / 9)
+        assert log["loss"] == pytest.approx(log["ce_loss"] + weight * log["distill_loss"], rel=1e-5)
+        assert log["distill_weight"] == pytest.approx(3.0 * weight_factor(name, (step + 1) / 9))

@@ -236,6 +236,26 @@ def test_teacher_is_in_no_optimizer_and_in_no_saved_model(make_trainer, tmp_path
     assert "model.safetensors" in saved and "teacher.safetensors" not in saved
 
 
+def test_another_model_can_teach_and_is_never_renewed(tiny_classifier, arguments, random_clips, weights):
+    other = tiny_classifier()
+    with torch.no_grad():
+        for parameter in other.parameters():
+            parameter.add_(0.01)
+    before = encoder_state(weights(other))
+    trainer = SelfDistillationTrainer(
+        tiny_classifier(), arguments(), train_dataset=random_clips(12), teacher_model=other
+    )
+    trainer.train()
+    assert_same(weights(trainer.teacher.encoder), before)
+    assert next(log["distill_loss"] for log in trainer.state.log_history if "ce_loss" in log) > 0
+
+
+def test_a_teacher_with_features_of_another_size_is_refused_at_once(tiny_classifier, arguments):
+    config = tiny_classifier().config.__class__(hidden_sizes=[4, 8, 8, 8, 6], num_frames=8, image_size=16)
+    with pytest.raises(ValueError, match="6 dimensions and the student's 8"):
+        SelfDistillationTrainer(tiny_classifier(), arguments(), teacher_model=type(tiny_classifier())(config))
+
+
 def test_evaluation_takes_every_clip_though_training_drops_the_last_batch(make_trainer, random_clips):
     trainer = make_trainer(eval_dataset=random_clips(5), per_device_eval_batch_size=4, dataloader_drop_last=True)
     trainer.compute_metrics = lambda prediction: {"clips": len(prediction.label_ids)}

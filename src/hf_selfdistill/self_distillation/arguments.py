@@ -11,6 +11,7 @@ __all__ = ["SelfDistillationArguments"]
 
 _CHOICES: dict[str, tuple[str | None, ...]] = {
     "distill_reduction": ("mean", "sum"),
+    "distill_weight_schedule": ("constant", "linear", "cosine"),
     "teacher_update": ("epoch", "steps", "ema", "frozen"),
     "teacher_norm": ("batch", "running"),
     "epoch_lr_schedule": (None, "cosine", "multi_step"),
@@ -27,6 +28,7 @@ class SelfDistillationArguments(TrainingArguments):
 
     Args:
         distill_weight: λ of Eq. 3. With 0 there is no teacher, and training is the plain Trainer's.
+        distill_weight_schedule: λ stays (`"constant"`, the paper) or fades to 0 over the run.
         distill_reduction: how squared differences are reduced over the feature dimensions; see
             `self_distillation_loss`. λ under `"mean"` = dim × λ under `"sum"`.
         distill_normalize: distance between unit-length features.
@@ -45,6 +47,9 @@ class SelfDistillationArguments(TrainingArguments):
     """
 
     distill_weight: float = field(default=100.0, metadata={"help": "λ, the weight of the distance; 0 = no teacher."})
+    distill_weight_schedule: Literal["constant", "linear", "cosine"] = field(
+        default="constant", metadata={"help": "Whether λ fades to 0 over the run."}
+    )
     distill_reduction: Literal["mean", "sum"] = field(
         default="mean", metadata={"help": "Reduction over feature dimensions; Eq. 2 as printed is `sum`."}
     )

@@ -1,4 +1,4 @@
-"""Learning rates that are constant within an epoch, as in RSPNet's released recipes."""
+"""Learning rates that are constant within an epoch, as in RSPNet's released recipes, and a weight λ that fades."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import math
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
-__all__ = ["epoch_schedule"]
+__all__ = ["epoch_schedule", "weight_factor"]
 
 LOWEST = 1e-3  # of the initial learning rate, at the end of the cosine
 MILESTONES = (0.5, 0.7, 0.9)  # of all epochs
@@ -33,3 +33,13 @@ def epoch_schedule(name: str, optimizer: Optimizer, num_training_steps: int, num
         return LOWEST + (1 - LOWEST) * (1 + math.cos(math.pi * progress)) / 2
 
     return LambdaLR(optimizer, factor)
+
+
+def weight_factor(name: str, progress: float) -> float:
+    """What λ is multiplied with after a share `progress`, 0 … 1, of the run.
+
+    1 if `"constant"`; `"linear"` and `"cosine"` go from 1 to 0.
+    """
+    if name == "linear":
+        return 1 - progress
+    return (1 + math.cos(math.pi * progress)) / 2 if name == "cosine" else 1.0

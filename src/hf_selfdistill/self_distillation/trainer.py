@@ -10,11 +10,11 @@ from torch import nn
 from torch.utils.data import DataLoader
 from transformers import PreTrainedModel, Trainer
 
-from hf_selfdistill.models.features import FeatureTap
+from hf_selfdistill.models.features import FeatureTap, last_layer
 from hf_selfdistill.self_distillation.arguments import SelfDistillationArguments
 from hf_selfdistill.self_distillation.callbacks import CollapseWarningCallback, TeacherRefreshCallback
 from hf_selfdistill.self_distillation.loss import ClassificationLoss, self_distillation_loss
-from hf_selfdistill.self_distillation.schedule import epoch_schedule
+from hf_selfdistill.self_distillation.schedule import epoch_schedule, weight_factor
 from hf_selfdistill.self_distillation.teacher import Teacher
 from hf_selfdistill.self_distillation.terms import LossTerms
 
@@ -34,10 +34,12 @@ class SelfDistillationTrainer(Trainer):
         model: a video classifier whose last layer is named `classifier`.
         args: the training arguments and the method's own.
         compute_loss_func: replaces the cross-entropy; as in `Trainer`, it divides by `num_items_in_batch`.
+        teacher_model: a classifier whose encoder teaches instead of the student's own past; it is never renewed.
         kwargs: what `Trainer` takes.
 
     Raises:
-        ValueError: the model has no layer named `classifier`, or more than one GPU is used by one process.
+        ValueError: the model has no layer named `classifier`, the teacher's features have another size, or more than
+            one GPU is used by one process.
     """
 
     args: SelfDistillationArguments
@@ -47,6 +49,7 @@ class SelfDistillationTrainer(Trainer):
         model: PreTrainedModel | nn.Module,
         args: SelfDistillationArguments,
         compute_loss_func: Callable[..., torch.Tensor] | None = None,
+        teacher_model: nn.Module | None = None,
         **kwargs: Any,
     ) -> None:
         if args.n_gpu > 1:
@@ -57,17 +60,21 @@ class SelfDistillationTrainer(Trainer):
         loss = compute_loss_func or ClassificationLoss(label_smoothing=args.label_smoothing_factor)
         super().__init__(model, args, compute_loss_func=loss, **kwargs)
         self.terms = LossTerms()
-        self.teacher = self._make_teacher() if args.distill_weight > 0 else None
+        self.teacher = self._make_teacher(teacher_model) if args.distill_weight > 0 else None
         self.student_features = FeatureTap(self.model)
         self.add_callback(CollapseWarningCallback())
 
-    def _make_teacher(self) -> Teacher:
+    def _make_teacher(self, other: nn.Module | None) -> Teacher:
         # Now, because FSDP2 forbids copying a model that it has sharded.
-        teacher = Teacher(self.model, self.args.teacher_norm)
+        teacher = Teacher(self.model if other is None else other, self.args.teacher_norm)
+        mine, its = last_layer(self.model).in_features, last_layer(other or self.model).in_features
+        if mine != its:
+            raise ValueError(f"the teacher's features have {its} dimensions and the student's {mine}; they must agree")
         teacher.encoder.to(self.args.device)
         if self.args.torch_compile:
             teacher.encoder.compile(backend=self.args.torch_compile_backend, mode=self.args.torch_compile_mode)
-        self.add_callback(TeacherRefreshCallback(teacher))
+        if other is None:
+            self.add_callback(TeacherRefreshCallback(teacher))
         return teacher
 
     def compute_loss(
@@ -90,9 +97,15 @@ class SelfDistillationTrainer(Trainer):
                 distance = self_distillation_loss(
                     features, teacher_features, self.args.distill_reduction, self.args.distill_normalize
                 )
-                loss = loss + self.args.distill_weight * share * distance
+                loss = loss + self.distill_weight * share * distance
             self.terms.add(ce, distance, features)
         return (loss, outputs) if return_outputs else loss
+
+    @property
+    def distill_weight(self) -> float:
+        """λ at this step of its schedule."""
+        progress = self.state.global_step / self.state.max_steps
+        return self.args.distill_weight * weight_factor(self.args.distill_weight_schedule, progress)
 
     def _share_of_step(self, clips: int, num_items_in_batch: torch.Tensor | int | None) -> torch.Tensor | float:
         """What this batch's mean weighs in the optimiser step: the Trainer's rule for the cross-entropy."""
@@ -105,6 +118,8 @@ class SelfDistillationTrainer(Trainer):
         """Add the loss terms since the last log, averaged over all processes."""
         if "loss" in logs:
             logs |= self.terms.pop(self.accelerator)
+            if self.args.distill_weight_schedule != "constant":
+                logs["distill_weight"] = self.distill_weight
         super().log(logs, start_time)
 
     def create_scheduler(
