@@ -39,6 +39,7 @@ def tiny_flags() -> Callable[..., list[str]]:
             "optim": "sgd",
             "optim_args": "momentum=0.9",
             "flip_probability": 0,
+            "logging_steps": 4,
             "disable_tqdm": True,
             "use_cpu": True,
             **overrides,

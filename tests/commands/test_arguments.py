@@ -20,7 +20,9 @@ class Toy:
 
 @pytest.fixture
 def parser():
-    return CommandParser(Toy, TrainingArguments, description="Play.", defaults={"logging_steps": 7})
+    return CommandParser(
+        Toy, TrainingArguments, description="Play.", defaults={"logging_steps": 7}, most_used=["learning_rate"]
+    )
 
 
 def test_flags_win_over_the_file_and_the_file_over_defaults(parser, tmp_path):

@@ -16,6 +16,16 @@ def test_true_means_the_last_whole_checkpoint(checkpoints):
     assert checkpoint_to_resume("true", str(checkpoints), C3DConfig()).endswith("checkpoint-20")
     (checkpoints / "checkpoint-20" / "trainer_state.json").unlink()  # as a crash while saving leaves it
     assert checkpoint_to_resume("true", str(checkpoints), C3DConfig()).endswith("checkpoint-10")
+    (checkpoints / "checkpoint-10" / "trainer_state.json").write_text('{"epoch": 1.')  # as a full disk does
+    assert checkpoint_to_resume("true", str(checkpoints), C3DConfig()).endswith("checkpoint-2")
+
+
+@pytest.mark.parametrize(
+    ("other", "named"), [({"hidden_sizes": [4, 8, 8, 8, 8]}, "hidden_sizes"), ({"num_labels": 7}, "id2label")]
+)
+def test_a_checkpoint_of_another_model_is_refused_by_what_differs(checkpoints, other, named):
+    with pytest.raises(ValueError, match=named):
+        checkpoint_to_resume("true", str(checkpoints), C3DConfig(**other))
 
 
 def test_a_path_means_itself_and_nothing_means_a_new_run(checkpoints):

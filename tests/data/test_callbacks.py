@@ -38,22 +38,29 @@ def test_each_unreadable_video_is_named_once_with_its_reason(caplog):
     clips = Clips(100, [3])
     callback = UnreadableVideosCallback(clips)
     with caplog.at_level(logging.WARNING):
-        callback.check()
+        callback.note()
         clips.unreadable.append(7)
-        callback.check()
-        callback.check()
+        callback.note()
+        callback.note()
     assert [record.getMessage() for record in caplog.records] == [
         "left out, can't be read: v3.mp4: it is empty",
         "left out, can't be read: v7.mp4: it is empty",
     ]
-    assert callback.failures == [
+    assert callback.failures() == [
         {"video": "v3.mp4", "reason": "it is empty"},
         {"video": "v7.mp4", "reason": "it is empty"},
     ]
 
 
-def test_more_than_the_allowed_share_ends_the_run():
-    allowed = UnreadableVideosCallback(Clips(100, range(5)), Clips(10), most=0.05)
-    allowed.check()
+def test_more_than_the_allowed_share_of_all_videos_of_the_run_ends_it():
+    training, validation = Clips(95, range(4)), Clips(5, [90])
+    UnreadableVideosCallback(training, validation, most=0.05).check()
+    training.unreadable.append(5)
     with pytest.raises(ValueError, match=r"6 of 100 videos can't be read, more than --max_unreadable 0.05 .*v0\.mp4"):
-        UnreadableVideosCallback(Clips(10), Clips(100, range(6)), most=0.05).check()
+        UnreadableVideosCallback(training, validation, most=0.05).check()
+
+
+def test_it_is_looked_after_at_every_step(tmp_path):
+    callback = UnreadableVideosCallback(Clips(10, [1]))
+    with pytest.raises(ValueError, match="1 of 10"):
+        callback.on_step_end(TrainingArguments(str(tmp_path)), TrainerState(), TrainerControl())

@@ -81,6 +81,25 @@ def test_an_unreadable_training_video_is_replaced_by_the_next_and_known_in_the_m
     assert error.video.endswith("v2.mp4") and error.reason
 
 
+def test_many_unreadable_videos_in_a_row_are_all_replaced(records):
+    broken = datasets.concatenate_datasets([records.select([0])] + [records.select([2])] * 30)
+    clips = TrainingClips(broken, clip_sampler(None, 8), as_float)
+    assert [clips[i]["labels"] for i in (1, 15, 30)] == [0, 0, 0]
+    assert len(clips.unreadable_indices()) == 30
+
+
+def test_a_replacement_is_another_draw_than_its_own(records):
+    clips = TrainingClips(records, clip_sampler(None, 8), noisy)
+    assert not torch.equal(clips[2]["pixel_values"], clips[3]["pixel_values"])
+
+
+def test_clips_of_large_videos_are_read_one_by_one_and_are_the_same(records, monkeypatch):
+    clips = TestingClips(records, clip_sampler(4, 8), as_float)
+    at_once = clips[4]["pixel_values"]
+    monkeypatch.setattr("hf_selfdistill.data.clips.MOST_PIXELS", 1000)
+    assert torch.equal(clips[4]["pixel_values"], at_once)
+
+
 def test_where_no_video_can_be_read_the_error_names_one(records):
     only = records.select([2])
     with pytest.raises(VideoDecodingError, match=r"v2\.mp4"):

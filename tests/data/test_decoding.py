@@ -400,3 +400,20 @@ def test_an_error_in_a_worker_reaches_the_loop_as_itself(video, tmp_path):
     loader = DataLoader(Files([video, bad_file("empty", tmp_path)]), num_workers=1)
     with pytest.raises(VideoDecodingError, match=r"empty\.mp4: it is empty"):
         list(loader)
+
+
+@pytest.mark.parametrize("extension", ["mp4", "avi", "mkv"])
+def test_a_title_that_is_not_utf8_is_no_obstacle(tmp_path, extension):
+    path = tmp_path / f"clip.{extension}"
+    write_video(path, numbered_frames(4), codec="mpeg4")
+    with av.open(str(path)) as whole, av.open(str(tmp_path / f"titled.{extension}"), "w") as titled:
+        titled.metadata["title"] = "XcafeX"
+        copy = titled.add_stream_from_template(whole.streams.video[0])
+        for packet in whole.demux(whole.streams.video[0]):
+            if packet.size:
+                packet.stream = copy
+                titled.mux(packet)
+    content = (tmp_path / f"titled.{extension}").read_bytes()
+    assert b"XcafeX" in content
+    path.write_bytes(content.replace(b"XcafeX", b"Xcaf\xe9X"))
+    assert frame_numbers(read_frames(path, range(4))) == [0, 1, 2, 3]

@@ -33,7 +33,12 @@ def test_another_frame_rate_than_the_videos():
     slower = clip_sampler(1, 4, target_fps=10)
     assert slower(100, 30.0) == [[45, 48, 51, 54]]
     faster = clip_sampler(1, 4, target_fps=60)
-    assert faster(100, 30.0) == [[49, 49, 50, 50]]
+    assert faster(100, 30.0) == [[48, 49, 49, 50]]
+
+
+@pytest.mark.parametrize(("fps", "target"), [(29.97, 30), (24.9998, 25), (30, 29.97)])
+def test_nearly_the_videos_own_rate_means_its_own_frames(fps, target):
+    assert clip_sampler(1, 16, target_fps=target)(300, fps) == [list(range(142, 158))]
 
 
 def test_training_draws_one_clip_and_testing_as_many_as_asked():

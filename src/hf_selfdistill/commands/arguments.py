@@ -13,37 +13,12 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import yaml
+from safetensors import SafetensorError
 from transformers import HfArgumentParser, TrainingArguments
 
-__all__ = ["CommandParser", "user_errors"]
+__all__ = ["CommandParser", "start_logging", "user_errors"]
 
 logger = logging.getLogger(__name__)
-
-# Of the more than a hundred fields of TrainingArguments, those that most runs set.
-MOST_USED = (
-    "output_dir",
-    "num_train_epochs",
-    "learning_rate",
-    "per_device_train_batch_size",
-    "per_device_eval_batch_size",
-    "gradient_accumulation_steps",
-    "optim",
-    "weight_decay",
-    "max_grad_norm",
-    "warmup_steps",
-    "bf16",
-    "torch_compile",
-    "eval_strategy",
-    "save_strategy",
-    "save_total_limit",
-    "load_best_model_at_end",
-    "resume_from_checkpoint",
-    "dataloader_num_workers",
-    "logging_steps",
-    "report_to",
-    "push_to_hub",
-    "seed",
-)
 
 
 class CommandParser(HfArgumentParser):
@@ -53,6 +28,7 @@ class CommandParser(HfArgumentParser):
         dataclass_types: as HfArgumentParser's.
         description: what the command does.
         defaults: where the command's defaults differ from the dataclasses'.
+        most_used: of the more than a hundred fields of TrainingArguments, those that the help shows; all are taken.
         positional: name and help of a list of positional arguments, handed back as the last value of `parse`.
     """
 
@@ -61,11 +37,12 @@ class CommandParser(HfArgumentParser):
         *dataclass_types: Any,
         description: str,
         defaults: dict[str, Any] | None = None,
+        most_used: Sequence[str] = (),
         positional: tuple[str, str] | None = None,
     ) -> None:
         super().__init__(dataclass_types, description=description, allow_abbrev=False)
         self.set_defaults(**(defaults or {}))
-        self.positional = positional
+        self.most_used, self.positional = most_used, positional
         if positional is not None:
             self.add_argument(positional[0], nargs="+", help=positional[1])
         self.add_argument("--config", help="YAML file of flags; flags of the command line win.")
@@ -108,7 +85,7 @@ class CommandParser(HfArgumentParser):
                 dataclass_type, [f for f in fields if f.init and not (trains and f.name in inherited)]
             )
             if trains:
-                shown = [f for name in MOST_USED for f in fields if f.name == name]
+                shown = [f for name in self.most_used for f in fields if f.name == name]
                 lines += ["the most used of transformers.TrainingArguments, all of which are taken:"]
                 lines += [self._line(field) for field in shown] + [""]
         return "\n".join(lines)
@@ -138,8 +115,8 @@ def _config_flags(argv: Sequence[str]) -> list[str]:
     if not file.is_file():
         raise ValueError(f"--config {file}: no such file")
     try:
-        values = yaml.safe_load(file.read_text()) or {}
-    except yaml.YAMLError as error:
+        values = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ValueError(f"--config {file}: not YAML ({' '.join(str(error).split())})") from error
     if not isinstance(values, dict):
         raise ValueError(f"--config {file}: expected lines of `flag: value`")
@@ -154,11 +131,24 @@ def _text(value: Any) -> str:
     return json.dumps(value) if isinstance(value, dict) else str(value)
 
 
+def start_logging(args: TrainingArguments | None = None) -> None:
+    """Show what a command says; of several processes the first one's, and with `--log_level debug` tracebacks too."""
+    logging.basicConfig(format="%(message)s", level=logging.INFO if args is None or args.should_log else logging.ERROR)
+    if args is not None and args.log_level == "debug":
+        logging.getLogger("hf_selfdistill").setLevel(logging.DEBUG)
+
+
 @contextmanager
 def user_errors() -> Iterator[None]:
-    """Ends a command with one line, not a traceback, where the input or the arguments are wrong."""
+    """Ends a command with one line where the input, the arguments or the disk are at fault.
+
+    The traceback is shown with `--log_level debug`.
+    """
     try:
         yield
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, SafetensorError, RuntimeError) as error:
+        # Where the disk is full, torch.save knows no better than to raise this.
+        if isinstance(error, RuntimeError) and "PytorchStreamWriter" not in str(error):
+            raise
         logger.debug("where it happened:", exc_info=True)
         sys.exit(f"error: {' '.join(str(error).split())}")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from hf_selfdistill.commands.arguments import CommandParser, user_errors
+from hf_selfdistill.commands.arguments import CommandParser, start_logging, user_errors
 from hf_selfdistill.models import C3DVideoProcessor
 from hf_selfdistill.models.conversion import PREPROCESSING, load_foreign_checkpoint
 
@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     with user_errors():
         (args,) = parser.parse(argv)
-        logging.basicConfig(format="%(message)s", level=logging.INFO)
+        start_logging()
         model, report = load_foreign_checkpoint(args.checkpoint, args.source)
         model.save_pretrained(args.output_dir)
         C3DVideoProcessor(**PREPROCESSING[args.source]).save_pretrained(args.output_dir)

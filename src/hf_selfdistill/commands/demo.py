@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tqdm import tqdm
+
 from hf_selfdistill.commands import evaluate_model, finetune
-from hf_selfdistill.commands.arguments import CommandParser, user_errors
+from hf_selfdistill.commands.arguments import CommandParser, start_logging, user_errors
 from hf_selfdistill.data.moving_shapes import FINETUNING_MOTIONS, PRETRAINING_MOTIONS, write_moving_shapes
 
 __all__ = ["DemoArguments", "main"]
@@ -37,16 +38,20 @@ def main(argv: Sequence[str] | None = None) -> None:
         (args,) = parser.parse(argv)
         if not RECIPE.is_file():
             raise ValueError(f"{RECIPE} is not here; start the demo in the project's folder")
-    logging.basicConfig(format="%(message)s", level=logging.INFO)
+        start_logging()
+        run(args)
+
+
+def run(args: DemoArguments) -> None:
+    """Write the videos, pre-train on some motions, fine-tune on others with λ = 0 and with λ, test, report."""
     start, folder = time.monotonic(), Path(args.output_dir)
     for part, motions in (("pretraining", PRETRAINING_MOTIONS), ("finetuning", FINETUNING_MOTIONS)):
         write_moving_shapes(folder / "videos" / part, motions, args.videos_per_class, seed=args.seed)
     encoder = _finetune(args, "pretraining", "c3d", 0.0, folder / "encoder", 2 * args.num_train_epochs)
     rows = []
     for weight in (0.0, args.distill_weight):
-        model = _finetune(
-            args, "finetuning", str(encoder), weight, folder / f"lambda-{weight:g}", args.num_train_epochs
-        )
+        output_dir = folder / f"lambda-{weight:g}"
+        model = _finetune(args, "finetuning", str(encoder), weight, output_dir, args.num_train_epochs)
         rows.append((weight, _test(folder / "videos" / "finetuning", model), model))
     _report(rows, time.monotonic() - start)
 
@@ -85,16 +90,16 @@ def _test(videos: Path, model: Path) -> dict[str, float]:
 
 def _run(command: Callable[[Sequence[str]], None], name: str, flags: dict[str, object]) -> None:
     words = [word for flag, value in flags.items() for word in (f"--{flag}", str(value))]
-    print(f"\n$ python scripts/{name}.py {' '.join(words)}", flush=True)
+    tqdm.write(f"\n$ python scripts/{name}.py {' '.join(words)}")
     command(words)
 
 
 def _report(rows: Sequence[tuple[float, dict[str, float], Path]], seconds: float) -> None:
-    print(f"\n{'λ':>5}  {'video top-1':>11}  {'clip top-1':>10}  model")
+    tqdm.write(f"\n{'λ':>5}  {'video top-1':>11}  {'clip top-1':>10}  model")
     for weight, results, model in rows:
-        print(f"{weight:5g}  {results['video_top1']:11.1%}  {results['clip_top1']:10.1%}  {model}")
+        tqdm.write(f"{weight:5g}  {results['video_top1']:11.1%}  {results['clip_top1']:10.1%}  {model}")
     videos = int(rows[0][1]["num_videos"])
-    print(
+    tqdm.write(
         f"\n{videos} test videos, 10 clips each, chance {1 / len(FINETUNING_MOTIONS):.1%}; one seed, so a few videos "
         f"more or less are chance.\n{seconds:.0f} s in all. Try: python scripts/predict.py --model_name_or_path "
         f"{rows[-1][2]} {rows[-1][2].parent}/videos/finetuning/*/*.avi"

@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from accelerate.utils import gather_object
 from transformers import Trainer, TrainingArguments
 
-from hf_selfdistill.commands.arguments import CommandParser, user_errors
+from hf_selfdistill.commands.arguments import CommandParser, start_logging, user_errors
 from hf_selfdistill.commands.datasets import DatasetArguments, SamplingArguments, sampling_rate, testing_clips
 from hf_selfdistill.commands.models import frames_per_clip, load_for_inference
 from hf_selfdistill.data.callbacks import UnreadableVideosCallback
@@ -46,19 +45,28 @@ def main(argv: Sequence[str] | None = None) -> None:
         TrainingArguments,
         description="Test a fine-tuned video classifier: several clips per video, logits averaged.",
         defaults={"per_device_eval_batch_size": 4, "dataloader_pin_memory": torch.cuda.is_available()},
+        most_used=("per_device_eval_batch_size", "dataloader_num_workers", "bf16", "use_cpu", "disable_tqdm"),
     )
     with user_errors():
         test, data, sampling, args = parser.parse(argv)
-        logging.basicConfig(format="%(message)s", level=logging.INFO if args.should_log else logging.ERROR)
+        start_logging(args)
+        file = _writable(test.output_file)
         results = evaluate_model(test, data, sampling, args)
         if args.should_save:
-            Path(test.output_file).parent.mkdir(parents=True, exist_ok=True)
-            Path(test.output_file).write_text(json.dumps(results, indent=2, ensure_ascii=False) + "\n")
+            file.write_text(json.dumps(results, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         logger.info(
             "%(protocol)s: video top-1 %(video_top1).4f, top-5 %(video_top5).4f; clip top-1 %(clip_top1).4f, "
             "top-5 %(clip_top5).4f; %(num_videos)d videos",
             results,
         )
+
+
+def _writable(name: str) -> Path:
+    file = Path(name)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    if file.is_dir():
+        raise ValueError(f"--output_file {file} is a folder; name a file in it, such as {file}/evaluation.json")
+    return file
 
 
 def evaluate_model(
@@ -70,6 +78,12 @@ def evaluate_model(
         ValueError: the data set and the model do not fit, or too many videos can't be read.
         OSError: there is no such model.
     """
+    if args.n_gpu > 1:
+        raise ValueError(
+            f"one process sees {args.n_gpu} GPUs, between which a video's clips can't be split; start with "
+            "`accelerate launch` for all of them, or set CUDA_VISIBLE_DEVICES=0 for one"
+        )
+    args.dataloader_drop_last = False  # recipes set it, for training
     with args.main_process_first(desc="loading the data set"):
         records = data.load()[test.part]
     labels = records.features["label"].names
@@ -94,7 +108,7 @@ def evaluate_model(
     )
     prediction = trainer.predict(clips, metric_key_prefix="")
     unreadable.check()
-    failed = gather_object(unreadable.failures)
+    failed = unreadable.failures()
     results = {name.removeprefix("_"): value for name, value in prediction.metrics.items()}
     trainer.end()
     return {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,7 +10,7 @@ import torch
 from tqdm import tqdm
 from transformers import BaseVideoProcessor, PreTrainedModel
 
-from hf_selfdistill.commands.arguments import CommandParser, user_errors
+from hf_selfdistill.commands.arguments import CommandParser, start_logging, user_errors
 from hf_selfdistill.commands.datasets import SamplingArguments, sampling_rate
 from hf_selfdistill.commands.models import frames_per_clip, load_for_inference
 from hf_selfdistill.data.decoding import VideoDecodingError, VideoReader
@@ -41,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     failed = False
     with user_errors():
         args, sampling, videos = parser.parse(argv)
-        logging.basicConfig(format="%(message)s", level=logging.INFO)
+        start_logging()
         if args.top_k < 1:
             raise ValueError(f"--top_k is {args.top_k}; it must be at least 1")
         model, processor = load_for_inference(args.model_name_or_path)
@@ -71,5 +70,5 @@ def predict(video: str, model: PreTrainedModel, processor: BaseVideoProcessor, s
         frames = reader.read([frame for clip in indices for frame in clip])
     process = ClipProcessor(processor)
     clips = torch.stack([process(clip) for clip in frames.unflatten(0, (len(indices), -1))])
-    logits = model(**{model.main_input_name: clips.to(model.device)}).logits  # (K, classes)
+    logits = model(**{model.main_input_name: clips.to(model.device)}).logits.flatten(1)  # (K, classes)
     return logits.float().mean(0).softmax(-1)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -144,7 +145,7 @@ def read_csv_list(file: Path) -> tuple[list[str], list[VideoEntry]]:
         raise ValueError(
             f"{file} is no file; --annotations must name a CSV file with the columns video,label[,group][,split]"
         )
-    with file.open(encoding="utf-8-sig", newline="") as stream:
+    with _as_text(file), file.open(encoding="utf-8-sig", newline="") as stream:
         reader = csv.DictReader(stream)
         columns = set(reader.fieldnames or ())
         if not {"video", "label"} <= columns:
@@ -185,6 +186,16 @@ def _lines(file: Path) -> Iterator[tuple[int, str]]:
     """Numbers and contents of the lines that are not empty."""
     if not file.is_file():
         raise ValueError(f"{file} is missing; --annotations must name the folder that holds the official lists")
-    for number, line in enumerate(file.read_text(encoding="utf-8-sig").splitlines(), start=1):
+    with _as_text(file):
+        lines = file.read_text(encoding="utf-8-sig").splitlines()
+    for number, line in enumerate(lines, start=1):
         if line.strip():
             yield number, line.strip()
+
+
+@contextmanager
+def _as_text(file: Path) -> Iterator[None]:
+    try:
+        yield
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(f"{file} is not a list in UTF-8 text: {error}") from None

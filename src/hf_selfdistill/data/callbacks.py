@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from accelerate.utils import gather_object
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from hf_selfdistill.data.clips import TestingClips, TrainingClips
@@ -35,45 +36,53 @@ class UnreadableVideosCallback(TrainerCallback):
 
     Args:
         clips: the data sets of the run.
-        most: the share of a data set that may be unreadable.
+        most: the share of all their videos that may be unreadable.
     """
 
     def __init__(self, *clips: TrainingClips | TestingClips, most: float = 0.05) -> None:
         self.clips = clips
         self.most = most
-        self.failures: list[dict[str, str]] = []
+        self._failures: dict[str, str] = {}
         self._known: set[tuple[int, int]] = set()
 
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         """Look after each step: a run on broken data should end in its first minute."""
-        self.check()
+        self.note()
+        self._check(len(self._failures))
 
-    def on_evaluate(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
-        """Look after each evaluation."""
-        self.check()
-
-    def check(self) -> None:
-        """Note and name what has become known as unreadable in this process.
-
-        Raises:
-            ValueError: more than the allowed share of a data set is unreadable.
-        """
+    def note(self) -> None:
+        """Name what has become known as unreadable in this process."""
         for part, clips in enumerate(self.clips):
-            unreadable = clips.unreadable_indices()
-            for index in unreadable:
+            for index in clips.unreadable_indices():
                 if (part, index) not in self._known:
                     self._known.add((part, index))
-                    self._note(clips.why_unreadable(index))
-            if len(unreadable) > self.most * len(clips):
-                raise ValueError(
-                    f"{len(unreadable)} of {len(clips)} videos can't be read, more than --max_unreadable "
-                    f"{self.most:g} allows; the first: {clips.why_unreadable(unreadable[0])}"
-                )
+                    error = clips.why_unreadable(index)
+                    self._failures[error.video] = error.reason
+                    logger.warning("left out, can't be read: %s", error)
 
-    def _note(self, error: Any) -> None:
-        self.failures.append({"video": error.video, "reason": error.reason})
-        logger.warning("left out, can't be read: %s", error)
+    def failures(self) -> list[dict[str, str]]:
+        """What could not be read, `video` and `reason`, by any process; a collective call."""
+        self.note()
+        found = dict(gather_object(list(self._failures.items())))
+        return [{"video": video, "reason": reason} for video, reason in sorted(found.items())]
+
+    def check(self) -> None:
+        """End the run if too much is unreadable, by any process; a collective call.
+
+        Raises:
+            ValueError: more than the allowed share of the videos is unreadable.
+        """
+        failures = self.failures()
+        self._failures |= {failure["video"]: failure["reason"] for failure in failures}
+        self._check(len(failures))
+
+    def _check(self, unreadable: int) -> None:
+        videos = sum(map(len, self.clips))
+        if unreadable > self.most * videos:
+            video, reason = next(iter(self._failures.items()))
+            raise ValueError(
+                f"{unreadable} of {videos} videos can't be read, more than --max_unreadable {self.most:g} allows; "
+                f"the first: {video}: {reason}"
+            )

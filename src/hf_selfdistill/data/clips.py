@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import datasets
@@ -13,13 +13,13 @@ from hf_selfdistill.data.decoding import VideoDecodingError, VideoReader
 from hf_selfdistill.data.sampling import ClipSampler
 from hf_selfdistill.data.transforms import seeded_draws
 
-__all__ = ["TestingClips", "TrainingClips", "collate_clips"]
+__all__ = ["UNREADABLE", "TestingClips", "TrainingClips", "collate_clips"]
 
 ClipTransform = Callable[[torch.Tensor], torch.Tensor]
 """`(T, C, H, W)` uint8 → `(T, C, h, w)` float, what a model takes."""
 
 UNREADABLE = -100  # the label that cross-entropy and the Trainer's count of clips leave out
-MOST_NEIGHBOURS = 20  # tried in place of a file that can't be read
+MOST_PIXELS = 2**28  # of a video's clips held at once, 0.8 GB: ten clips of 16 frames at 1080p take more
 
 
 class _VideoClips(Dataset[dict[str, Any]]):
@@ -38,8 +38,8 @@ class _VideoClips(Dataset[dict[str, Any]]):
     def __len__(self) -> int:
         return len(self.records)
 
-    def read(self, index: int) -> torch.Tensor:
-        """The clips of one video, decoded in one pass: `(K, T, C, H, W)` uint8.
+    def read(self, index: int) -> Iterator[torch.Tensor]:
+        """The clips of one video, `(T, C, H, W)` uint8 each; one after the other where all would fill the memory.
 
         Raises:
             VideoDecodingError: the file can't be read.
@@ -49,11 +49,13 @@ class _VideoClips(Dataset[dict[str, Any]]):
         try:
             with VideoReader(source) as reader:
                 clips = self.sampler(reader.num_frames, reader.fps)
-                frames = reader.read([frame for clip in clips for frame in clip])
+                at_once = MOST_PIXELS >= reader.frame_pixels * len(clips) * len(clips[0])
+                for group in [clips] if at_once else [[clip] for clip in clips]:
+                    frames = reader.read([frame for clip in group for frame in clip])
+                    yield from frames.unflatten(0, (len(group), -1))
         except VideoDecodingError as error:
             self._unreadable[index] = True
             raise VideoDecodingError(video["path"] or f"video {index}", error.reason) from None
-        return frames.unflatten(0, (len(clips), -1))
 
     def unreadable_indices(self) -> list[int]:
         """Indices of the videos that some worker of this process failed to read so far."""
@@ -62,7 +64,7 @@ class _VideoClips(Dataset[dict[str, Any]]):
     def why_unreadable(self, index: int) -> VideoDecodingError:
         """The error that reading a video gives."""
         try:
-            self.read(index)
+            list(self.read(index))
         except VideoDecodingError as error:
             return error
         return VideoDecodingError(self.records[index]["video"]["path"], "it could not be read before, but can be now")
@@ -72,7 +74,8 @@ class TrainingClips(_VideoClips):
     """One random, augmented clip per video and epoch: `pixel_values (T, C, H, W)` and `labels`.
 
     Every draw depends on (seed, epoch, index) alone. A file that can't be read is replaced by the next one that can,
-    so that batches keep their size and the processes of a distributed run stay in step.
+    so that batches keep their size and the processes of a distributed run stay in step. Add its `EpochCallback` to the
+    Trainer.
 
     Args:
         records: columns `video` and `label`.
@@ -100,17 +103,19 @@ class TrainingClips(_VideoClips):
         self._epoch.fill_(epoch)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        for neighbour in range(index, index + min(MOST_NEIGHBOURS, len(self))):
-            index = neighbour % len(self)
-            with seeded_draws(self.seed, int(self._epoch), index):
-                try:
-                    return {
-                        "labels": self.records[index]["label"],
-                        self.input_name: self.transform(self.read(index)[0]),
-                    }
-                except VideoDecodingError as error:
-                    failure = error
-        raise failure
+        failure = None
+        for neighbour in range(index, index + len(self)):
+            neighbour %= len(self)
+            if self._unreadable[neighbour]:
+                continue
+            try:
+                # By the index asked for: a replacement is not the very clip that its own index gives.
+                with seeded_draws(self.seed, int(self._epoch), index):
+                    (clip,) = self.read(neighbour)
+                    return {"labels": self.records[neighbour]["label"], self.input_name: self.transform(clip)}
+            except VideoDecodingError as error:
+                failure = error
+        raise failure or self.why_unreadable(index)
 
 
 class TestingClips(_VideoClips):
@@ -133,14 +138,11 @@ class TestingClips(_VideoClips):
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         try:
-            clips, label = self.read(index), self.records[index]["label"]
+            clips, label = [self.transform(clip) for clip in self.read(index)], self.records[index]["label"]
         except VideoDecodingError:
-            probe = self.sampler(1, 1.0)
-            clips, label = torch.zeros(len(probe), len(probe[0]), 3, 64, 64, dtype=torch.uint8), UNREADABLE
-        return {
-            "labels": torch.full((len(clips),), label),
-            self.input_name: torch.stack([self.transform(clip) for clip in clips]),
-        }
+            black = [torch.zeros(len(clip), 3, 64, 64, dtype=torch.uint8) for clip in self.sampler(1, 1.0)]
+            clips, label = [self.transform(clip) for clip in black], UNREADABLE
+        return {"labels": torch.full((len(clips),), label), self.input_name: torch.stack(clips)}
 
 
 def collate_clips(samples: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:

@@ -80,6 +80,7 @@ class VideoReader:
         num_frames (`int`): whole frames, counted in the file, not taken from its header. Should the decoder give
             fewer, `read` lowers it.
         fps (`float`): average frames per second.
+        frame_pixels (`int`): height times width of a frame.
 
     Raises:
         VideoDecodingError: if it is missing, empty, not a video, without a video stream or cut off before its index.
@@ -100,9 +101,8 @@ class VideoReader:
         rate = self._stream.average_rate or self._stream.guessed_rate
         if not self.num_frames or not rate:
             self.close()
-            reason = "it does not say its frame rate" if self.num_frames else "it holds no whole frame"
-            raise VideoDecodingError(self._name, reason)
-        self.fps = float(rate)
+            raise VideoDecodingError(self._name, f"it holds no {'frame rate' if self.num_frames else 'whole frame'}")
+        self.fps, self.frame_pixels = float(rate), self._stream.height * self._stream.width
 
     def __enter__(self) -> VideoReader:
         return self
@@ -147,7 +147,7 @@ class VideoReader:
         try:
             if not isinstance(self._source, str):
                 self._source.seek(0)
-            self._container = av.open(self._source, "r")
+            self._container = av.open(self._source, "r", metadata_errors="replace")
         except (av.InvalidDataError, av.EOFError):
             source = self._source
             size = os.path.getsize(source) if isinstance(source, str) else source.seek(0, os.SEEK_END)

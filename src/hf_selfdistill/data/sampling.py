@@ -1,8 +1,8 @@
 """Which frames of a video make a clip: pure index arithmetic, as in RSPNet's released code.
 
 All functions return frame indices in `[0, num_frames)`; a video shorter than the clip repeats cyclically. A clip of
-`clip_length` frames at a `stride` of s takes the frames `start + floor(i·s)`; s need not be whole, which is how clips
-are drawn at another frame rate than the video's.
+`clip_length` frames at a `stride` of s takes the frames nearest to `start + i·s`; s need not be whole, which is how
+clips are drawn at another frame rate than the video's.
 """
 
 from __future__ import annotations
@@ -72,9 +72,12 @@ def _sample(
 
 
 def _last_start(num_frames: int, clip_length: int, stride: float) -> int:
-    span = math.floor((clip_length - 1) * stride) + 1
-    return max(num_frames - span, 0)
+    return max(num_frames - 1 - _offset(clip_length - 1, stride), 0)
 
 
 def _window(start: int, num_frames: int, clip_length: int, stride: float) -> list[int]:
-    return [(start + math.floor(i * stride)) % num_frames for i in range(clip_length)]
+    return [(start + _offset(i, stride)) % num_frames for i in range(clip_length)]
+
+
+def _offset(i: int, stride: float) -> int:
+    return math.floor(i * stride + 0.5)  # the nearest: 30 fps asked of a video of 29.97 means its own frames

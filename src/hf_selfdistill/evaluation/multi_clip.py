@@ -9,10 +9,11 @@ import numpy as np
 import torch
 from transformers import EvalPrediction
 
+from hf_selfdistill.data.clips import UNREADABLE
+
 __all__ = ["MultiClipAccuracy", "rows_of_videos"]
 
 METRIC = Path(__file__).parent / "metrics" / "topk_accuracy"
-NOT_COUNTED = -100  # the label of videos that could not be read
 
 
 def rows_of_videos(logits: torch.Tensor | tuple[torch.Tensor, ...], labels: torch.Tensor) -> torch.Tensor:
@@ -57,9 +58,13 @@ class MultiClipAccuracy:
     def per_class(self, prediction: EvalPrediction) -> dict[str, float]:
         """Video top-1 of each class that occurs, by name."""
         logits, labels = _counted(prediction)
-        right = _video_logits(logits).argmax(axis=1) == labels[:, 0]
+        videos = _video_logits(logits)
         of_class = {name: labels[:, 0] == index for index, name in enumerate(self.class_names)}
-        return {name: float(right[rows].mean()) for name, rows in of_class.items() if rows.any()}
+        return {
+            name: self._accuracy("video", videos[rows], labels[rows, 0])["video_top1"]
+            for name, rows in of_class.items()
+            if rows.any()
+        }
 
     def _accuracy(self, unit: str, scores: np.ndarray, labels: np.ndarray) -> dict[str, float]:
         computed = self.metric.compute(predictions=scores, references=labels, k=(1, 5))
@@ -67,7 +72,7 @@ class MultiClipAccuracy:
 
 
 def _counted(prediction: EvalPrediction) -> tuple[np.ndarray, np.ndarray]:
-    counted = prediction.label_ids[:, 0] != NOT_COUNTED
+    counted = prediction.label_ids[:, 0] != UNREADABLE
     return prediction.predictions[counted], prediction.label_ids[counted]
 
 

@@ -14,7 +14,7 @@ _CHOICES: dict[str, tuple[str | None, ...]] = {
     "distill_weight_schedule": ("constant", "linear", "cosine"),
     "teacher_update": ("epoch", "steps", "ema", "frozen"),
     "teacher_norm": ("batch", "running"),
-    "epoch_lr_schedule": (None, "cosine", "multi_step"),
+    "epoch_lr_schedule": ("none", "cosine", "multi_step"),
 }
 
 
@@ -38,9 +38,11 @@ class SelfDistillationArguments(TrainingArguments):
         teacher_update_steps: optimiser steps between two copies; required with `"steps"`.
         teacher_ema_decay: per optimiser step, for `"ema"`; on parameters, buffers are copied.
         teacher_norm: BatchNorm of the teacher: statistics of the `"batch"`, as the student's, or `"running"` ones.
+        sync_batch_norm: BatchNorm takes its statistics over the clips of all processes, in the teacher too; by
+            default each process normalises with its own. Needs GPUs.
         epoch_lr_schedule: a learning rate that stays constant within an epoch, as RSPNet's recipes have it:
             `"cosine"` from the learning rate to a thousandth of it, or `"multi_step"`, ×0.1 after 50, 70 and 90 % of
-            the epochs. None: `lr_scheduler_type`, per step.
+            the epochs; `"none"`: `lr_scheduler_type`, per step.
 
     Raises:
         ValueError: an argument has a value that is not allowed.
@@ -64,8 +66,11 @@ class SelfDistillationArguments(TrainingArguments):
     teacher_norm: Literal["batch", "running"] = field(
         default="batch", metadata={"help": "Statistics that the teacher's BatchNorm uses."}
     )
-    epoch_lr_schedule: Optional[Literal["cosine", "multi_step"]] = field(  # noqa: UP045
-        default=None, metadata={"help": "A learning rate constant within an epoch, instead of --lr_scheduler_type."}
+    sync_batch_norm: bool = field(
+        default=False, metadata={"help": "Statistics of BatchNorm over the clips of all processes (GPUs only)."}
+    )
+    epoch_lr_schedule: Literal["none", "cosine", "multi_step"] = field(
+        default="none", metadata={"help": "A learning rate constant within an epoch, instead of --lr_scheduler_type."}
     )
     weight_decay: float = field(default=0.0, metadata={"help": "Weight decay, on every parameter."})
     # The Trainer would drop the columns that the clips are read from.
@@ -87,6 +92,11 @@ class SelfDistillationArguments(TrainingArguments):
             raise ValueError(f"teacher_update_steps is {self.teacher_update_steps}; it must be at least 1")
         if not 0 <= self.teacher_ema_decay <= 1:
             raise ValueError(f"teacher_ema_decay is {self.teacher_ema_decay}; it must lie between 0 and 1")
-        if self.epoch_lr_schedule is not None and self.max_steps > 0:
-            raise ValueError("epoch_lr_schedule counts epochs; give num_train_epochs instead of max_steps")
+        whole_epochs = self.max_steps <= 0 and float(self.num_train_epochs).is_integer()
+        if self.epoch_lr_schedule != "none" and not (whole_epochs and self.warmup_steps == 0):
+            raise ValueError(
+                f"epoch_lr_schedule is {self.epoch_lr_schedule!r}, which counts whole epochs and knows no warm-up, "
+                f"but num_train_epochs is {self.num_train_epochs}, max_steps {self.max_steps} and warmup_steps "
+                f'{self.warmup_steps}; change them, or set epoch_lr_schedule to "none"'
+            )
         super().__post_init__()

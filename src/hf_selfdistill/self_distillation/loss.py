@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch.nn import functional as F
 
+from hf_selfdistill.data.clips import UNREADABLE
+
 __all__ = ["ClassificationLoss", "self_distillation_loss"]
 
 
@@ -67,8 +69,9 @@ class ClassificationLoss:
             labels,
             weight=None if self.class_weights is None else self.class_weights.to(outputs.logits),
             reduction="sum",
+            ignore_index=UNREADABLE,
             label_smoothing=self.label_smoothing,
         )
         # A batch in which no clip could be read must count nothing, not 0/0.
-        items = labels.ne(-100).sum() if num_items_in_batch is None else torch.as_tensor(num_items_in_batch)
+        items = labels.ne(UNREADABLE).sum() if num_items_in_batch is None else torch.as_tensor(num_items_in_batch)
         return loss / items.to(loss.device).clamp(min=1)

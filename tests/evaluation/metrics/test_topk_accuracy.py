@@ -28,4 +28,4 @@ def test_a_k_above_the_number_of_classes_counts_as_all_of_them(metric):
 
 def test_ties_and_scores_that_are_not_numbers_count_against_the_example(metric):
     assert metric.compute(predictions=[[0.5, 0.5]], references=[0], k=(1,)) == {"top1": 0.0}
-    assert metric.compute(predictions=[[math.nan, math.nan]], references=[0], k=(1, 5)) == {"top1": 0.0, "top5": 1.0}
+    assert metric.compute(predictions=[[math.nan, math.nan]], references=[0], k=(1, 5)) == {"top1": 0.0, "top5": 0.0}

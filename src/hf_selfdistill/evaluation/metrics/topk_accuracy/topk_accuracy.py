@@ -4,7 +4,9 @@ import datasets
 import evaluate
 import numpy as np
 
-_DESCRIPTION = "Share of examples whose class is among the k highest scores; a tie counts against the example."
+_DESCRIPTION = (
+    "Share of examples whose class is among the k highest scores; a tie counts against the example, and so does NaN."
+)
 
 _KWARGS_DESCRIPTION = """
 Args:
@@ -40,6 +42,6 @@ class TopKAccuracy(evaluate.Metric):
             return {f"top{n}": float("nan") for n in k}
         scores = np.asarray(predictions)
         correct = np.take_along_axis(scores, np.asarray(references)[:, None], axis=1)
-        # "Not below" counts the class itself; scores that are not numbers are never right.
-        rank = scores.shape[1] - (scores < correct).sum(axis=1)
+        # Every class that is not below counts before it, itself included.
+        rank = np.where(np.isnan(scores).any(axis=1), np.inf, scores.shape[1] - (scores < correct).sum(axis=1))
         return {f"top{n}": float((rank <= n).mean()) for n in k}

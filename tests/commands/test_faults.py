@@ -1,0 +1,101 @@
+"""What cuts a run short: the last whole checkpoint survives, and the resumed run ends as if nothing had happened."""
+
+from __future__ import annotations
+
+import os
+import random
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+
+from hf_selfdistill.commands import finetune
+
+SCRIPT = Path(__file__).parents[2] / "scripts" / "finetune.py"
+SETTINGS = {"save_strategy": "steps", "save_steps": 1, "save_total_limit": 50, "num_train_epochs": 4}
+
+
+def start(flags, **kwargs):
+    return subprocess.Popen(
+        [sys.executable, str(SCRIPT), *flags],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        **kwargs,
+    )
+
+
+def wait_for(condition, process, seconds=100):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end and process.poll() is None, "the run ended or hung before it could be hit"
+        time.sleep(0.005)
+
+
+def test_a_run_killed_at_random_moments_resumes_and_ends_in_the_same_model(shapes, tiny_flags, tmp_path):
+    finetune.main(tiny_flags(shapes, tmp_path / "whole", **SETTINGS))
+    out = tmp_path / "killed"
+    draw = random.Random(0)
+    for after in (2, 9):
+        resume = {"resume_from_checkpoint": "true"} if out.is_dir() else {}
+        process = start(tiny_flags(shapes, out, **SETTINGS, **resume))
+        # The folder of a checkpoint is there before it is whole: this hits a run within a step or while it saves.
+        wait_for((out / f"checkpoint-{after}").is_dir, process)
+        time.sleep(draw.random() * 0.05)
+        process.kill()
+        process.communicate()
+        assert process.returncode == -signal.SIGKILL
+    finetune.main(tiny_flags(shapes, out, **SETTINGS, resume_from_checkpoint="true"))
+    whole, resumed = (load_file(tmp_path / name / "model.safetensors") for name in ("whole", "killed"))
+    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+
+
+def test_a_disk_that_is_full_while_saving_ends_the_run_and_spares_the_last_checkpoint(shapes, tiny_flags, tmp_path):
+    out = tmp_path / "out"
+    flags = {**SETTINGS, "num_train_epochs": 2}
+    finetune.main(tiny_flags(shapes, out, **{**flags, "num_train_epochs": 1}))
+    last = max(out.glob("checkpoint-*"), key=lambda folder: int(folder.name.split("-")[1]))
+    before = {file.name: file.read_bytes() for file in last.iterdir()}
+    largest = (last / "model.safetensors").stat().st_size
+
+    def little_room():
+        # Writing beyond this size fails as writing to a full disk does, instead of killing the process.
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (largest // 2, largest // 2))
+
+    process = start(tiny_flags(shapes, out, **flags, resume_from_checkpoint="true"), preexec_fn=little_room)
+    _, error = process.communicate(timeout=100)
+    assert process.returncode == 1
+    assert error.strip().splitlines()[-1].startswith("error: ") and "Traceback" not in error
+    assert {file.name: file.read_bytes() for file in last.iterdir()} == before
+    finetune.main(tiny_flags(shapes, out, **flags, resume_from_checkpoint="true"))
+
+
+def test_a_rank_that_dies_ends_the_job_within_a_minute(shapes, tiny_flags, tmp_path):
+    out = tmp_path / "out"
+    flags = tiny_flags(shapes, out, **{**SETTINGS, "num_train_epochs": 200, "save_steps": 3, "save_total_limit": 2})
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", str(SCRIPT)]
+    job = subprocess.Popen(
+        [*launcher, *flags],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    try:
+        wait_for(lambda: any(out.glob("checkpoint-*")), job)
+        ranks = Path(f"/proc/{job.pid}/task/{job.pid}/children").read_text().split()
+        assert len(ranks) == 2
+        os.kill(int(ranks[1]), signal.SIGKILL)
+        died = time.monotonic()
+        job.communicate(timeout=60)
+        assert time.monotonic() - died < 60
+        assert job.returncode != 0
+    finally:
+        job.kill()
