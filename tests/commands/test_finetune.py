@@ -25,7 +25,7 @@ def test_it_leaves_a_model_its_processor_its_card_and_its_results(fine_tuned):
     assert {"eval_video_top1", "eval_clip_top1", "train_loss", "unreadable"} <= results.keys()
     assert results["unreadable"] == [] and results["eval_num_videos"] == 3
     logged = json.loads((fine_tuned / "trainer_state.json").read_text())["log_history"]
-    assert any({"ce_loss", "distill_loss", "feature_std"} <= row.keys() for row in logged) or len(logged) < 3
+    assert any({"ce_loss", "distill_loss", "feature_std"} <= row.keys() for row in logged)
 
 
 def test_the_result_classifies_a_file_in_transformers_pipeline(fine_tuned, shapes):
@@ -79,7 +79,7 @@ def test_a_model_of_other_classes_gets_a_new_head_said_aloud(fine_tuned, shapes,
 def test_the_rate_of_the_clips_is_kept_with_the_model(shapes, tiny_flags, tmp_path):
     finetune.main(tiny_flags(shapes, tmp_path / "out", target_fps=12.5, num_train_epochs=1))
     processor = AutoVideoProcessor.from_pretrained(tmp_path / "out")
-    assert (processor.fps, processor.frame_stride) == (12.5, 1)
+    assert (processor.target_fps, processor.frame_stride) == (12.5, 1)
 
 
 def test_few_samples_and_class_weights_and_validation_on_several_clips(shapes, tiny_flags, tmp_path):
@@ -114,7 +114,7 @@ def test_a_wrong_argument_ends_it_in_one_line_before_training(shapes, tiny_flags
 
 def test_a_checkpoint_of_the_other_architecture_is_refused(shapes, tiny_flags, fine_tuned, tmp_path):
     finetune.main(tiny_flags(shapes, tmp_path / "c3d", num_train_epochs=1))
-    with pytest.raises(SystemExit, match="holds a c3d, but the model of this run is a r2plus1d"):
+    with pytest.raises(SystemExit, match="has the model_type c3d, but the model of this run r2plus1d"):
         finetune.main(
             tiny_flags(
                 shapes,

@@ -88,7 +88,7 @@ def test_another_number_of_frames_can_be_asked_for():
 
 def test_the_frame_rate_and_stride_of_training_are_saved_and_used_again(tmp_path):
     path = write_video(tmp_path / "clip.mp4", num_frames=40)  # 25 fps
-    C3DVideoProcessor(num_frames=4, fps=12.5).save_pretrained(tmp_path)
+    C3DVideoProcessor(num_frames=4, target_fps=12.5).save_pretrained(tmp_path)
     C3DVideoProcessor(num_frames=4, frame_stride=3).save_pretrained(tmp_path / "stride")
     for folder, expected in [(tmp_path, [16, 18, 20, 22]), (tmp_path / "stride", [15, 18, 21, 24])]:
         (metadata,) = C3DVideoProcessor.from_pretrained(folder)(path, return_metadata=True)["video_metadata"]

@@ -129,7 +129,7 @@ def sampling_rate(processor: BaseVideoProcessor, asked: SamplingArguments) -> tu
     """Frame stride and frame rate: what is asked for, or what the model was trained with."""
     kept = processor.to_dict()
     stride = asked.frame_stride if asked.frame_stride is not None else kept.get("frame_stride", 1)
-    return stride, asked.target_fps if asked.target_fps is not None else kept.get("fps")
+    return stride, asked.target_fps if asked.target_fps is not None else kept.get("target_fps")
 
 
 def balanced_class_weights(records: datasets.Dataset) -> torch.Tensor:

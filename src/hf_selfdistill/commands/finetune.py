@@ -8,9 +8,11 @@ from pathlib import Path
 
 import torch
 import transformers
-from accelerate.utils import gather_object
+from transformers import PreTrainedModel
+from transformers.integrations import get_available_reporting_integrations
+from transformers.trainer_utils import HubStrategy
 
-from hf_selfdistill.commands.arguments import CommandParser, user_errors
+from hf_selfdistill.commands.arguments import CommandParser, start_logging, user_errors
 from hf_selfdistill.commands.checkpoints import checkpoint_to_resume
 from hf_selfdistill.commands.datasets import (
     AugmentationArguments,
@@ -40,6 +42,31 @@ DEFAULTS = {
     "dataloader_pin_memory": torch.cuda.is_available(),
 }
 
+MOST_USED = (
+    "output_dir",
+    "num_train_epochs",
+    "learning_rate",
+    "per_device_train_batch_size",
+    "per_device_eval_batch_size",
+    "gradient_accumulation_steps",
+    "optim",
+    "optim_args",
+    "weight_decay",
+    "max_grad_norm",
+    "bf16",
+    "torch_compile",
+    "eval_strategy",
+    "save_strategy",
+    "save_total_limit",
+    "load_best_model_at_end",
+    "resume_from_checkpoint",
+    "dataloader_num_workers",
+    "logging_steps",
+    "report_to",
+    "push_to_hub",
+    "seed",
+)
+
 
 def main(argv: Sequence[str] | None = None) -> None:
     """The command behind `scripts/finetune.py`."""
@@ -51,10 +78,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         SelfDistillationArguments,
         description="Fine-tune a video classifier with self-distillation (Zhou et al., arXiv 2205.00506).",
         defaults=DEFAULTS,
+        most_used=MOST_USED,
     )
     with user_errors():
         model_args, data, sampling, augmentation, args = parser.parse(argv)
-        logging.basicConfig(format="%(message)s", level=logging.INFO if args.should_log else logging.ERROR)
+        start_logging(args)
         trainer, unreadable = build_trainer(model_args, data, sampling, augmentation, args)
         run(trainer, unreadable)
 
@@ -67,15 +95,23 @@ def build_trainer(
     args: SelfDistillationArguments,
 ) -> tuple[SelfDistillationTrainer, UnreadableVideosCallback]:
     """Everything in place, nothing trained yet; raises ValueError or OSError where something is wrong."""
+    _check_trackers(args)
     transformers.set_seed(args.seed)
     with args.main_process_first(desc="loading the data set"):
         records = data.load()
     labels = records["train"].features["label"].names
     model, processor = load_classifier(model_args, labels)
-    args.resume_from_checkpoint = checkpoint_to_resume(args.resume_from_checkpoint, args.output_dir, model.config)
-    processor.frame_stride, processor.fps = sampling_rate(processor, sampling)  # saved with the model
+    adapters = None
+    if model_args.lora_rank is not None:
+        adapters = model.peft_config["default"]
+        args.hub_strategy = HubStrategy.END  # the Hub gets the merged model, no checkpoint's adapters beside it
+    args.resume_from_checkpoint = checkpoint_to_resume(
+        args.resume_from_checkpoint, args.output_dir, model.config, adapters
+    )
+    processor.frame_stride, processor.target_fps = sampling_rate(processor, sampling)  # saved with the model
     train = training_clips(records["train"], model, processor, sampling, augmentation, args.seed)
     validation = testing_clips(records["validation"], model, processor, sampling, augmentation.eval_num_clips)
+    _check_whole_batch(len(train), args)
     unreadable = UnreadableVideosCallback(train, validation, most=data.max_unreadable)
     weights = balanced_class_weights(train.records) if augmentation.class_weights else None
     trainer = SelfDistillationTrainer(
@@ -93,16 +129,34 @@ def build_trainer(
     return trainer, unreadable
 
 
+def _check_trackers(args: SelfDistillationArguments) -> None:
+    missing = set(args.report_to) - set(get_available_reporting_integrations())
+    if missing:
+        raise ValueError(f"--report_to {' '.join(sorted(missing))}: install that package, or leave the flag out")
+
+
+def _check_whole_batch(videos: int, args: SelfDistillationArguments) -> None:
+    batch = args.per_device_train_batch_size * max(args.n_gpu, 1) * args.world_size
+    if args.dataloader_drop_last and videos < batch:
+        raise ValueError(
+            f"{videos} training videos do not fill one batch of {batch}, and dataloader_drop_last drops the rest; "
+            "lower --per_device_train_batch_size, or set --dataloader_drop_last false"
+        )
+
+
 def run(trainer: SelfDistillationTrainer, unreadable: UnreadableVideosCallback) -> None:
     """Train, save, evaluate on the validation part, and say where the model is."""
     metrics = trainer.train(resume_from_checkpoint=trainer.args.resume_from_checkpoint).metrics
+    if not isinstance(trainer.model, PreTrainedModel):
+        trainer.model = trainer.model.merge_and_unload()  # adapters: what is saved and evaluated is a plain model
     trainer.save_model()
     trainer.save_state()
     if trainer.eval_dataset is not None:
         metrics |= trainer.evaluate()
-    metrics["unreadable"] = gather_object(unreadable.failures)
+    metrics["unreadable"] = unreadable.failures()
     trainer.save_metrics("all", metrics)
     trainer.create_model_card()
+    unreadable.check()
     if trainer.args.push_to_hub:
         trainer.push_to_hub()
     logger.info("The fine-tuned model is in %s", Path(trainer.args.output_dir).resolve())

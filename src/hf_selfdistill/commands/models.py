@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from dataclasses import dataclass, field
-from typing import Any, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 import torch
 import yaml
@@ -19,13 +19,18 @@ from transformers import (
 )
 
 from hf_selfdistill.models import C3DConfig, C3DVideoProcessor, R2Plus1DConfig
-from hf_selfdistill.models.features import last_layer
+from hf_selfdistill.models.adapters import add_lora
+from hf_selfdistill.models.features import LAST_LAYER, last_layer
+
+if TYPE_CHECKING:
+    from peft import PeftModel
 
 __all__ = ["ModelArguments", "frames_per_clip", "load_classifier", "load_for_inference"]
 
 logger = logging.getLogger(__name__)
 
 FROM_SCRATCH: dict[str, type[PreTrainedConfig]] = {"c3d": C3DConfig, "r2plus1d": R2Plus1DConfig}
+TRAINED_IN = torch.float32  # whatever a checkpoint is stored in: half precision is autocast's (--bf16)
 FRAMES = ("num_frames", "frames_per_clip")  # what configs of transformers call the length of a clip
 
 
@@ -40,27 +45,36 @@ class ModelArguments:
         default=None,
         metadata={"help": "With c3d or r2plus1d: hidden_sizes=16,32,64,128,128,image_size=48,num_frames=8."},
     )
+    lora_rank: Optional[int] = field(  # noqa: UP045
+        default=None, metadata={"help": "Train adapters of this rank (LoRA) and the head, not the whole encoder."}
+    )
+    lora_target_modules: Optional[str] = field(  # noqa: UP045
+        default=None, metadata={"help": "Layers that get adapters: query,value; by default all linear ones."}
+    )
 
 
-def load_classifier(args: ModelArguments, labels: list[str]) -> tuple[PreTrainedModel, BaseVideoProcessor]:
-    """A classifier of these classes, and the processor of its clips.
+def load_classifier(args: ModelArguments, labels: list[str]) -> tuple[PreTrainedModel | PeftModel, BaseVideoProcessor]:
+    """A classifier of these classes, with adapters if there are to be any, and the processor of its clips.
 
     Raises:
-        ValueError: an override is wrong.
+        ValueError: an override is wrong, or the model can't have adapters.
         OSError: there is no such model.
     """
+    if args.lora_target_modules and args.lora_rank is None:
+        raise ValueError(f"--lora_target_modules {args.lora_target_modules} goes with --lora_rank")
     classes: dict[str, Any] = {
         "num_labels": len(labels),
         "id2label": dict(enumerate(labels)),
         "label2id": {label: index for index, label in enumerate(labels)},
     }
-    name = args.model_name_or_path
+    name, new_layers = args.model_name_or_path, list[str]()
     if name in FROM_SCRATCH:
         config = _config_from_scratch(name, args.config_overrides, classes)
         model = AutoModelForVideoClassification.from_config(config)
         processor = C3DVideoProcessor(
             size={"shortest_edge": config.image_size},
             crop_size={"height": config.image_size, "width": config.image_size},
+            num_frames=config.num_frames,
         )
     elif args.config_overrides:
         raise ValueError(
@@ -68,8 +82,12 @@ def load_classifier(args: ModelArguments, labels: list[str]) -> tuple[PreTrained
         )
     else:
         processor = AutoVideoProcessor.from_pretrained(name)
-        model = _pretrained(name, classes, labels)
-    return in_its_memory_format(model), processor
+        model, new_layers = _pretrained(name, classes, labels)
+    model = in_its_memory_format(model)
+    if args.lora_rank is not None:
+        targets = args.lora_target_modules.split(",") if args.lora_target_modules else None
+        return add_lora(model, args.lora_rank, targets, new_layers), processor
+    return model, processor
 
 
 def load_for_inference(name: str) -> tuple[PreTrainedModel, BaseVideoProcessor]:
@@ -79,10 +97,13 @@ def load_for_inference(name: str) -> tuple[PreTrainedModel, BaseVideoProcessor]:
         ValueError: the model is an encoder without a trained head.
         OSError: there is no such model.
     """
-    model, report = AutoModelForVideoClassification.from_pretrained(name, output_loading_info=True)
-    if report["missing_keys"]:
+    model, report = AutoModelForVideoClassification.from_pretrained(
+        name, dtype=TRAINED_IN, ignore_mismatched_sizes=True, output_loading_info=True
+    )
+    absent = _absent_weights(name, model, report)
+    if absent:
         raise ValueError(
-            f"{name} lacks {', '.join(sorted(report['missing_keys']))}: it is not a fine-tuned classifier; "
+            f"{name} lacks {', '.join(absent)}: it is not a fine-tuned classifier; "
             "fine-tune it first (scripts/finetune.py --model_name_or_path …)"
         )
     return in_its_memory_format(model.eval()), AutoVideoProcessor.from_pretrained(name)
@@ -114,19 +135,40 @@ def _config_from_scratch(name: str, overrides: str | None, classes: dict[str, An
         known = FROM_SCRATCH[name]().to_dict()
         if key not in known or not value:
             raise ValueError(f"--config_overrides: {setting!r} sets nothing of {name}; one that does: image_size=48")
-        values[key] = yaml.safe_load(f"[{value}]" if isinstance(known[key], list | tuple) else value)
+        try:
+            values[key] = yaml.safe_load(f"[{value}]" if isinstance(known[key], list | tuple) else value)
+        except yaml.YAMLError:
+            raise ValueError(f"--config_overrides: the value of {setting!r} can't be read") from None
     return FROM_SCRATCH[name](**values, **classes)
 
 
-def _pretrained(name: str, classes: dict[str, Any], labels: list[str]) -> PreTrainedModel:
+def _pretrained(name: str, classes: dict[str, Any], labels: list[str]) -> tuple[PreTrainedModel, list[str]]:
+    """The model, and its layers but the last whose weights are not, or not all, the checkpoint's."""
     before = AutoConfig.from_pretrained(name)
     model, report = AutoModelForVideoClassification.from_pretrained(
-        name, **classes, ignore_mismatched_sizes=True, output_loading_info=True
+        name, **classes, dtype=TRAINED_IN, ignore_mismatched_sizes=True, output_loading_info=True
     )
+    absent = _absent_weights(name, model, report)
+    new_layers = sorted({key.split(".")[0] for key in absent} - {LAST_LAYER})
     old = [before.id2label[index] for index in range(before.num_labels)]
-    if report["missing_keys"] or report["mismatched_keys"]:
+    if absent:
         logger.warning("%s: new head of %d classes, not trained yet", name, len(labels))
     elif old != labels:
         last_layer(model).reset_parameters()
         logger.warning("%s was trained on other classes (%s …): new head", name, ", ".join(old[:3]))
-    return model
+    if new_layers:
+        logger.warning("%s lacks weights of %s too: they start at random", name, ", ".join(new_layers))
+    return model, new_layers
+
+
+def _absent_weights(name: str, model: PreTrainedModel, report: dict[str, Any]) -> list[str]:
+    """Weights of the model that a checkpoint does not bring; those of its encoder it must bring."""
+    absent = sorted(report["missing_keys"] | {key for key, *_ in report["mismatched_keys"]})
+    encoder = [key for key in absent if key.startswith(f"{model.base_model_prefix}.")]
+    if encoder:
+        raise ValueError(
+            f"the weights of {name} do not fit its config.json, a {model.config.model_type}: {len(encoder)} of the "
+            f"encoder's are missing or of another shape, the first {encoder[0]}; take the config.json that belongs to "
+            "the weights"
+        )
+    return absent

@@ -12,23 +12,31 @@ from typing import Any, cast
 import torch
 from torch import nn
 
-__all__ = ["FeatureTap", "copy_encoder", "last_layer"]
+__all__ = ["LAST_LAYER", "FeatureTap", "copy_encoder", "last_layer"]
 
 LAST_LAYER = "classifier"
+PLACES = (
+    LAST_LAYER,
+    # In a PeftModel: the copy that is trained, which stays in place when adapters are merged, else the layer itself.
+    f"base_model.model.{LAST_LAYER}.modules_to_save.default",
+    f"base_model.model.{LAST_LAYER}",
+)
 
 
 def last_layer(model: nn.Module) -> nn.Linear:
-    """The classification layer of a video classifier.
+    """The classification layer of a video classifier, also of one that peft has wrapped.
 
     Raises:
         ValueError: the model has no layer of that name.
     """
-    if LAST_LAYER not in dict(model.named_children()):
-        raise ValueError(
-            f"{type(model).__name__} has no layer named `{LAST_LAYER}`, so its features can't be found. Use a model "
-            "of AutoModelForVideoClassification, or name your last layer so."
-        )
-    return cast(nn.Linear, model.get_submodule(LAST_LAYER))
+    modules = dict(model.named_modules())
+    for name in PLACES:
+        if name in modules:
+            return cast(nn.Linear, modules[name])
+    raise ValueError(
+        f"{type(model).__name__} has no layer named `{LAST_LAYER}`, so its features can't be found. Use a model "
+        "of AutoModelForVideoClassification, or name your last layer so."
+    )
 
 
 def copy_encoder(model: nn.Module) -> nn.Module:

@@ -28,8 +28,8 @@ class C3DVideoProcessor(BaseVideoProcessor):
     - returns `pixel_values` (B, T, C, H, W);
     - reads files with PyAV, display rotation applied;
     - samples `num_frames` consecutive frames from the centre of the video instead of spreading them over all of it, as
-      these encoders are trained; a video that is shorter repeats cyclically. A `frame_stride`, or a rate `fps`, that a
-      model was fine-tuned with is saved with it and used again.
+      these encoders are trained; a video that is shorter repeats cyclically. A `frame_stride`, or a rate `target_fps`,
+      that a model was fine-tuned with is saved with it and used again.
 
     A video is a path, an http(s) address, or decoded frames (T, C, H, W), best as a uint8 tensor; a batch is a list of
     them. Frames that are sampled already need `do_sample_frames=False`.
@@ -50,6 +50,7 @@ class C3DVideoProcessor(BaseVideoProcessor):
     do_sample_frames = True
     num_frames = 16
     frame_stride = 1
+    target_fps: float | None = None  # not `fps`, which transformers' own processors refuse beside `num_frames`
     model_input_names: ClassVar[list[str]] = ["pixel_values"]
 
     def preprocess(self, videos: Any, **kwargs: Any) -> BatchFeature:
@@ -87,7 +88,7 @@ class C3DVideoProcessor(BaseVideoProcessor):
             fps: frames per second of the clip; the processor's when not given, and where that is None the video's own.
             **kwargs: ignored, the other settings of the processor.
         """
-        fps = fps or self.fps
+        fps = fps or self.target_fps
         stride = self.frame_stride * (1 if fps is None else metadata.fps / fps)
         return center_clip(metadata.total_num_frames, num_frames or self.num_frames, stride)
 
