@@ -13,6 +13,7 @@ def features_in_training(model, clips):
     return model.train().base_model(clips).pooler_output
 
 
+@pytest.mark.promise(6, "single")
 def test_batch_norm_teacher_agrees_exactly_with_the_student_in_training(tiny_classifier, clips):
     model = tiny_classifier()
     teacher = Teacher(model)

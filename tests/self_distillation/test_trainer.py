@@ -42,6 +42,7 @@ class Watch(TrainerCallback):
         self.teachers.setdefault(int(state.epoch), []).append(teacher)
 
 
+@pytest.mark.promise(1, "single")
 def test_teacher_equals_the_student_at_an_epochs_first_step_buffers_included_and_rests_within_it(
     make_trainer, weights
 ):
@@ -57,6 +58,7 @@ def test_teacher_equals_the_student_at_an_epochs_first_step_buffers_included_and
             assert_same(teachers[0], teacher)
 
 
+@pytest.mark.promise(1, "single")
 def test_teacher_is_renewed_though_an_evaluation_left_the_student_in_eval_mode(make_trainer, random_clips, weights):
     trainer = make_trainer(eval_dataset=random_clips(4), eval_strategy="epoch")
     watch = Watch(trainer, weights)
@@ -65,6 +67,8 @@ def test_teacher_is_renewed_though_an_evaluation_left_the_student_in_eval_mode(m
     assert watch.equal_at == [0, 3, 6]
 
 
+@pytest.mark.promise(2, "single")
+@pytest.mark.promise(2, "accumulation")
 def test_without_weight_the_run_is_the_plain_trainers_bit_for_bit_and_has_no_teacher(
     make_trainer, tiny_classifier, random_clips, weights, tmp_path
 ):
@@ -112,6 +116,7 @@ class Augmented(torch.utils.data.Dataset):
             return {**sample, "pixel_values": sample["pixel_values"] + torch.randn(8, 3, 16, 16)}
 
 
+@pytest.mark.promise(3, "single")
 @pytest.mark.parametrize(
     ("update", "workers", "step"),
     [(update, 0, step) for update in ("epoch", "steps", "ema", "frozen") for step in (3, 4)] + [("epoch", 2, 4)],
@@ -156,6 +161,8 @@ def test_a_checkpoint_without_its_teacher_or_with_half_of_it_is_refused(make_tra
             make_trainer(output_dir=str(tmp_path / "again")).train(resume_from_checkpoint=str(checkpoint))
 
 
+@pytest.mark.promise(4, "single")
+@pytest.mark.promise(4, "accumulation")
 @pytest.mark.parametrize("length", [8, 14], ids=["even", "ragged"])
 @pytest.mark.parametrize("weight", [0.0, 10.0])
 def test_one_batch_of_eight_equals_eight_accumulated_batches_of_one(
@@ -183,6 +190,7 @@ def test_one_batch_of_eight_equals_eight_accumulated_batches_of_one(
             assert [a[name] for name in names] == pytest.approx([b[name] for name in names], rel=1e-4, abs=1e-6)
 
 
+@pytest.mark.promise(7, "single")
 def test_a_plain_loop_of_algorithm_1_gives_the_same_weights(make_trainer, tiny_classifier, random_clips, weights):
     weight, rate, epochs, size = 2.0, 0.05, 2, 4
     trainer = make_trainer(
@@ -211,6 +219,7 @@ def test_a_plain_loop_of_algorithm_1_gives_the_same_weights(make_trainer, tiny_c
     assert_same(weights(trainer.model), weights(model), 1e-6)
 
 
+@pytest.mark.promise(4, "single")
 def test_logged_terms_are_means_over_the_clips_since_the_last_log(make_trainer):
     each = make_trainer(logging_steps=1)
     each.train()
@@ -226,6 +235,7 @@ def test_logged_terms_are_means_over_the_clips_since_the_last_log(make_trainer):
     assert rows[0]["distill_loss"] == 0.0 and rows[1]["distill_loss"] > 0
 
 
+@pytest.mark.promise(6, "single")
 def test_teacher_is_in_no_optimizer_and_in_no_saved_model(make_trainer, tmp_path):
     trainer = make_trainer()
     trainer.train()
@@ -243,7 +253,7 @@ def test_another_model_can_teach_and_is_never_renewed(tiny_classifier, arguments
             parameter.add_(0.01)
     before = encoder_state(weights(other))
     trainer = SelfDistillationTrainer(
-        tiny_classifier(), arguments(), train_dataset=random_clips(12), teacher_model=other
+        tiny_classifier(), arguments(teacher_update="frozen"), train_dataset=random_clips(12), teacher_model=other
     )
     trainer.train()
     assert_same(weights(trainer.teacher.encoder), before)
@@ -253,7 +263,15 @@ def test_another_model_can_teach_and_is_never_renewed(tiny_classifier, arguments
 def test_a_teacher_with_features_of_another_size_is_refused_at_once(tiny_classifier, arguments):
     config = tiny_classifier().config.__class__(hidden_sizes=[4, 8, 8, 8, 6], num_frames=8, image_size=16)
     with pytest.raises(ValueError, match="6 dimensions and the student's 8"):
-        SelfDistillationTrainer(tiny_classifier(), arguments(), teacher_model=type(tiny_classifier())(config))
+        SelfDistillationTrainer(
+            tiny_classifier(), arguments(teacher_update="frozen"), teacher_model=type(tiny_classifier())(config)
+        )
+
+
+@pytest.mark.parametrize("wrong", [{"teacher_update": "epoch"}, {"teacher_update": "frozen", "distill_weight": 0.0}])
+def test_a_teacher_model_that_would_be_ignored_is_refused(tiny_classifier, arguments, wrong):
+    with pytest.raises(ValueError, match="a teacher_model is never renewed and needs a weight"):
+        SelfDistillationTrainer(tiny_classifier(), arguments(**wrong), teacher_model=tiny_classifier())
 
 
 def test_evaluation_takes_every_clip_though_training_drops_the_last_batch(make_trainer, random_clips):
@@ -270,6 +288,7 @@ def test_every_parameter_is_decayed(make_trainer):
     assert decayed == len(list(trainer.model.parameters()))
 
 
+@pytest.mark.promise(6, "bf16")
 def test_bf16_autocast_keeps_the_distance_zero_at_equal_weights(make_trainer):
     trainer = make_trainer(bf16=True)
     trainer.train()
@@ -278,6 +297,7 @@ def test_bf16_autocast_keeps_the_distance_zero_at_equal_weights(make_trainer):
     assert all(log["distill_loss"] > 0 for i, log in enumerate(logs) if i % 3)
 
 
+@pytest.mark.promise(6, "compile")
 def test_compiled_teacher_and_student_agree_exactly_and_a_refresh_does_not_recompile(make_trainer):
     torch._dynamo.reset()
     trainer = make_trainer(torch_compile=True, torch_compile_backend="aot_eager", num_train_epochs=4)

@@ -9,6 +9,7 @@ from accelerate.utils import gather_object
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from hf_selfdistill.data.clips import TestingClips, TrainingClips
+from hf_selfdistill.data.streaming import StreamedClips
 
 __all__ = ["EpochCallback", "UnreadableVideosCallback"]
 
@@ -21,7 +22,7 @@ class EpochCallback(TrainerCallback):
     Accelerate's own `set_epoch` reaches a data set neither in a distributed run nor after a resume within an epoch.
     """
 
-    def __init__(self, clips: TrainingClips) -> None:
+    def __init__(self, clips: TrainingClips | StreamedClips) -> None:
         self.clips = clips
 
     def on_epoch_begin(

@@ -31,6 +31,13 @@ class TeacherRefreshCallback(TrainerCallback):
 
     def __init__(self, teacher: Teacher) -> None:
         self.teacher = teacher
+        self._resumes_within_an_epoch = False
+
+    def on_train_begin(
+        self, args: SelfDistillationArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Learn whether the run resumes, and where."""
+        self._resumes_within_an_epoch = not float(state.epoch).is_integer()
 
     def on_epoch_begin(
         self,
@@ -41,8 +48,8 @@ class TeacherRefreshCallback(TrainerCallback):
         **kwargs: Any,
     ) -> None:
         """Copy the student at the first step of the run and, with `"epoch"`, of every epoch."""
-        begins_an_epoch = float(state.epoch).is_integer()
-        if state.global_step == 0 or (args.teacher_update == "epoch" and begins_an_epoch):
+        resumes, self._resumes_within_an_epoch = self._resumes_within_an_epoch, False
+        if state.global_step == 0 or (args.teacher_update == "epoch" and not resumes):
             self.teacher.copy_from(model)
 
     def on_step_end(

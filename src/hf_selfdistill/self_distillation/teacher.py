@@ -14,7 +14,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from hf_selfdistill.models.features import copy_encoder
 
-__all__ = ["TEACHER_NAME", "Teacher"]
+__all__ = ["TEACHER_NAME", "Teacher", "share_buffers"]
 
 TEACHER_NAME = "teacher.safetensors"
 
@@ -51,7 +51,7 @@ class Teacher:
         source = student.state_dict()
         for name, tensor in self.encoder.state_dict().items():
             tensor.copy_(_whole(source[name]))
-        self._share_buffers()
+        share_buffers(self.encoder)
 
     @torch.no_grad()
     def average_with(self, student: nn.Module, decay: float) -> None:
@@ -61,12 +61,7 @@ class Teacher:
         for name, tensor in self.encoder.state_dict().items():
             new = _whole(source[name])
             tensor.lerp_(new, 1.0 - decay) if name in parameters else tensor.copy_(new)
-        self._share_buffers()
-
-    def _share_buffers(self) -> None:
-        # BatchNorm statistics differ between processes: rank 0's are the teacher's on every rank.
-        for buffer in self.encoder.buffers():
-            buffer.copy_(broadcast(buffer.clone(), from_process=0))
+        share_buffers(self.encoder)
 
     def save(self, folder: str | Path) -> None:
         """Write `teacher.safetensors` into a checkpoint."""
@@ -90,6 +85,16 @@ class Teacher:
                 f"the teacher can't be restored from {file} ({type(error).__name__}: {error}); resume from another "
                 "checkpoint, or start anew from this one's weights with --model_name_or_path"
             ) from error
+
+
+@torch.no_grad()
+def share_buffers(module: nn.Module) -> None:
+    """Give every process rank 0's buffers, which are those that are saved; a collective call.
+
+    BatchNorm's running statistics are each process's own: those of the clips that it saw.
+    """
+    for buffer in module.buffers():
+        buffer.copy_(broadcast(buffer.clone(), from_process=0))
 
 
 def _whole(tensor: torch.Tensor) -> torch.Tensor:

@@ -7,21 +7,22 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.utils.data import DataLoader
-from transformers import PreTrainedModel, Trainer
+from transformers import PreTrainedModel
+from transformers.trainer_utils import has_length
 
 from hf_selfdistill.models.features import FeatureTap, last_layer
 from hf_selfdistill.self_distillation.arguments import SelfDistillationArguments
 from hf_selfdistill.self_distillation.callbacks import CollapseWarningCallback, TeacherRefreshCallback
-from hf_selfdistill.self_distillation.loss import ClassificationLoss, self_distillation_loss
-from hf_selfdistill.self_distillation.schedule import epoch_schedule, weight_factor
+from hf_selfdistill.self_distillation.loss import self_distillation_loss
+from hf_selfdistill.self_distillation.schedule import weight_factor
 from hf_selfdistill.self_distillation.teacher import Teacher
 from hf_selfdistill.self_distillation.terms import LossTerms
+from hf_selfdistill.self_distillation.video_trainer import VideoTrainer
 
 __all__ = ["SelfDistillationTrainer"]
 
 
-class SelfDistillationTrainer(Trainer):
+class SelfDistillationTrainer(VideoTrainer):
     """Fine-tunes any Hugging Face video classifier without letting its encoder drift far from what it was.
 
     Algorithm 1, for each epoch t: the teacher becomes a frozen copy of the encoder (`TeacherRefreshCallback`); each
@@ -38,11 +39,9 @@ class SelfDistillationTrainer(Trainer):
         kwargs: what `Trainer` takes.
 
     Raises:
-        ValueError: the model has no layer named `classifier`, the teacher's features have another size, or more than
-            one GPU is used by one process.
+        ValueError: the model has no layer named `classifier`, the teacher's features have another size, or epochs are
+            asked for of a data set without a length.
     """
-
-    args: SelfDistillationArguments
 
     def __init__(
         self,
@@ -52,19 +51,30 @@ class SelfDistillationTrainer(Trainer):
         teacher_model: nn.Module | None = None,
         **kwargs: Any,
     ) -> None:
-        if args.n_gpu > 1:
-            raise ValueError(
-                f"one process sees {args.n_gpu} GPUs, and torch.nn.DataParallel does not hand features on; start with "
-                "`accelerate launch` for all of them, or set CUDA_VISIBLE_DEVICES=0 for one"
-            )
-        loss = compute_loss_func or ClassificationLoss(label_smoothing=args.label_smoothing_factor)
-        super().__init__(model, args, compute_loss_func=loss, **kwargs)
+        super().__init__(model, args, compute_loss_func=compute_loss_func, **kwargs)
+        self._check_teacher(teacher_model)
         self.terms = LossTerms()
         self.teacher = self._make_teacher(teacher_model) if args.distill_weight > 0 else None
         self.student_features = FeatureTap(self.model)
         self.add_callback(CollapseWarningCallback())
 
+    def _check_teacher(self, given: nn.Module | None) -> None:
+        if given is not None and (self.args.distill_weight == 0 or self.args.teacher_update != "frozen"):
+            raise ValueError(
+                f'a teacher_model is never renewed and needs a weight; set teacher_update="frozen" (now '
+                f"{self.args.teacher_update!r}) and distill_weight above 0 (now {self.args.distill_weight:g})"
+            )
+        by_epoch = self.args.distill_weight > 0 and self.args.teacher_update == "epoch"
+        if by_epoch and self.train_dataset is not None and not has_length(self.train_dataset):
+            raise ValueError(
+                f'teacher_update is "epoch", but {type(self.train_dataset).__name__} has no length, so it is unknown '
+                "when an epoch begins. Give it a length (hf_selfdistill.data.streaming.StreamedClips has one), or set "
+                'teacher_update="steps" and teacher_update_steps'
+            )
+
     def _make_teacher(self, other: nn.Module | None) -> Teacher:
+        if other is not None and self.args.sync_batch_norm:
+            other = nn.SyncBatchNorm.convert_sync_batchnorm(other)
         # Now, because FSDP2 forbids copying a model that it has sharded.
         teacher = Teacher(self.model if other is None else other, self.args.teacher_norm)
         mine, its = last_layer(self.model).in_features, last_layer(other or self.model).in_features
@@ -121,29 +131,6 @@ class SelfDistillationTrainer(Trainer):
             if self.args.distill_weight_schedule != "constant":
                 logs["distill_weight"] = self.distill_weight
         super().log(logs, start_time)
-
-    def create_scheduler(
-        self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None
-    ) -> torch.optim.lr_scheduler.LRScheduler:
-        """The Trainer's, or one constant within each epoch where `epoch_lr_schedule` says so."""
-        name = self.args.epoch_lr_schedule
-        if name is None:
-            return super().create_scheduler(num_training_steps, optimizer)
-        optimizer = optimizer or self.optimizer
-        self.lr_scheduler = epoch_schedule(name, optimizer, num_training_steps, self.args.num_train_epochs)
-        return self.lr_scheduler
-
-    def get_decay_parameter_names(self, model: nn.Module) -> list[str]:
-        """Every parameter, as in the released recipes; the Trainer would exempt some BatchNorms by their names."""
-        return [name for name, _ in model.named_parameters()]
-
-    def get_eval_dataloader(self, eval_dataset: Any = None) -> DataLoader:
-        """Of all clips: `dataloader_drop_last`, which recipes set, is about training batches."""
-        drop_last, self.args.dataloader_drop_last = self.args.dataloader_drop_last, False
-        try:
-            return super().get_eval_dataloader(eval_dataset)
-        finally:
-            self.args.dataloader_drop_last = drop_last
 
     def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
         super()._save_optimizer_and_scheduler(output_dir)

@@ -1,0 +1,238 @@
+"""What one process of a distributed run does; `test_distributed.py` starts it and reads what it writes.
+
+    python distributed_worker.py single OUT SHARDS [RUN …]
+    torchrun --standalone --nproc_per_node 2 distributed_worker.py ddp|fsdp2 OUT SHARDS [RUN …]
+
+Every process writes OUT/rank<n>.json; the first one also writes OUT/weights.pt.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import fsdp_on_cpu
+import torch
+from accelerate import PartialState
+from accelerate.utils import broadcast, gather
+from conftest import RandomClips, without_batch_norm
+from shards import read_shards
+from torch.distributed.tensor import DTensor
+from transformers import Trainer, TrainerCallback, TrainingArguments, set_seed
+
+from hf_selfdistill.data.callbacks import EpochCallback
+from hf_selfdistill.data.clips import collate_clips
+from hf_selfdistill.data.sampling import clip_sampler
+from hf_selfdistill.data.streaming import StreamedClips
+from hf_selfdistill.models import C3DConfig, C3DForVideoClassification
+from hf_selfdistill.self_distillation.arguments import SelfDistillationArguments
+from hf_selfdistill.self_distillation.trainer import SelfDistillationTrainer
+
+LAUNCHER, OUT, SHARDS = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
+PROCESSES = int(os.environ.get("WORLD_SIZE", "1"))
+BATCH = int(os.environ.get("CLIPS_PER_STEP", "4"))  # of all processes together
+CLIPS = 3 * BATCH
+
+
+def classifier(batch_norm: bool = True, num_labels: int = 3) -> torch.nn.Module:
+    set_seed(0)
+    config = C3DConfig(hidden_sizes=[4, 8, 8, 8, 8], num_frames=8, image_size=16, num_labels=num_labels)
+    model = C3DForVideoClassification(config)
+    if batch_norm:
+        return model
+    for module in without_batch_norm(model).modules():
+        if isinstance(module, torch.nn.Conv3d):
+            module.weight.data *= 3.5  # else next to nothing of a clip reaches the head
+    return model.double()
+
+
+def arguments(kind: type[TrainingArguments], folder: str, **overrides: Any) -> TrainingArguments:
+    settings: dict[str, Any] = dict(
+        per_device_train_batch_size=BATCH // PROCESSES,
+        num_train_epochs=3,
+        learning_rate=0.05,
+        optim="sgd",
+        optim_args="momentum=0.9",
+        logging_steps=1,
+        save_strategy="no",
+        report_to="none",
+        disable_tqdm=True,
+        use_cpu=True,
+        dataloader_drop_last=True,
+        remove_unused_columns=False,
+    )
+    if LAUNCHER == "fsdp2":
+        settings["fsdp"] = True
+    return kind(str(OUT / folder), **{**settings, **overrides})
+
+
+def trainer(folder: str, model: torch.nn.Module, clips: int = CLIPS, **overrides: Any) -> SelfDistillationTrainer:
+    overrides = {"distill_weight": 1.0, **overrides}
+    dataset = RandomClips(clips)
+    dataset.clips = dataset.clips.to(model.dtype)
+    return SelfDistillationTrainer(
+        model, arguments(SelfDistillationArguments, folder, **overrides), train_dataset=dataset
+    )
+
+
+@torch.no_grad()
+def whole(tensor: torch.Tensor) -> torch.Tensor:
+    return (tensor.full_tensor() if isinstance(tensor, DTensor) else tensor).detach().clone()
+
+
+def state_of(module: torch.nn.Module) -> dict[str, torch.Tensor]:
+    return {name: whole(value) for name, value in module.state_dict().items()}
+
+
+def spread(tensors: list[torch.Tensor]) -> float:
+    """The largest difference between the processes."""
+    values = gather(torch.cat([tensor.double().flatten() for tensor in tensors])[None])
+    return (values - values[0]).abs().max().item()
+
+
+class Watch(TrainerCallback):
+    """At each step's begin: the teacher against the student, and the processes against one another."""
+
+    def __init__(self, trainer: SelfDistillationTrainer) -> None:
+        self.teacher = trainer.teacher
+        self.steps: list[dict[str, Any]] = []
+        self.last: dict[str, torch.Tensor] = {}
+
+    def on_step_begin(self, args, state, control, model, **kwargs):
+        teacher, student = state_of(self.teacher.encoder), state_of(model)
+        buffers = [name for name, _ in self.teacher.encoder.named_buffers()]
+        moved = not self.last or any(not torch.equal(teacher[name], self.last[name]) for name in teacher)
+        self.last = teacher
+        # Asked of every process before any of them decides.
+        rank_0s = {name: broadcast(student[name].clone()) for name in teacher}
+        self.steps.append(
+            {
+                "teacher_is_rank_0s_student": all(torch.equal(teacher[name], rank_0s[name]) for name in teacher),
+                "teacher_moved": moved,
+                "spread_of_teachers": spread(list(teacher.values())),
+                "spread_of_students_parameters": spread([v for n, v in student.items() if n not in buffers]),
+                "spread_of_students_buffers": spread([student[name] for name in buffers]) if buffers else 0.0,
+            }
+        )
+
+
+def run(trainer: SelfDistillationTrainer, resume: str | None = None) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+    """Train; report what was logged and seen at each step, and return the weights."""
+    watch = None
+    if trainer.teacher is not None:
+        watch = Watch(trainer)
+        trainer.add_callback(watch)
+    trainer.train(resume_from_checkpoint=resume)
+    report = {
+        "logs": [log for log in trainer.state.log_history if "ce_loss" in log],
+        "steps": watch.steps if watch else [],
+        "sharded": sum(isinstance(value, DTensor) for value in trainer.model.parameters()),
+        "optimized": sum(len(group["params"]) for group in trainer.optimizer.param_groups),
+        "parameters": len(list(trainer.model.parameters())),
+    }
+    weights = state_of(trainer.model)
+    if trainer.teacher is not None:
+        report["teacher_sharded"] = any(isinstance(v, DTensor) for v in trainer.teacher.encoder.state_dict().values())
+        weights |= {f"teacher.{name}": value for name, value in state_of(trainer.teacher.encoder).items()}
+    return report, weights
+
+
+def plain_trainer() -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+    plain = Trainer(classifier(), arguments(TrainingArguments, "plain_trainer"), train_dataset=RandomClips(CLIPS))
+    plain.train()
+    return {}, state_of(plain.model)
+
+
+def saved_and_evaluated() -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+    """An evaluation right after training, and what the first process saved."""
+    model = classifier()
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm3d):
+            module.momentum = 1.0  # the last batch's statistics: very different ones in each process
+    subject = trainer("saved", model, per_device_eval_batch_size=2)
+    subject.eval_dataset = RandomClips(8)
+    subject.train()
+    subject.save_model()
+    return {"eval_loss": subject.evaluate()["eval_loss"]}, state_of(subject.model)
+
+
+def normalised(clip: torch.Tensor) -> torch.Tensor:
+    return clip / 127.5 - 1 + torch.randn(()) / 10
+
+
+class Noting(SelfDistillationTrainer):
+    """Notes which videos this process trains on: their labels are their numbers."""
+
+    def compute_loss(self, model, inputs, **kwargs):
+        self.seen = [*getattr(self, "seen", []), inputs["labels"].tolist()]
+        return super().compute_loss(model, inputs, **kwargs)
+
+
+def streamed(folder: str, resume: str | None = None, **overrides: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    clips = StreamedClips(read_shards(SHARDS), CLIPS, clip_sampler(None, 8), normalised)
+    subject = Noting(
+        classifier(num_labels=CLIPS),
+        arguments(SelfDistillationArguments, folder, distill_weight=1.0, dataloader_num_workers=1, **overrides),
+        train_dataset=clips,
+        data_collator=collate_clips,
+        callbacks=[EpochCallback(clips)],
+    )
+    report, weights = run(subject, resume)
+    return {**report, "seen": subject.seen}, weights
+
+
+def main() -> None:
+    if LAUNCHER == "fsdp2":
+        fsdp_on_cpu.enable()
+    everything = {
+        "batch_norm": lambda: run(trainer("batch_norm", classifier(), save_strategy="steps", save_steps=1)),
+        "resumed_within_an_epoch": lambda: run(
+            trainer("again", classifier()), str(OUT / "batch_norm" / "checkpoint-4")
+        ),
+        "ema": lambda: run(
+            trainer(
+                "ema", classifier(), teacher_update="ema", teacher_ema_decay=0.9, save_strategy="steps", save_steps=1
+            )
+        ),
+        "ema_resumed": lambda: run(
+            trainer("again", classifier(), teacher_update="ema", teacher_ema_decay=0.9),
+            str(OUT / "ema" / "checkpoint-3"),
+        ),
+        "without_batch_norm": lambda: run(trainer("without_batch_norm", classifier(False), distill_weight=10.0)),
+        "accumulated": lambda: run(
+            trainer(
+                "accumulated",
+                classifier(False),
+                distill_weight=10.0,
+                per_device_train_batch_size=1,
+                gradient_accumulation_steps=BATCH // PROCESSES,
+            )
+        ),
+        "without_weight": lambda: run(trainer("without_weight", classifier(), distill_weight=0.0)),
+        "plain_trainer": plain_trainer,
+        "bf16": lambda: run(trainer("bf16", classifier(), bf16=True)),
+        "saved": saved_and_evaluated,
+        "streamed": lambda: streamed("streamed", save_strategy="steps", save_steps=1),
+        "streamed_resumed": lambda: streamed("again", str(OUT / "streamed" / "checkpoint-4")),
+    }
+    names = sys.argv[4:] or list(everything)
+    report: dict[str, Any] = {}
+    weights = {}
+    for name in names:
+        report[name], weights[name] = everything[name]()
+    report["processes"] = torch.distributed.get_world_size() if PROCESSES > 1 else 1
+    report["distributed_type"] = PartialState().distributed_type
+    rank = int(os.environ.get("RANK", "0"))
+    (OUT / f"rank{rank}.json").write_text(json.dumps(report))
+    if rank == 0:
+        torch.save(weights, OUT / "weights.pt")
+    if PROCESSES > 1:
+        torch.distributed.barrier()
+        torch.distributed.destroy_process_group()
+
+
+if __name__ == "__main__":
+    main()
