@@ -21,7 +21,7 @@ demo: $(STAMP)  ## Fine-tune with and without self-distillation on generated vid
 	HF_HUB_OFFLINE=1 $(BIN)/python scripts/demo.py
 
 test: $(STAMP)  ## Run the tests
-	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest
+	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(STAMP)  ## ruff and mypy
 	$(BIN)/ruff check .

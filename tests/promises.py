@@ -32,7 +32,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for outcome in ("passed", "failed"):
         reports = [report for report in terminalreporter.stats.get(outcome, []) if report.when == "call"]
         counts[outcome] = Counter(
-            value for report in reports for name, value in report.user_properties if name == "promise"
+            tuple(value) for report in reports for name, value in report.user_properties if name == "promise"
         )
     if not (counts["passed"] or counts["failed"]):
         return
