@@ -70,13 +70,14 @@ def test_a_converted_checkpoint_gives_the_features_of_the_released_net(saved, so
     reference = unsettled(NETS[net]()).train(training)
     model, report = load_foreign_checkpoint(saved(layout(reference)), source)
     assert not model.training
-    clips = torch.randn(3, 8, 3, 32, 32)
+    # In double precision: channels summed in another order, as Pace's are, differ by more than 1e-5 in single.
+    clips, model, reference = torch.randn(3, 8, 3, 32, 32).double(), model.double(), reference.double()
     with torch.no_grad():
         ours = model.train(training)(clips)
         # Pace was trained on BGR; the converted encoder takes RGB.
         theirs = reference((clips.flip(2) if source == "pace" else clips).transpose(1, 2))
-    assert relative_difference(ours.last_hidden_state, theirs) < 1e-5
-    assert relative_difference(ours.pooler_output, nn.functional.adaptive_avg_pool3d(theirs, 1).flatten(1)) < 1e-5
+    assert relative_difference(ours.last_hidden_state, theirs) < 1e-10
+    assert relative_difference(ours.pooler_output, nn.functional.adaptive_avg_pool3d(theirs, 1).flatten(1)) < 1e-10
     assert sorted(report.matched) == sorted(model.state_dict())
     assert report.complete
 

@@ -325,6 +325,7 @@ def test_the_distance_is_exactly_zero_at_equal_weights(make_trainer, way):
 
 def test_a_renewal_does_not_recompile(make_trainer):
     torch._dynamo.reset()
+    torch._dynamo.utils.counters.clear()
     trainer = make_trainer(torch_compile=True, torch_compile_backend="aot_eager", num_train_epochs=4)
     trainer.train()
     # One graph for the student in training and one for the teacher.
