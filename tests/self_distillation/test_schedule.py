@@ -54,6 +54,15 @@ def test_the_weight_fades_as_its_schedule_says(name, expected):
     assert [weight_factor(name, i / 4) for i in range(5)] == pytest.approx(expected, abs=1e-6)
 
 
+@pytest.mark.parametrize("name", ["constant", "cosine"])
+def test_a_step_outside_of_a_run_has_the_full_weight(make_trainer, name):
+    trainer = make_trainer(distill_weight=3.0, distill_weight_schedule=name)
+    sample = trainer.train_dataset[0]
+    batch = {"pixel_values": sample["pixel_values"][None].repeat(2, 1, 1, 1, 1), "labels": sample["labels"].repeat(2)}
+    assert trainer.training_step(trainer.model, batch, num_items_in_batch=2).isfinite()
+    assert trainer.distill_weight == 3.0
+
+
 @pytest.mark.parametrize("name", ["linear", "cosine"])
 def test_the_trainer_weighs_the_distance_by_the_schedule_and_logs_the_weight(make_trainer, name):
     trainer = make_trainer(distill_weight=3.0, distill_weight_schedule=name)

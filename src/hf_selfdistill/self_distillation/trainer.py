@@ -114,7 +114,7 @@ class SelfDistillationTrainer(VideoTrainer):
     @property
     def distill_weight(self) -> float:
         """λ at this step of its schedule."""
-        progress = self.state.global_step / self.state.max_steps
+        progress = self.state.global_step / max(self.state.max_steps, 1)  # 0 outside of `train`
         return self.args.distill_weight * weight_factor(self.args.distill_weight_schedule, progress)
 
     def _share_of_step(self, clips: int, num_items_in_batch: torch.Tensor | int | None) -> torch.Tensor | float:
