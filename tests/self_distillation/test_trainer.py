@@ -304,6 +304,7 @@ def test_evaluation_takes_every_clip_though_training_drops_the_last_batch(make_t
     trainer = make_trainer(eval_dataset=random_clips(5), per_device_eval_batch_size=4, dataloader_drop_last=True)
     trainer.compute_metrics = lambda prediction: {"clips": len(prediction.label_ids)}
     assert trainer.evaluate()["eval_clips"] == 5
+    assert len(trainer.predict(random_clips(5)).label_ids) == 5
     assert trainer.args.dataloader_drop_last
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -98,10 +98,21 @@ class VideoTrainer(Trainer):
         return super().num_examples(dataloader)
 
     def get_eval_dataloader(self, eval_dataset: Any = None) -> DataLoader:
-        """Of all clips: `dataloader_drop_last`, which recipes set, is about training batches."""
+        """Of all clips, not only of whole batches."""
+        with self._whole_data_set():
+            return super().get_eval_dataloader(eval_dataset)
+
+    def get_test_dataloader(self, test_dataset: Any) -> DataLoader:
+        """Of all clips, not only of whole batches."""
+        with self._whole_data_set():
+            return super().get_test_dataloader(test_dataset)
+
+    @contextmanager
+    def _whole_data_set(self) -> Iterator[None]:
+        # `dataloader_drop_last`, which recipes set, is about training batches; the Trainer applies it everywhere.
         drop_last, self.args.dataloader_drop_last = self.args.dataloader_drop_last, False
         try:
-            return super().get_eval_dataloader(eval_dataset)
+            yield
         finally:
             self.args.dataloader_drop_last = drop_last
 
