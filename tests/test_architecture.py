@@ -14,8 +14,9 @@ MIDDLE = ("self_distillation", "regularizers", "pretraining", "evaluation", "hub
 MAY_IMPORT = {
     "data": set(),
     "models": {"data"},
-    **{part: {"models", "data"} for part in MIDDLE},
-    "commands": {"models", "data", *MIDDLE},
+    "training": {"models", "data"},
+    **{part: {"training", "models", "data"} for part in MIDDLE},
+    "commands": {"training", "models", "data", *MIDDLE},
 }
 FILES = sorted(PACKAGE.glob("*/**/*.py"))
 

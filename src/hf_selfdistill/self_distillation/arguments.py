@@ -5,26 +5,25 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, Optional
 
-from transformers import TrainingArguments
+from hf_selfdistill.training.arguments import VideoTrainingArguments, check_choice
 
 __all__ = ["SelfDistillationArguments"]
 
-_CHOICES: dict[str, tuple[str | None, ...]] = {
+_CHOICES: dict[str, tuple[str, ...]] = {
     "distill_reduction": ("mean", "sum"),
     "distill_weight_schedule": ("constant", "linear", "cosine"),
     "teacher_update": ("epoch", "steps", "ema", "frozen"),
     "teacher_norm": ("batch", "running"),
-    "epoch_lr_schedule": ("none", "cosine", "multi_step"),
 }
 
 
 @dataclass
-class SelfDistillationArguments(TrainingArguments):
+class SelfDistillationArguments(VideoTrainingArguments):
     """Self-distillation (Zhou et al., arXiv 2205.00506).
 
-    These are transformers' TrainingArguments and the method's own. What the paper leaves open is an argument here
-    with a documented default. Gradients are clipped at norm 1.0 (transformers' own default), which the paper does not
-    mention and which keeps large λ stable.
+    Besides what `VideoTrainingArguments` and transformers' TrainingArguments take. What the paper leaves open is an
+    argument here with a documented default. Gradients are clipped at norm 1.0 (transformers' own default), which the
+    paper does not mention and which keeps large λ stable.
 
     Args:
         distill_weight: λ of Eq. 3. With 0 there is no teacher, and training is the plain Trainer's.
@@ -38,11 +37,6 @@ class SelfDistillationArguments(TrainingArguments):
         teacher_update_steps: optimiser steps between two copies; required with `"steps"`.
         teacher_ema_decay: per optimiser step, for `"ema"`; on parameters, buffers are copied.
         teacher_norm: BatchNorm of the teacher: statistics of the `"batch"`, as the student's, or `"running"` ones.
-        sync_batch_norm: BatchNorm takes its statistics over the clips of all processes, in the teacher too; by
-            default each process normalises with its own. Needs GPUs.
-        epoch_lr_schedule: a learning rate that stays constant within an epoch, as RSPNet's recipes have it:
-            `"cosine"` from the learning rate to a thousandth of it, or `"multi_step"`, ×0.1 after 50, 70 and 90 % of
-            the epochs; `"none"`: `lr_scheduler_type`, per step.
 
     Raises:
         ValueError: an argument has a value that is not allowed.
@@ -66,21 +60,11 @@ class SelfDistillationArguments(TrainingArguments):
     teacher_norm: Literal["batch", "running"] = field(
         default="batch", metadata={"help": "Statistics that the teacher's BatchNorm uses."}
     )
-    sync_batch_norm: bool = field(
-        default=False, metadata={"help": "Statistics of BatchNorm over the clips of all processes (GPUs only)."}
-    )
-    epoch_lr_schedule: Literal["none", "cosine", "multi_step"] = field(
-        default="none", metadata={"help": "A learning rate constant within an epoch, instead of --lr_scheduler_type."}
-    )
-    weight_decay: float = field(default=0.0, metadata={"help": "Weight decay, on every parameter."})
-    # The Trainer would drop the columns that the clips are read from.
-    remove_unused_columns: bool = field(default=False, metadata={"help": "Drop columns the model does not take."})
 
     def __post_init__(self) -> None:
-        """Check the method's own arguments before transformers checks its own."""
+        """Check the method's own arguments first."""
         for name, allowed in _CHOICES.items():
-            if getattr(self, name) not in allowed:
-                raise ValueError(f"{name} is {getattr(self, name)!r}; allowed are {', '.join(map(repr, allowed))}")
+            check_choice(name, getattr(self, name), allowed)
         if not self.distill_weight >= 0:
             raise ValueError(f"distill_weight is {self.distill_weight}; λ must be 0 (no teacher) or positive")
         if (self.teacher_update == "steps") != (self.teacher_update_steps is not None):
@@ -92,11 +76,4 @@ class SelfDistillationArguments(TrainingArguments):
             raise ValueError(f"teacher_update_steps is {self.teacher_update_steps}; it must be at least 1")
         if not 0 <= self.teacher_ema_decay <= 1:
             raise ValueError(f"teacher_ema_decay is {self.teacher_ema_decay}; it must lie between 0 and 1")
-        whole_epochs = self.max_steps <= 0 and float(self.num_train_epochs).is_integer()
-        if self.epoch_lr_schedule != "none" and not (whole_epochs and self.warmup_steps == 0):
-            raise ValueError(
-                f"epoch_lr_schedule is {self.epoch_lr_schedule!r}, which counts whole epochs and knows no warm-up, "
-                f"but num_train_epochs is {self.num_train_epochs}, max_steps {self.max_steps} and warmup_steps "
-                f'{self.warmup_steps}; change them, or set epoch_lr_schedule to "none"'
-            )
         super().__post_init__()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from accelerate.utils import broadcast
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
@@ -13,8 +12,9 @@ from torch.distributed.tensor import DTensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from hf_selfdistill.models.features import copy_encoder
+from hf_selfdistill.training.buffers import share_buffers
 
-__all__ = ["TEACHER_NAME", "Teacher", "share_buffers"]
+__all__ = ["TEACHER_NAME", "Teacher"]
 
 TEACHER_NAME = "teacher.safetensors"
 
@@ -85,16 +85,6 @@ class Teacher:
                 f"the teacher can't be restored from {file} ({type(error).__name__}: {error}); resume from another "
                 "checkpoint, or start anew from this one's weights with --model_name_or_path"
             ) from error
-
-
-@torch.no_grad()
-def share_buffers(module: nn.Module) -> None:
-    """Give every process rank 0's buffers, which are those that are saved; a collective call.
-
-    BatchNorm's running statistics are each process's own: those of the clips that it saw.
-    """
-    for buffer in module.buffers():
-        buffer.copy_(broadcast(buffer.clone(), from_process=0))
 
 
 def _whole(tensor: torch.Tensor) -> torch.Tensor:

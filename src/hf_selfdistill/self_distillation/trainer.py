@@ -13,11 +13,11 @@ from transformers.trainer_utils import has_length
 from hf_selfdistill.models.features import FeatureTap, last_layer
 from hf_selfdistill.self_distillation.arguments import SelfDistillationArguments
 from hf_selfdistill.self_distillation.callbacks import CollapseWarningCallback, TeacherRefreshCallback
-from hf_selfdistill.self_distillation.loss import self_distillation_loss
+from hf_selfdistill.self_distillation.loss import ClassificationLoss, self_distillation_loss
 from hf_selfdistill.self_distillation.schedule import weight_factor
 from hf_selfdistill.self_distillation.teacher import Teacher
 from hf_selfdistill.self_distillation.terms import LossTerms
-from hf_selfdistill.self_distillation.video_trainer import VideoTrainer
+from hf_selfdistill.training.trainer import VideoTrainer
 
 __all__ = ["SelfDistillationTrainer"]
 
@@ -51,7 +51,8 @@ class SelfDistillationTrainer(VideoTrainer):
         teacher_model: nn.Module | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(model, args, compute_loss_func=compute_loss_func, **kwargs)
+        loss = compute_loss_func or ClassificationLoss(label_smoothing=args.label_smoothing_factor)
+        super().__init__(model, args, compute_loss_func=loss, **kwargs)
         self._check_teacher(teacher_model)
         self.terms = LossTerms()
         self.teacher = self._make_teacher(teacher_model) if args.distill_weight > 0 else None

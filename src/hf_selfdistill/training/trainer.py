@@ -1,8 +1,8 @@
-"""What fine-tuning a video classifier asks of transformers' Trainer, whatever the loss."""
+"""What training on video asks of transformers' Trainer, whatever the loss."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
@@ -12,12 +12,11 @@ from torch.utils.data import DataLoader
 from transformers import PreTrainedModel, Trainer
 from transformers.trainer_utils import EvalLoopOutput
 
-from hf_selfdistill.data.streaming import StreamedClips
+from hf_selfdistill.data.streaming import StreamedVideos
 from hf_selfdistill.models.modeling_video_encoder import VideoEncoderPreTrainedModel
-from hf_selfdistill.self_distillation.arguments import SelfDistillationArguments
-from hf_selfdistill.self_distillation.loss import ClassificationLoss
-from hf_selfdistill.self_distillation.schedule import epoch_schedule
-from hf_selfdistill.self_distillation.teacher import share_buffers
+from hf_selfdistill.training.arguments import VideoTrainingArguments
+from hf_selfdistill.training.buffers import share_buffers
+from hf_selfdistill.training.schedule import epoch_schedule
 
 __all__ = ["VideoTrainer"]
 
@@ -26,9 +25,8 @@ class VideoTrainer(Trainer):
     """The Trainer with learning rates by epoch, whole validation sets, streams, and BatchNorm on several processes.
 
     Args:
-        model: a video classifier.
+        model: a video classifier, or an encoder with the heads of an objective.
         args: the training arguments.
-        compute_loss_func: replaces the cross-entropy; as in `Trainer`, it divides by `num_items_in_batch`.
         kwargs: what `Trainer` takes.
 
     Raises:
@@ -36,20 +34,18 @@ class VideoTrainer(Trainer):
             BatchNorm is to be synchronised between them.
     """
 
-    args: SelfDistillationArguments
+    args: VideoTrainingArguments
 
     def __init__(
         self,
         model: PreTrainedModel | nn.Module,
-        args: SelfDistillationArguments,
-        compute_loss_func: Callable[..., torch.Tensor] | None = None,
+        args: VideoTrainingArguments,
         **kwargs: Any,
     ) -> None:
         _check_devices(args)
         if args.sync_batch_norm:
             model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
-        loss = compute_loss_func or ClassificationLoss(label_smoothing=args.label_smoothing_factor)
-        super().__init__(model, args, compute_loss_func=loss, **kwargs)
+        super().__init__(model, args, **kwargs)
         if self.is_fsdp_enabled:
             # Autocast is the whole of mixed precision. Weights that FSDP casts by itself would make the features of a
             # student and its teacher differ at equal weights, and BatchNorm does not take them.
@@ -78,7 +74,7 @@ class VideoTrainer(Trainer):
 
     def get_train_dataloader(self) -> DataLoader:
         """Of a stream, each process reads its own shards; Accelerate would have one process read for all."""
-        if not isinstance(self.train_dataset, StreamedClips):
+        if not isinstance(self.train_dataset, StreamedVideos):
             return super().get_train_dataloader()
         return DataLoader(
             self.train_dataset.part(self.args.process_index, self.args.world_size),
@@ -93,7 +89,7 @@ class VideoTrainer(Trainer):
 
     def num_examples(self, dataloader: DataLoader) -> int:
         """Clips of an epoch, over all processes."""
-        if isinstance(dataloader.dataset, StreamedClips):
+        if isinstance(dataloader.dataset, StreamedVideos):
             return len(self.train_dataset)
         return super().num_examples(dataloader)
 
@@ -139,7 +135,7 @@ class VideoTrainer(Trainer):
         return super().evaluation_loop(*args, **kwargs)
 
 
-def _check_devices(args: SelfDistillationArguments) -> None:
+def _check_devices(args: VideoTrainingArguments) -> None:
     if args.n_gpu > 1:
         raise ValueError(
             f"one process sees {args.n_gpu} GPUs, and torch.nn.DataParallel does not hand features on; start with "

@@ -1,0 +1,1 @@
+"""What fine-tuning and pre-training ask of transformers' Trainer, whatever the loss."""
