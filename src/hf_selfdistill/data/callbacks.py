@@ -8,8 +8,8 @@ from typing import Any
 from accelerate.utils import gather_object
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from hf_selfdistill.data.clips import TestingClips, TrainingClips
-from hf_selfdistill.data.streaming import StreamedClips
+from hf_selfdistill.data.clips import RandomClips, VideoClips
+from hf_selfdistill.data.streaming import StreamedVideos
 
 __all__ = ["EpochCallback", "UnreadableVideosCallback"]
 
@@ -22,7 +22,7 @@ class EpochCallback(TrainerCallback):
     Accelerate's own `set_epoch` reaches a data set neither in a distributed run nor after a resume within an epoch.
     """
 
-    def __init__(self, clips: TrainingClips | StreamedClips) -> None:
+    def __init__(self, clips: RandomClips | StreamedVideos) -> None:
         self.clips = clips
 
     def on_epoch_begin(
@@ -40,7 +40,7 @@ class UnreadableVideosCallback(TrainerCallback):
         most: the share of all their videos that may be unreadable.
     """
 
-    def __init__(self, *clips: TrainingClips | TestingClips, most: float = 0.05) -> None:
+    def __init__(self, *clips: VideoClips, most: float = 0.05) -> None:
         self.clips = clips
         self.most = most
         self._failures: dict[str, str] = {}

@@ -7,7 +7,7 @@ import itertools
 import logging
 import zlib
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Self
 
 import datasets
 import torch
@@ -19,30 +19,27 @@ from hf_selfdistill.data.decoding import VideoDecodingError, VideoReader
 from hf_selfdistill.data.sampling import ClipSampler
 from hf_selfdistill.data.transforms import seeded_draws
 
-__all__ = ["StreamedClips"]
+__all__ = ["StreamedClips", "StreamedVideos"]
 
 logger = logging.getLogger(__name__)
 
 FIRST_LOOK = 100  # videos: in fewer, a share of unreadable ones says little
 
 
-class StreamedClips(IterableDataset[dict[str, Any]]):
-    """Epochs of a given number of random, augmented clips of a stream: `pixel_values (T, C, H, W)` and `labels`.
+class StreamedVideos(IterableDataset[dict[str, Any]]):
+    """Epochs of a given number of random samples of a stream of videos, which subclasses draw.
 
     Each epoch begins with the shards in a new order, and the stream starts over where it ends before the epoch does.
-    `SelfDistillationTrainer` gives each process a part of the shards, and each worker a part of those. Every draw
-    depends on (seed, epoch, times the stream started over, name of the video) alone, so a run resumed with as many
-    processes and workers is the same run. A video that can't be read is named, with the reason, and left out. Add its
+    `VideoTrainer` gives each process a part of the shards, and each worker a part of those. Every draw depends on
+    (seed, epoch, times the stream started over, name of the video) alone, so a run resumed with as many processes and
+    workers is the same run. A video that can't be read is named, with the reason, and left out. Add its
     `EpochCallback` to the Trainer.
 
     Args:
-        records: a stream with the columns `video` (not decoded: `datasets.Video(decode=False)`) and `label`, in at
-            least as many shards as processes × workers; a multiple of the processes, else each reads all shards.
-        clips_per_epoch: over all processes.
-        sampler: which frames; one clip of a video, see `clip_sampler`.
-        transform: augmentation and normalisation of one clip.
+        records: a stream with the column `video` (not decoded: `datasets.Video(decode=False)`), in at least as many
+            shards as processes × workers; a multiple of the processes, else each reads all shards.
+        clips_per_epoch: samples, over all processes.
         seed: of all draws and of the order.
-        input_name: the model's name for its clips.
         shuffle_buffer: videos, as they are in their files, held by each worker to draw the next one from.
         max_unreadable: share of the videos read so far that may be unreadable.
 
@@ -54,10 +51,7 @@ class StreamedClips(IterableDataset[dict[str, Any]]):
         self,
         records: datasets.IterableDataset,
         clips_per_epoch: int,
-        sampler: ClipSampler,
-        transform: ClipTransform,
         seed: int = 0,
-        input_name: str = "pixel_values",
         shuffle_buffer: int = 256,
         max_unreadable: float = 0.05,
     ) -> None:
@@ -66,10 +60,7 @@ class StreamedClips(IterableDataset[dict[str, Any]]):
         # With our seed: processes that shuffled differently would not have different shards.
         self.records = records.shuffle(seed=seed, buffer_size=shuffle_buffer)
         self.clips_per_epoch = clips_per_epoch
-        self.sampler = sampler
-        self.transform = transform
         self.seed = seed
-        self.input_name = input_name
         self.max_unreadable = max_unreadable
         self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()  # reaches workers that already run
         self._named: set[str] = set()
@@ -81,7 +72,7 @@ class StreamedClips(IterableDataset[dict[str, Any]]):
         """Draw other clips, in another order, from the next iteration on."""
         self._epoch.fill_(epoch)
 
-    def part(self, index: int, count: int) -> StreamedClips:
+    def part(self, index: int, count: int) -> Self:
         """What one of `count` processes reads: other videos than the others, and its share of an epoch's clips.
 
         Raises:
@@ -100,6 +91,10 @@ class StreamedClips(IterableDataset[dict[str, Any]]):
         part.records = split_dataset_by_node(self.records, rank=index, world_size=count)
         part.clips_per_epoch = self.clips_per_epoch // count
         return part
+
+    def draw(self, record: dict[str, Any], reader: VideoReader) -> dict[str, Any]:
+        """The sample of one video, with torch's global generator."""
+        raise NotImplementedError
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         # A bound, no promise: each of several workers stops here, and the Trainer takes as many batches as it needs.
@@ -133,8 +128,7 @@ class StreamedClips(IterableDataset[dict[str, Any]]):
         with seeded_draws(self.seed, epoch, lap, key):
             try:
                 with VideoReader(video["bytes"] if video["bytes"] is not None else video["path"]) as reader:
-                    (clip,) = self.sampler(reader.num_frames, reader.fps)
-                    return {"labels": record["label"], self.input_name: self.transform(reader.read(clip))}
+                    return self.draw(record, reader)
             except VideoDecodingError as error:
                 raise VideoDecodingError(video["path"] or error.video, error.reason) from None
 
@@ -147,3 +141,35 @@ class StreamedClips(IterableDataset[dict[str, Any]]):
                 f"{unreadable} of the {read} videos read so far can't be read, more than max_unreadable "
                 f"{self.max_unreadable:g} allows; the latest: {error}"
             )
+
+
+class StreamedClips(StreamedVideos):
+    """One random, augmented clip per video: `pixel_values (T, C, H, W)` and `labels`; see `StreamedVideos`.
+
+    Args:
+        records: as there, with a column `label`.
+        clips_per_epoch: as there.
+        sampler: which frames; one clip of a video, see `clip_sampler`.
+        transform: augmentation and normalisation of one clip.
+        input_name: the model's name for its clips.
+        kwargs: what `StreamedVideos` takes.
+    """
+
+    def __init__(
+        self,
+        records: datasets.IterableDataset,
+        clips_per_epoch: int,
+        sampler: ClipSampler,
+        transform: ClipTransform,
+        input_name: str = "pixel_values",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(records, clips_per_epoch, **kwargs)
+        self.sampler = sampler
+        self.transform = transform
+        self.input_name = input_name
+
+    def draw(self, record: dict[str, Any], reader: VideoReader) -> dict[str, Any]:
+        """A clip and its video's label."""
+        (clip,) = self.sampler(reader.num_frames, reader.fps)
+        return {"labels": record["label"], self.input_name: self.transform(reader.read(clip))}

@@ -1,0 +1,80 @@
+"""Samples of unlabelled videos, as a self-supervised objective wants them."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import datasets
+import torch
+from torch import Tensor
+
+from hf_selfdistill.data.clips import RandomClips
+from hf_selfdistill.data.decoding import VideoReader
+from hf_selfdistill.data.streaming import StreamedVideos
+
+__all__ = ["StreamedUnlabelledClips", "UnlabelledClips", "VideoViews"]
+
+
+class VideoViews(ABC):
+    """What a self-supervised objective takes of one video, drawn with torch's global generator.
+
+    Attributes:
+        span: frames that it wants a video to have; shorter ones repeat cyclically.
+    """
+
+    span: int
+
+    @abstractmethod
+    def __call__(self, reader: VideoReader, video: str) -> dict[str, Tensor]:
+        """One sample.
+
+        Args:
+            reader: of the video; all that is wanted of it should be read at once.
+            video: its path or name, by which what is costly to compute may be kept.
+        """
+
+
+class UnlabelledClips(RandomClips):
+    """One sample per video and epoch; see `RandomClips`.
+
+    Args:
+        records: column `video`.
+        views: what a sample is made of.
+        seed: of all draws.
+    """
+
+    def __init__(self, records: datasets.Dataset, views: VideoViews, seed: int = 0) -> None:
+        super().__init__(records, seed)
+        self.views = views
+        self._short = torch.zeros(len(records), dtype=torch.bool).share_memory_()
+
+    def draw(self, index: int, reader: VideoReader) -> dict[str, Tensor]:
+        """The views of a video; note if it is short."""
+        self._short[index] = reader.num_frames < self.views.span
+        return self.views(reader, self.records[index]["video"]["path"] or f"video {index}")
+
+    def short_indices(self) -> list[int]:
+        """Indices of the videos that were read so far and are shorter than the objective wants."""
+        return self._short.nonzero().flatten().tolist()
+
+
+class StreamedUnlabelledClips(StreamedVideos):
+    """One sample per video of a stream; see `StreamedVideos`.
+
+    Args:
+        records: as there.
+        clips_per_epoch: as there.
+        views: what a sample is made of.
+        kwargs: what `StreamedVideos` takes.
+    """
+
+    def __init__(
+        self, records: datasets.IterableDataset, clips_per_epoch: int, views: VideoViews, **kwargs: Any
+    ) -> None:
+        super().__init__(records, clips_per_epoch, **kwargs)
+        self.views = views
+
+    def draw(self, record: dict[str, Any], reader: VideoReader) -> dict[str, Tensor]:
+        """The views of a video."""
+        return self.views(reader, record["video"]["path"] or "a streamed video")
