@@ -1,0 +1,1 @@
+"""Stage one: self-supervised objectives for video encoders."""

@@ -1,0 +1,47 @@
+"""Augmentation that several objectives share: one draw for all frames of a clip."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torchvision.transforms import v2
+from transformers import BaseVideoProcessor
+
+from hf_selfdistill.data.transforms import ClipProcessor
+
+__all__ = ["AsOneImage", "normalisation", "random_crop"]
+
+
+class AsOneImage(nn.Module):
+    """Applies a transform of images to a clip `(T, C, H, W)` as if its frames were one tall image.
+
+    So one draw serves all frames, and contrast is changed about the mean of the whole clip.
+    """
+
+    def __init__(self, transform: v2.Transform) -> None:
+        super().__init__()
+        self.transform = transform
+
+    def forward(self, clip: Tensor) -> Tensor:
+        """`(T, C, H, W)` → the same."""
+        tall = clip.transpose(0, 1).flatten(1, 2)  # (C, T·H, W)
+        return self.transform(tall).unflatten(1, (len(clip), -1)).transpose(0, 1)
+
+
+def random_crop(processor: BaseVideoProcessor, min_area: float) -> v2.Compose:
+    """A crop of `min_area` … 1 of the frame, aspect 3/4 … 4/3, at the model's size: uint8 → float in 0 … 1.
+
+    Resized bilinearly without antialiasing, as in RSPNet's released code.
+    """
+    size = ClipProcessor.size_of(processor)
+    return v2.Compose(
+        [
+            v2.ToDtype(torch.float32, scale=True),
+            v2.RandomResizedCrop(size, scale=(min_area, 1.0), ratio=(3 / 4, 4 / 3), antialias=False),
+        ]
+    )
+
+
+def normalisation(processor: BaseVideoProcessor) -> v2.Normalize:
+    """The mean and standard deviation that the encoder's processor uses, so that fine-tuning sees the same clips."""
+    return v2.Normalize(processor.image_mean, processor.image_std)

@@ -1,0 +1,116 @@
+"""What a self-supervised objective is: the clips it wants of a video, the heads it adds, its loss and its metrics."""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from transformers import BaseVideoProcessor, PreTrainedModel
+
+from hf_selfdistill.data.unlabelled import VideoViews
+
+__all__ = ["OBJECTIVE_NAME", "Objective", "ObjectiveOutput"]
+
+OBJECTIVE_NAME = "objective.safetensors"
+
+
+@dataclass
+class ObjectiveOutput:
+    """What one batch gives.
+
+    Attributes:
+        loss: scalar, with its graph.
+        metrics: scalars without a graph, each a mean over the batch.
+    """
+
+    loss: Tensor
+    metrics: dict[str, Tensor]
+
+
+class Objective(nn.Module, ABC):
+    """An encoder with the heads of a self-supervised objective.
+
+    A subclass adds its heads to `encoder`, names the clips that it wants of each video (`views`) and computes loss and
+    metrics of a batch of them (`forward`). `PretrainingTrainer` does the rest. In evaluation mode `forward` must
+    change nothing.
+
+    Args:
+        encoder: a model of transformers that returns `pooler_output` (clips, dim).
+        arguments: the objective's own, an instance of its `Arguments`.
+    """
+
+    name: ClassVar[str]
+    Arguments: ClassVar[type[Any]]
+    accepts_loss_kwargs = False  # the Trainer must average accumulated batches itself
+
+    def __init__(self, encoder: PreTrainedModel, arguments: Any) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.arguments = arguments
+
+    @property
+    def feature_size(self) -> int:
+        """dim of the encoder's pooled features."""
+        config = self.encoder.config.to_dict()
+        return config["hidden_sizes"][-1] if "hidden_sizes" in config else config["hidden_size"]
+
+    def features(self, clips: Tensor) -> Tensor:
+        """Pooled features `(clips, dim)` of normalised clips `(clips, T, C, H, W)`."""
+        return self.encoder(**{self.encoder.main_input_name: clips}).pooler_output
+
+    @abstractmethod
+    def views(self, processor: BaseVideoProcessor) -> VideoViews:
+        """What the objective takes of a video: tensors by the names that `forward` takes, without batch dimension.
+
+        Args:
+            processor: of the encoder; its size and normalisation are used.
+        """
+
+    @abstractmethod
+    def forward(self, **inputs: Tensor) -> ObjectiveOutput:
+        """Loss and metrics of a batch of views."""
+
+    def fit_to_batch(self, videos_per_process: int, processes: int) -> None:
+        """Learn, before training, how many videos a forward pass has.
+
+        Raises:
+            ValueError: the objective can't be trained on so few or so many.
+        """
+
+    def begin_step(self) -> None:
+        """What happens before each optimiser step, whatever the number of batches accumulated in it."""
+
+    def save(self, folder: str | Path) -> None:
+        """Write what the objective adds to its encoder, as `objective.safetensors`."""
+        added = {name: t.contiguous() for name, t in self.state_dict().items() if not name.startswith("encoder.")}
+        about = {"objective": self.name, "arguments": json.dumps(asdict(self.arguments))}
+        save_file(added, Path(folder) / OBJECTIVE_NAME, about)
+
+    def load(self, folder: str | Path) -> None:
+        """Restore what `save` wrote.
+
+        Raises:
+            ValueError: the file is missing, damaged, or of another objective or shape.
+        """
+        file = Path(folder) / OBJECTIVE_NAME
+        try:
+            with safe_open(file, "pt") as saved:
+                name = saved.metadata()["objective"]
+                added = {key: saved.get_tensor(key) for key in saved.keys()}
+            if name != self.name:
+                raise ValueError(f"it is of the objective {name}, not {self.name}")
+            mine = {key for key in self.state_dict() if not key.startswith("encoder.")}
+            if mine != added.keys():
+                raise ValueError(f"its weights are not {self.name}'s: {', '.join(sorted(mine ^ added.keys())[:3])}")
+            self.load_state_dict(added, strict=False)
+        except (OSError, SafetensorError, KeyError, RuntimeError, ValueError) as error:
+            raise ValueError(
+                f"the objective can't be restored from {file} ({' '.join(str(error).split())}); resume from another "
+                "checkpoint, with the objective and the arguments that it was trained with"
+            ) from error
