@@ -16,7 +16,7 @@ import yaml
 from safetensors import SafetensorError
 from transformers import HfArgumentParser, TrainingArguments
 
-__all__ = ["CommandParser", "start_logging", "user_errors"]
+__all__ = ["CommandParser", "config_flags", "start_logging", "user_errors"]
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ class CommandParser(HfArgumentParser):
         """The dataclasses filled in; exits with one line where an argument is wrong or unknown."""
         argv = list(sys.argv[1:] if argv is None else argv)
         try:
-            *filled, rest = self.parse_args_into_dataclasses(_config_flags(argv) + argv)
+            *filled, rest = self.parse_args_into_dataclasses(config_flags(argv) + argv)
         except (ValueError, TypeError, OSError) as error:
             self.error(str(error))
         return (*filled, getattr(rest, self.positional[0])) if self.positional else tuple(filled)
@@ -105,7 +105,7 @@ class CommandParser(HfArgumentParser):
         return f"  {'--' + field.name:32}{first[:150]}{choices}{required}"
 
 
-def _config_flags(argv: Sequence[str]) -> list[str]:
+def config_flags(argv: Sequence[str]) -> list[str]:
     """The YAML file named by `--config` as flags."""
     files = [b for a, b in pairwise(argv) if a == "--config"]
     files += [a.removeprefix("--config=") for a in argv if a.startswith("--config=")]

@@ -6,10 +6,8 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
 import transformers
 from transformers import PreTrainedModel
-from transformers.integrations import get_available_reporting_integrations
 from transformers.trainer_utils import HubStrategy
 
 from hf_selfdistill.commands.arguments import CommandParser, start_logging, user_errors
@@ -24,6 +22,7 @@ from hf_selfdistill.commands.datasets import (
     training_clips,
 )
 from hf_selfdistill.commands.models import ModelArguments, load_classifier
+from hf_selfdistill.commands.training import DEFAULTS, MOST_USED, check_trackers, check_whole_batch
 from hf_selfdistill.data.callbacks import EpochCallback, UnreadableVideosCallback
 from hf_selfdistill.data.clips import collate_clips
 from hf_selfdistill.evaluation.multi_clip import MultiClipAccuracy, rows_of_videos
@@ -34,38 +33,6 @@ from hf_selfdistill.self_distillation.trainer import SelfDistillationTrainer
 __all__ = ["build_trainer", "main"]
 
 logger = logging.getLogger(__name__)
-
-DEFAULTS = {
-    "logging_steps": 10,
-    "save_strategy": "epoch",
-    "save_total_limit": 2,
-    "dataloader_pin_memory": torch.cuda.is_available(),
-}
-
-MOST_USED = (
-    "output_dir",
-    "num_train_epochs",
-    "learning_rate",
-    "per_device_train_batch_size",
-    "per_device_eval_batch_size",
-    "gradient_accumulation_steps",
-    "optim",
-    "optim_args",
-    "weight_decay",
-    "max_grad_norm",
-    "bf16",
-    "torch_compile",
-    "eval_strategy",
-    "save_strategy",
-    "save_total_limit",
-    "load_best_model_at_end",
-    "resume_from_checkpoint",
-    "dataloader_num_workers",
-    "logging_steps",
-    "report_to",
-    "push_to_hub",
-    "seed",
-)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -95,7 +62,7 @@ def build_trainer(
     args: SelfDistillationArguments,
 ) -> tuple[SelfDistillationTrainer, UnreadableVideosCallback]:
     """Everything in place, nothing trained yet; raises ValueError or OSError where something is wrong."""
-    _check_trackers(args)
+    check_trackers(args)
     transformers.set_seed(args.seed)
     with args.main_process_first(desc="loading the data set"):
         records = data.load()
@@ -111,7 +78,7 @@ def build_trainer(
     processor.frame_stride, processor.target_fps = sampling_rate(processor, sampling)  # saved with the model
     train = training_clips(records["train"], model, processor, sampling, augmentation, args.seed)
     validation = testing_clips(records["validation"], model, processor, sampling, augmentation.eval_num_clips)
-    _check_whole_batch(len(train), args)
+    check_whole_batch(len(train), args)
     unreadable = UnreadableVideosCallback(train, validation, most=data.max_unreadable)
     weights = balanced_class_weights(train.records) if augmentation.class_weights else None
     trainer = SelfDistillationTrainer(
@@ -127,21 +94,6 @@ def build_trainer(
         callbacks=[EpochCallback(train), unreadable],
     )
     return trainer, unreadable
-
-
-def _check_trackers(args: SelfDistillationArguments) -> None:
-    missing = set(args.report_to) - set(get_available_reporting_integrations())
-    if missing:
-        raise ValueError(f"--report_to {' '.join(sorted(missing))}: install that package, or leave the flag out")
-
-
-def _check_whole_batch(videos: int, args: SelfDistillationArguments) -> None:
-    batch = args.per_device_train_batch_size * max(args.n_gpu, 1) * args.world_size
-    if args.dataloader_drop_last and videos < batch:
-        raise ValueError(
-            f"{videos} training videos do not fill one batch of {batch}, and dataloader_drop_last drops the rest; "
-            "lower --per_device_train_batch_size, or set --dataloader_drop_last false"
-        )
 
 
 def run(trainer: SelfDistillationTrainer, unreadable: UnreadableVideosCallback) -> None:

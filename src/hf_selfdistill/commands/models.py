@@ -25,7 +25,16 @@ from hf_selfdistill.models.features import LAST_LAYER, last_layer
 if TYPE_CHECKING:
     from peft import PeftModel
 
-__all__ = ["ModelArguments", "frames_per_clip", "load_classifier", "load_for_inference"]
+__all__ = [
+    "FROM_SCRATCH",
+    "ModelArguments",
+    "frames_per_clip",
+    "from_scratch",
+    "in_its_memory_format",
+    "load_classifier",
+    "load_for_inference",
+    "refuse_overrides",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -69,18 +78,10 @@ def load_classifier(args: ModelArguments, labels: list[str]) -> tuple[PreTrained
     }
     name, new_layers = args.model_name_or_path, list[str]()
     if name in FROM_SCRATCH:
-        config = _config_from_scratch(name, args.config_overrides, classes)
+        config, processor = from_scratch(name, args.config_overrides, classes)
         model = AutoModelForVideoClassification.from_config(config)
-        processor = C3DVideoProcessor(
-            size={"shortest_edge": config.image_size},
-            crop_size={"height": config.image_size, "width": config.image_size},
-            num_frames=config.num_frames,
-        )
-    elif args.config_overrides:
-        raise ValueError(
-            f"--config_overrides {args.config_overrides} go with c3d or r2plus1d; {name} brings its own configuration"
-        )
     else:
+        refuse_overrides(name, args.config_overrides)
         processor = AutoVideoProcessor.from_pretrained(name)
         model, new_layers = _pretrained(name, classes, labels)
     model = in_its_memory_format(model)
@@ -124,6 +125,34 @@ def frames_per_clip(config: PreTrainedConfig) -> int:
         if name in config.to_dict():
             return int(getattr(config, name))
     raise ValueError(f"the configuration of this {config.model_type} has none of {', '.join(FRAMES)}")
+
+
+def refuse_overrides(name: str, overrides: str | None) -> None:
+    """Of a model that has a configuration of its own.
+
+    Raises:
+        ValueError: there are overrides.
+    """
+    if overrides:
+        raise ValueError(
+            f"--config_overrides {overrides} go with c3d or r2plus1d; {name} brings its own configuration"
+        )
+
+
+def from_scratch(
+    name: str, overrides: str | None, classes: dict[str, Any] | None = None
+) -> tuple[PreTrainedConfig, C3DVideoProcessor]:
+    """The configuration of a `c3d` or `r2plus1d` with random weights, and the processor of its clips.
+
+    Raises:
+        ValueError: an override is wrong.
+    """
+    config = _config_from_scratch(name, overrides, classes or {})
+    return config, C3DVideoProcessor(
+        size={"shortest_edge": config.image_size},
+        crop_size={"height": config.image_size, "width": config.image_size},
+        num_frames=config.num_frames,
+    )
 
 
 def _config_from_scratch(name: str, overrides: str | None, classes: dict[str, Any]) -> PreTrainedConfig:

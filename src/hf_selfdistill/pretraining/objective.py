@@ -73,7 +73,7 @@ class Objective(nn.Module, ABC):
         """
 
     @abstractmethod
-    def forward(self, **inputs: Tensor) -> ObjectiveOutput:
+    def forward(self, *args: Any, **inputs: Any) -> ObjectiveOutput:
         """Loss and metrics of a batch of views."""
 
     def fit_to_batch(self, videos_per_process: int, processes: int) -> None:

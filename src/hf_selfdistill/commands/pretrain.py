@@ -1,0 +1,160 @@
+"""Pre-train an encoder on videos without labels."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Optional
+
+import torch
+import transformers
+from accelerate.utils import gather_object
+from transformers import AutoModel, AutoVideoProcessor, BaseVideoProcessor, PreTrainedModel
+
+from hf_selfdistill.commands.arguments import CommandParser, config_flags, start_logging, user_errors
+from hf_selfdistill.commands.checkpoints import checkpoint_to_resume
+from hf_selfdistill.commands.datasets import SamplingArguments, sampling_rate
+from hf_selfdistill.commands.models import from_scratch, in_its_memory_format, refuse_overrides
+from hf_selfdistill.commands.training import DEFAULTS, MOST_USED, check_trackers, check_whole_batch
+from hf_selfdistill.commands.unlabelled import UnlabelledArguments
+from hf_selfdistill.data.callbacks import EpochCallback, UnreadableVideosCallback
+from hf_selfdistill.data.unlabelled import UnlabelledClips
+from hf_selfdistill.pretraining.arguments import PretrainingArguments
+from hf_selfdistill.pretraining.objective import Objective
+from hf_selfdistill.pretraining.rspnet import RSPNet
+from hf_selfdistill.pretraining.trainer import PretrainingTrainer
+
+__all__ = ["OBJECTIVES", "EncoderArguments", "build_trainer", "main"]
+
+logger = logging.getLogger(__name__)
+
+OBJECTIVES: dict[str, type[Objective]] = {objective.name: objective for objective in (RSPNet,)}
+
+
+@dataclass
+class EncoderArguments:
+    """Encoder and objective."""
+
+    objective: Literal["rspnet"] = field(
+        metadata={"help": "What it is trained on; with --help, shows the objective's own flags."}
+    )
+    model_type: Literal["c3d", "r2plus1d"] | None = field(
+        default=None, metadata={"help": "An encoder with random weights."}
+    )
+    model_name_or_path: Optional[str] = field(  # noqa: UP045 - HfArgumentParser's form
+        default=None, metadata={"help": "Instead: an encoder to go on with, a folder or a name on the Hub."}
+    )
+    config_overrides: Optional[str] = field(  # noqa: UP045
+        default=None, metadata={"help": "With --model_type: hidden_sizes=16,32,64,128,128,image_size=48,num_frames=8."}
+    )
+
+    def __post_init__(self) -> None:
+        """Exactly one of two."""
+        if (self.model_type is None) == (self.model_name_or_path is None):
+            raise ValueError("give --model_type c3d or r2plus1d, or --model_name_or_path of an encoder to go on with")
+
+    def load(self) -> tuple[PreTrainedModel, BaseVideoProcessor]:
+        """The encoder, and the processor of its clips.
+
+        Raises:
+            ValueError: an override is wrong.
+            OSError: there is no such model.
+        """
+        if self.model_type is not None:
+            config, processor = from_scratch(self.model_type, self.config_overrides)
+            return in_its_memory_format(AutoModel.from_config(config)), processor
+        name = str(self.model_name_or_path)
+        refuse_overrides(name, self.config_overrides)
+        encoder = AutoModel.from_pretrained(name, dtype=torch.float32)
+        return in_its_memory_format(encoder), AutoVideoProcessor.from_pretrained(name)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """The command behind `scripts/pretrain.py`."""
+    with user_errors():
+        words = list(sys.argv[1:] if argv is None else argv)
+        parser = _parser(words)
+        encoder, unlabelled, sampling, args, *objective = parser.parse(words)
+        start_logging(args)
+        trainer, unreadable = build_trainer(encoder, unlabelled, sampling, args, *objective)
+        run(trainer, unreadable)
+
+
+def _parser(words: list[str]) -> CommandParser:
+    """With the flags of the objective that the words name."""
+    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    first.add_argument("--objective")
+    name = first.parse_known_args(config_flags(words) + words)[0].objective
+    own = [OBJECTIVES[name].Arguments] if name in OBJECTIVES else []
+    return CommandParser(
+        EncoderArguments,
+        UnlabelledArguments,
+        SamplingArguments,
+        PretrainingArguments,
+        *own,
+        description="Pre-train an encoder on videos without labels.",
+        defaults=DEFAULTS,
+        most_used=MOST_USED,
+    )
+
+
+def build_trainer(
+    encoder_args: EncoderArguments,
+    data: UnlabelledArguments,
+    sampling: SamplingArguments,
+    args: PretrainingArguments,
+    objective_args: Any,
+) -> tuple[PretrainingTrainer, UnreadableVideosCallback]:
+    """Everything in place, nothing trained yet; raises ValueError or OSError where something is wrong."""
+    check_trackers(args)
+    transformers.set_seed(args.seed)
+    encoder, processor = encoder_args.load()
+    args.resume_from_checkpoint = checkpoint_to_resume(args.resume_from_checkpoint, args.output_dir, encoder.config)
+    processor.frame_stride, processor.target_fps = sampling_rate(processor, sampling)  # saved with the model
+    objective = OBJECTIVES[encoder_args.objective](encoder, objective_args)
+    with args.main_process_first(desc="loading the data set"):
+        train, validation = data.load(objective.views(processor), args.seed)
+    check_whole_batch(len(train), args)
+    listed = [clips for clips in (train, validation) if isinstance(clips, UnlabelledClips)]
+    unreadable = UnreadableVideosCallback(*listed, most=data.max_unreadable)
+    trainer = PretrainingTrainer(
+        objective,
+        args,
+        train_dataset=train,
+        eval_dataset=validation if len(validation) else None,
+        processing_class=processor,
+        callbacks=[EpochCallback(train), unreadable],
+    )
+    return trainer, unreadable
+
+
+def run(trainer: PretrainingTrainer, unreadable: UnreadableVideosCallback) -> None:
+    """Train, save, and say where the encoder is and which videos were short or unreadable."""
+    metrics = trainer.train(resume_from_checkpoint=trainer.args.resume_from_checkpoint).metrics
+    trainer.save_model()
+    trainer.save_state()
+    if trainer.eval_dataset is not None:
+        metrics |= trainer.evaluate()
+    metrics["unreadable"] = unreadable.failures()
+    metrics["short_videos"] = _short_videos(trainer)
+    trainer.save_metrics("all", metrics)
+    unreadable.check()
+    if trainer.args.push_to_hub:
+        trainer.push_to_hub()
+    logger.info("The pre-trained encoder is in %s", Path(trainer.args.output_dir).resolve())
+    trainer.end()
+
+
+def _short_videos(trainer: PretrainingTrainer) -> int:
+    """How many videos were shorter than the objective asks for, over all processes; said where there are any."""
+    clips = trainer.train_dataset
+    if not isinstance(clips, UnlabelledClips):
+        return 0
+    short = len(set(gather_object(clips.short_indices())))
+    if short:
+        logger.info("%d of %d videos have fewer than %d frames and repeat", short, len(clips), clips.views.span)
+    return short

@@ -1,0 +1,66 @@
+"""What the commands that train have in common."""
+
+from __future__ import annotations
+
+import torch
+from transformers import TrainingArguments
+from transformers.integrations import get_available_reporting_integrations
+
+__all__ = ["DEFAULTS", "MOST_USED", "check_trackers", "check_whole_batch"]
+
+DEFAULTS = {
+    "logging_steps": 10,
+    "save_strategy": "epoch",
+    "save_total_limit": 2,
+    "dataloader_pin_memory": torch.cuda.is_available(),
+}
+
+MOST_USED = (
+    "output_dir",
+    "num_train_epochs",
+    "learning_rate",
+    "per_device_train_batch_size",
+    "per_device_eval_batch_size",
+    "gradient_accumulation_steps",
+    "optim",
+    "optim_args",
+    "weight_decay",
+    "max_grad_norm",
+    "bf16",
+    "torch_compile",
+    "eval_strategy",
+    "save_strategy",
+    "save_total_limit",
+    "load_best_model_at_end",
+    "resume_from_checkpoint",
+    "dataloader_num_workers",
+    "logging_steps",
+    "report_to",
+    "push_to_hub",
+    "seed",
+)
+
+
+def check_trackers(args: TrainingArguments) -> None:
+    """Refuse a `--report_to` whose package is not installed.
+
+    Raises:
+        ValueError: it names the package.
+    """
+    missing = set(args.report_to) - set(get_available_reporting_integrations())
+    if missing:
+        raise ValueError(f"--report_to {' '.join(sorted(missing))}: install that package, or leave the flag out")
+
+
+def check_whole_batch(videos: int, args: TrainingArguments) -> None:
+    """Refuse fewer videos than one batch where ragged batches are dropped.
+
+    Raises:
+        ValueError: no batch would be left.
+    """
+    batch = args.per_device_train_batch_size * max(args.n_gpu, 1) * args.world_size
+    if args.dataloader_drop_last and videos < batch:
+        raise ValueError(
+            f"{videos} training videos do not fill one batch of {batch}, and dataloader_drop_last drops the rest; "
+            "lower --per_device_train_batch_size, or set --dataloader_drop_last false"
+        )

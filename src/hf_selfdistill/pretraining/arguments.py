@@ -1,0 +1,45 @@
+"""What pre-training adds to the arguments of training on video."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Optional
+
+from hf_selfdistill.training.arguments import VideoTrainingArguments
+
+__all__ = ["PretrainingArguments"]
+
+
+@dataclass
+class PretrainingArguments(VideoTrainingArguments):
+    """Self-supervised pre-training.
+
+    Args:
+        learning_rate_batch_size: videos per step that `learning_rate` is meant for; it is multiplied by the actual
+            number over this one (RSPNet: 64). By default it is taken as it is.
+
+    Raises:
+        ValueError: an argument has a value that is not allowed.
+    """
+
+    learning_rate_batch_size: Optional[int] = field(  # noqa: UP045 - HfArgumentParser's form
+        default=None,
+        metadata={"help": "Videos per step that --learning_rate is for; scaled to the actual ones."},
+    )
+    dataloader_drop_last: bool = field(default=True, metadata={"help": "Drop the last batch of an epoch, if smaller."})
+
+    def __post_init__(self) -> None:
+        """Check our own argument first."""
+        if self.learning_rate_batch_size is not None and self.learning_rate_batch_size < 1:
+            raise ValueError(
+                f"learning_rate_batch_size is {self.learning_rate_batch_size}; it must be at least 1, or left out"
+            )
+        super().__post_init__()
+
+    @property
+    def scaled_learning_rate(self) -> float:
+        """The learning rate of the actual number of videos per step."""
+        if self.learning_rate_batch_size is None:
+            return self.learning_rate
+        videos = self.train_batch_size * self.world_size * self.gradient_accumulation_steps
+        return self.learning_rate * videos / self.learning_rate_batch_size

@@ -1,0 +1,115 @@
+"""Self-supervised pre-training with transformers' Trainer."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils.data import default_collate
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers.trainer_utils import EvalLoopOutput
+
+from hf_selfdistill.pretraining.arguments import PretrainingArguments
+from hf_selfdistill.pretraining.metrics import MetricMeans
+from hf_selfdistill.pretraining.objective import Objective
+from hf_selfdistill.training.trainer import VideoTrainer
+
+__all__ = ["PretrainingTrainer"]
+
+
+class PretrainingTrainer(VideoTrainer):
+    """Trains an encoder on an objective, from videos without labels.
+
+    What it saves, checkpoints too, is the encoder's folder for `from_pretrained`, with the objective's heads beside it
+    in `objective.safetensors`. Logs the objective's metrics beside the Trainer's own.
+
+    Args:
+        model: the objective with its encoder.
+        args: the training arguments.
+        kwargs: what `Trainer` takes; data sets are `UnlabelledClips` or `StreamedUnlabelledClips`.
+
+    Raises:
+        ValueError: the objective can't be trained on so many videos per step, or FSDP is asked for.
+    """
+
+    args: PretrainingArguments
+    model: Objective
+
+    def __init__(self, model: Objective, args: PretrainingArguments, **kwargs: Any) -> None:
+        model.fit_to_batch(args.train_batch_size, args.world_size)
+        args = copy.copy(args)  # the caller's keep the rate that was given, should they be used again
+        args.learning_rate, args.learning_rate_batch_size = args.scaled_learning_rate, None
+        super().__init__(model, args, **{"data_collator": default_collate, **kwargs})
+        if self.is_fsdp_enabled:
+            raise ValueError("pre-training was not made for FSDP; use DDP (configs/accelerate/multi_gpu.yaml)")
+        self.metrics = {True: MetricMeans(), False: MetricMeans()}  # in training, in evaluation
+        self.add_callback(_BeginStep(model))
+
+    def get_decay_parameter_names(self, model: nn.Module) -> list[str]:
+        """Every parameter, as in the released recipes."""
+        return [name for name, _ in model.named_parameters()]
+
+    def compute_loss(
+        self,
+        model: nn.Module,
+        inputs: dict[str, Any],
+        return_outputs: bool = False,
+        num_items_in_batch: torch.Tensor | int | None = None,
+    ) -> torch.Tensor | tuple[torch.Tensor, Any]:
+        """The objective's own loss; its metrics are noted."""
+        output = model(**inputs)
+        self.metrics[model.training].add(output.metrics, len(next(iter(inputs.values()))))
+        return (output.loss, output) if return_outputs else output.loss
+
+    def prediction_step(
+        self,
+        model: nn.Module,
+        inputs: dict[str, Any],
+        prediction_loss_only: bool,
+        ignore_keys: list[str] | None = None,
+    ) -> tuple[torch.Tensor | None, torch.Tensor | None, torch.Tensor | None]:
+        """Loss and metrics; there are no labels to compare with."""
+        with torch.no_grad(), self.compute_loss_context_manager():
+            _, output = self.compute_loss(model, self._prepare_inputs(inputs), return_outputs=True)
+        return output.loss, None, None
+
+    def evaluation_loop(self, *args: Any, **kwargs: Any) -> EvalLoopOutput:
+        """With the objective's metrics."""
+        output = super().evaluation_loop(*args, **kwargs)
+        prefix = kwargs.get("metric_key_prefix", "eval")
+        metrics = self.metrics[False].pop(self.accelerator)
+        output.metrics.update({f"{prefix}_{name}": value for name, value in metrics.items()})
+        return output
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Add the metrics since the last log, averaged over all processes."""
+        if "loss" in logs:
+            logs |= self.metrics[True].pop(self.accelerator)
+        super().log(logs, start_time)
+
+    def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
+        if self.args.should_save:
+            folder = Path(output_dir or self.args.output_dir)
+            self.model.encoder.save_pretrained(folder)
+            self.model.save(folder)
+            self.processing_class.save_pretrained(folder)
+
+    def _load_weights(self, checkpoint: str | None) -> bool:
+        assert checkpoint is not None
+        encoder = self.model.encoder
+        encoder.load_state_dict(type(encoder).from_pretrained(checkpoint, dtype=encoder.dtype).state_dict())
+        self.model.load(checkpoint)
+        return True
+
+
+class _BeginStep(TrainerCallback):
+    def __init__(self, objective: Objective) -> None:
+        self.objective = objective
+
+    def on_step_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        self.objective.begin_step()
