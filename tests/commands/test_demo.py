@@ -4,7 +4,8 @@ from hf_selfdistill.commands import demo
 
 
 def test_it_compares_with_and_without_self_distillation_and_says_where_the_models_are(tmp_path, capsys):
-    demo.main(["--output_dir", str(tmp_path), "--videos_per_class", "6", "--num_train_epochs", "1"])
+    few = ["--videos_per_class", "6", "--num_pretrain_epochs", "2", "--num_train_epochs", "1"]
+    demo.main(["--output_dir", str(tmp_path), *few])
     lines = capsys.readouterr().out.splitlines()
     header = next(i for i, line in enumerate(lines) if "video top-1" in line)
     assert [line.split()[0] for line in lines[header + 1 : header + 3]] == ["0", "10"]

@@ -1,4 +1,4 @@
-"""The main job in minutes, on videos written for the purpose: with self-distillation and without, side by side."""
+"""The paper's two stages in minutes, on videos written for the purpose, with self-distillation and without it."""
 
 from __future__ import annotations
 
@@ -10,14 +10,13 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from hf_selfdistill.commands import evaluate_model, finetune
+from hf_selfdistill.commands import evaluate_model, finetune, pretrain
 from hf_selfdistill.commands.arguments import CommandParser, start_logging, user_errors
 from hf_selfdistill.data.moving_shapes import FINETUNING_MOTIONS, PRETRAINING_MOTIONS, write_moving_shapes
 
 __all__ = ["DemoArguments", "main"]
 
-RECIPE = Path("configs/moving_shapes.yaml")
-ENCODER = "hidden_sizes=8,16,32,64,64,num_frames=8,image_size=32"
+STAGE_ONE, STAGE_TWO = Path("configs/pretraining/moving_shapes.yaml"), Path("configs/moving_shapes.yaml")
 
 
 @dataclass
@@ -27,49 +26,59 @@ class DemoArguments:
     output_dir: str = field(default="demo", metadata={"help": "Where the videos, models and results go."})
     distill_weight: float = field(default=10.0, metadata={"help": "λ of the run with self-distillation."})
     videos_per_class: int = field(default=24, metadata={"help": "How many videos of each motion are written."})
+    num_pretrain_epochs: int = field(default=40, metadata={"help": "Epochs of RSPNet, without labels."})
     num_train_epochs: int = field(default=12, metadata={"help": "Epochs of each of the two fine-tunings."})
     seed: int = field(default=0, metadata={"help": "Of the videos and of the runs."})
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """The command behind `make demo`."""
-    parser = CommandParser(DemoArguments, description="Fine-tune with and without self-distillation, and compare.")
+    parser = CommandParser(
+        DemoArguments, description="Pre-train, fine-tune with and without self-distillation, compare."
+    )
     with user_errors():
         (args,) = parser.parse(argv)
-        if not RECIPE.is_file():
-            raise ValueError(f"{RECIPE} is not here; start the demo in the project's folder")
+        if not STAGE_ONE.is_file():
+            raise ValueError(f"{STAGE_ONE} is not here; start the demo in the project's folder")
         start_logging()
         run(args)
 
 
 def run(args: DemoArguments) -> None:
-    """Write the videos, pre-train on some motions, fine-tune on others with λ = 0 and with λ, test, report."""
+    """Write the videos; RSPNet on some motions without labels; fine-tune on others with λ = 0 and λ; test; report."""
     start, folder = time.monotonic(), Path(args.output_dir)
     for part, motions in (("pretraining", PRETRAINING_MOTIONS), ("finetuning", FINETUNING_MOTIONS)):
         write_moving_shapes(folder / "videos" / part, motions, args.videos_per_class, seed=args.seed)
-    encoder = _finetune(args, "pretraining", "c3d", 0.0, folder / "encoder", 2 * args.num_train_epochs)
+    encoder = _pretrain(args, folder)
     rows = []
     for weight in (0.0, args.distill_weight):
-        output_dir = folder / f"lambda-{weight:g}"
-        model = _finetune(args, "finetuning", str(encoder), weight, output_dir, args.num_train_epochs)
+        model = _finetune(args, encoder, weight, folder / f"lambda-{weight:g}")
         rows.append((weight, _test(folder / "videos" / "finetuning", model), model))
     _report(rows, time.monotonic() - start)
 
 
-def _finetune(
-    args: DemoArguments, videos: str, model: str, distill_weight: float, output_dir: Path, epochs: int
-) -> Path:
+def _pretrain(args: DemoArguments, folder: Path) -> Path:
     flags = {
-        "config": RECIPE,
-        "model_name_or_path": model,
-        "dataset_root": Path(args.output_dir) / "videos" / videos,
-        "output_dir": output_dir,
-        "distill_weight": f"{distill_weight:g}",
-        "num_train_epochs": epochs,
+        "config": STAGE_ONE,
+        "dataset_root": folder / "videos" / "pretraining",
+        "output_dir": folder / "encoder",
+        "num_train_epochs": args.num_pretrain_epochs,
         "seed": args.seed,
     }
-    if model == "c3d":
-        flags["config_overrides"] = ENCODER
+    _run(pretrain.main, "pretrain", flags)
+    return folder / "encoder"
+
+
+def _finetune(args: DemoArguments, encoder: Path, distill_weight: float, output_dir: Path) -> Path:
+    flags = {
+        "config": STAGE_TWO,
+        "model_name_or_path": encoder,
+        "dataset_root": Path(args.output_dir) / "videos" / "finetuning",
+        "output_dir": output_dir,
+        "distill_weight": f"{distill_weight:g}",
+        "num_train_epochs": args.num_train_epochs,
+        "seed": args.seed,
+    }
     _run(finetune.main, "finetune", flags)
     return output_dir
 
