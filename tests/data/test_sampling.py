@@ -1,7 +1,14 @@
+import numpy as np
 import pytest
 import torch
 
-from hf_selfdistill.data.sampling import center_clip, clip_sampler, evenly_spaced_clips, random_clip
+from hf_selfdistill.data.sampling import (
+    center_clip,
+    centred_clips,
+    clip_sampler,
+    evenly_spaced_clips,
+    random_clip,
+)
 
 
 def test_evenly_spaced_starts_are_those_of_the_released_code():
@@ -50,3 +57,15 @@ def test_training_draws_one_clip_and_testing_as_many_as_asked():
 def test_a_number_that_is_not_positive_is_refused_by_name(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         clip_sampler(**{"num_clips": 1, "clip_length": 16, **wrong})
+
+
+@pytest.mark.parametrize("num_frames", [16, 17, 40, 100, 300])
+def test_windows_about_centres_are_vcops(num_frames):
+    starts = [int(centre - 8) for centre in np.linspace(8, num_frames - 8, 10)]
+    windows = centred_clips(num_frames, 16, 10)
+    assert [window[0] for window in windows] == starts
+    assert all(window == list(range(window[0], window[0] + 16)) for window in windows)
+
+
+def test_windows_about_centres_of_a_short_video_repeat():
+    assert centred_clips(5, 8, 2) == [[0, 1, 2, 3, 4, 0, 1, 2]] * 2

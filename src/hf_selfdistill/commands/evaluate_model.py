@@ -1,4 +1,4 @@
-"""Test a fine-tuned video classifier as the paper does."""
+"""Test a fine-tuned video classifier as the paper does, or what an encoder knows."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Optional
 
 import torch
 from transformers import Trainer, TrainingArguments
 
 from hf_selfdistill.commands.arguments import CommandParser, start_logging, user_errors
 from hf_selfdistill.commands.datasets import DatasetArguments, SamplingArguments, sampling_rate, testing_clips
-from hf_selfdistill.commands.models import frames_per_clip, load_for_inference
+from hf_selfdistill.commands.feature_tasks import FEATURE_TASKS, evaluate_features, load_feature_model
+from hf_selfdistill.commands.models import frames_per_clip, load_for_inference, refuse_overrides
 from hf_selfdistill.data.callbacks import UnreadableVideosCallback
 from hf_selfdistill.data.clips import collate_clips
 from hf_selfdistill.evaluation.multi_clip import MultiClipAccuracy, rows_of_videos
@@ -30,7 +31,19 @@ class TestArguments:
 
     __test__ = False  # no test for pytest to collect
 
-    model_name_or_path: str = field(metadata={"help": "A fine-tuned model: a folder, or a name on the Hub."})
+    model_name_or_path: str = field(
+        metadata={"help": "A fine-tuned model, or for the other tasks an encoder: a folder, or a name on the Hub."}
+    )
+    task: Literal["classification", "retrieval", "linear_probe", "knn"] = field(
+        default="classification", metadata={"help": "classification, or what the frozen features tell:"}
+    )
+    retrieval_protocol: Literal["rspnet", "vcop"] = field(
+        default="rspnet", metadata={"help": "Whose clips and pooling, with --task retrieval."}
+    )
+    config_overrides: Optional[str] = field(  # noqa: UP045 - HfArgumentParser's form
+        default=None,
+        metadata={"help": "With --model_name_or_path c3d or r2plus1d, random weights to compare with: image_size=48."},
+    )
     num_clips: int = field(default=10, metadata={"help": "Evenly spaced clips per video; 1 is the centre."})
     part: Literal["test", "validation", "train"] = field(default="test", metadata={"help": "Part of the data set."})
     output_file: str = field(default="evaluation.json", metadata={"help": "Where the results go."})
@@ -51,14 +64,23 @@ def main(argv: Sequence[str] | None = None) -> None:
         test, data, sampling, args = parser.parse(argv)
         start_logging(args)
         file = _writable(test.output_file)
-        results = evaluate_model(test, data, sampling, args)
+        features = test.task in FEATURE_TASKS
+        results = (_test_features if features else evaluate_model)(test, data, sampling, args)
         if args.should_save:
             file.write_text(json.dumps(results, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        logger.info(
-            "%(protocol)s: video top-1 %(video_top1).4f, top-5 %(video_top5).4f; clip top-1 %(clip_top1).4f, "
-            "top-5 %(clip_top5).4f; %(num_videos)d videos",
-            results,
-        )
+        figures = ", ".join(f"{name} {value:.4f}" for name, value in results.items() if isinstance(value, float))
+        logger.info("%s: %s; %d videos", results["protocol"], figures, results["num_videos"])
+
+
+def _test_features(
+    test: TestArguments, data: DatasetArguments, sampling: SamplingArguments, args: TrainingArguments
+) -> dict[str, Any]:
+    if test.part != "test":
+        raise ValueError(f"--part {test.part} goes with --task classification; {test.task} tests the test part")
+    model, processor = load_feature_model(test.model_name_or_path, test.config_overrides, args.seed)
+    return evaluate_features(
+        test.task, model, processor, data, sampling, args, test.num_clips, test.retrieval_protocol
+    )
 
 
 def _writable(name: str) -> Path:
@@ -78,6 +100,7 @@ def evaluate_model(
         ValueError: the data set and the model do not fit, or too many videos can't be read.
         OSError: there is no such model.
     """
+    refuse_overrides(test.model_name_or_path, test.config_overrides)
     if args.n_gpu > 1:
         raise ValueError(
             f"one process sees {args.n_gpu} GPUs, between which a video's clips can't be split; start with "

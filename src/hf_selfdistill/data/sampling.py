@@ -14,7 +14,7 @@ from functools import partial
 import numpy as np
 import torch
 
-__all__ = ["ClipSampler", "center_clip", "clip_sampler", "evenly_spaced_clips", "random_clip"]
+__all__ = ["ClipSampler", "center_clip", "centred_clips", "clip_sampler", "evenly_spaced_clips", "random_clip"]
 
 ClipSampler = Callable[[int, float], list[list[int]]]
 """Number of frames and frame rate of a video → the frame indices of each of its clips."""
@@ -35,6 +35,13 @@ def evenly_spaced_clips(num_frames: int, clip_length: int, num_clips: int, strid
     """`num_clips` windows that start at `round(linspace(0, num_frames − span, num_clips))`, halves to even."""
     starts = np.linspace(0, _last_start(num_frames, clip_length, stride), num_clips).round().astype(int)
     return [_window(int(start), num_frames, clip_length, stride) for start in starts]
+
+
+def centred_clips(num_frames: int, clip_length: int, num_clips: int, stride: float = 1) -> list[list[int]]:
+    """`num_clips` windows about centres at `linspace(half, num_frames − half, num_clips)`, as VCOP tests retrieval."""
+    span = _offset(clip_length - 1, stride) + 1
+    centres = np.linspace(span / 2, max(num_frames - span / 2, span / 2), num_clips)
+    return [_window(int(centre - span / 2), num_frames, clip_length, stride) for centre in centres]
 
 
 def clip_sampler(
