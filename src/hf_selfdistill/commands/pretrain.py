@@ -25,21 +25,23 @@ from hf_selfdistill.data.callbacks import EpochCallback, UnreadableVideosCallbac
 from hf_selfdistill.data.unlabelled import UnlabelledClips
 from hf_selfdistill.pretraining.arguments import PretrainingArguments
 from hf_selfdistill.pretraining.objective import Objective
+from hf_selfdistill.pretraining.pace import Pace
 from hf_selfdistill.pretraining.rspnet import RSPNet
+from hf_selfdistill.pretraining.space_time_cubes import SpaceTimeCubes
 from hf_selfdistill.pretraining.trainer import PretrainingTrainer
 
 __all__ = ["OBJECTIVES", "EncoderArguments", "build_trainer", "main"]
 
 logger = logging.getLogger(__name__)
 
-OBJECTIVES: dict[str, type[Objective]] = {objective.name: objective for objective in (RSPNet,)}
+OBJECTIVES: dict[str, type[Objective]] = {objective.name: objective for objective in (RSPNet, Pace, SpaceTimeCubes)}
 
 
 @dataclass
 class EncoderArguments:
     """Encoder and objective."""
 
-    objective: Literal["rspnet"] = field(
+    objective: Literal["rspnet", "pace", "space_time_cubes"] = field(
         metadata={"help": "What it is trained on; with --help, shows the objective's own flags."}
     )
     model_type: Literal["c3d", "r2plus1d"] | None = field(

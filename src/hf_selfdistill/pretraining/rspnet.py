@@ -153,10 +153,10 @@ class RSPNet(Objective):
         return ObjectiveOutput(
             self.arguments.appearance_weight * appearance_loss + self.arguments.speed_weight * ranking_loss,
             {
-                "speed_accuracy": (ranks[0] > ranks[1]).float().mean(),
-                "instance_top1": (logits[0].argmax(1) == 0).float().mean(),
-                "speed_loss": ranking_loss.detach(),
-                "instance_loss": appearance_loss.detach(),
+                "speed_accuracy": (ranks[0] > ranks[1]).float(),
+                "instance_top1": (logits[0].argmax(1) == 0).float(),
+                "speed_loss": ranking_loss.detach().expand(len(query)),
+                "instance_loss": appearance_loss.detach().expand(len(query)),
             },
         )
 

@@ -1,0 +1,147 @@
+"""Pace prediction (Wang, Jiao & Liu, ECCV 2020, arXiv 2008.05861)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torchvision.transforms import v2
+from transformers import BaseVideoProcessor, PreTrainedModel
+
+from hf_selfdistill.data.decoding import VideoReader
+from hf_selfdistill.data.transforms import ClipProcessor
+from hf_selfdistill.data.unlabelled import VideoViews
+from hf_selfdistill.pretraining.augmentation import normalisation, resized_crop
+from hf_selfdistill.pretraining.objective import Objective, ObjectiveOutput
+from hf_selfdistill.training.arguments import check_choice
+
+__all__ = ["Pace", "PaceArguments", "contrastive_loss", "paced_clip"]
+
+
+@dataclass
+class PaceArguments:
+    """Pace; by default what the released code does, classification alone."""
+
+    max_pace: int = field(default=4, metadata={"help": "Paces are 1 to this."})
+    contrastive_weight: float = field(
+        default=0.0, metadata={"help": "Of the contrastive term; the paper: 0.1."}
+    )
+    contrastive_positives: Literal["context", "pace"] = field(
+        default="context", metadata={"help": "Alike are two clips of one video, or all clips of one pace."}
+    )
+    embedding_size: int = field(default=128, metadata={"help": "Size of what the contrastive term compares."})
+    temperature: float = field(default=0.1, metadata={"help": "τ of the contrastive term."})
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        check_choice("contrastive_positives", self.contrastive_positives, ("context", "pace"))
+        if self.max_pace < 2:
+            raise ValueError(f"max_pace is {self.max_pace}; there must be at least 2 paces to tell apart")
+        if not (self.contrastive_weight >= 0 and self.temperature > 0):
+            raise ValueError(
+                f"contrastive_weight is {self.contrastive_weight} and temperature {self.temperature}; the first must "
+                "not be negative, the second positive"
+            )
+
+
+class PaceViews(VideoViews):
+    """One clip at a random pace, or two: `clips` `(K, T, C, h, w)` and `paces` `(K,)`, 0 for pace 1."""
+
+    def __init__(self, num_frames: int, num_clips: int, max_pace: int, processor: BaseVideoProcessor) -> None:
+        self.span = num_frames
+        self.num_clips, self.max_pace, self.processor = num_clips, max_pace, processor
+        self.crop = v2.Compose([resized_crop(processor), v2.RandomHorizontalFlip()])
+        self.jitter = v2.RandomApply([v2.ColorJitter(brightness=0.8, contrast=0.8, saturation=0.8, hue=0.2)], p=0.8)
+        self.normalise = normalisation(processor)
+
+    def __call__(self, reader: VideoReader, video: str) -> dict[str, Tensor]:
+        """Colours are jittered in each frame on its own, as in the released code."""
+        stride = ClipProcessor.stride_of(self.processor, reader.fps)
+        paces = torch.randint(self.max_pace, (self.num_clips,))
+        indices = [paced_clip(reader.num_frames, self.span, (1 + int(pace)) * stride) for pace in paces]
+        frames = reader.read([index for clip in indices for index in clip])
+        return {"clips": torch.stack([self._augment(clip) for clip in frames.chunk(self.num_clips)]), "paces": paces}
+
+    def _augment(self, frames: Tensor) -> Tensor:
+        return self.normalise(torch.stack([self.jitter(frame) for frame in self.crop(frames)]))
+
+
+class Pace(Objective):
+    """At which pace is the clip played: of every frame, every second, third or fourth.
+
+    Cross-entropy of the pace, and, where `contrastive_weight` says so, `contrastive_loss` of two clips per video, of
+    which the paper does not tell projection and temperature at hand: two layers and 0.1 are ours. Unlike the released
+    code, which feeds BGR in 0 … 255, clips are RGB, normalised as for fine-tuning.
+    """
+
+    name = "pace"
+    Arguments = PaceArguments
+    arguments: PaceArguments
+
+    def __init__(self, encoder: PreTrainedModel, arguments: PaceArguments) -> None:
+        super().__init__(encoder, arguments)
+        dim = self.feature_size
+        self.pace_head = nn.Linear(dim, arguments.max_pace)
+        self.projection = None
+        if arguments.contrastive_weight:
+            self.projection = nn.Sequential(nn.Linear(dim, dim), nn.ReLU(), nn.Linear(dim, arguments.embedding_size))
+
+    def views(self, processor: BaseVideoProcessor) -> PaceViews:
+        """One clip per video, two with the contrastive term."""
+        num_clips = 1 if self.projection is None else 2
+        return PaceViews(self.encoder.config.num_frames, num_clips, self.arguments.max_pace, processor)
+
+    def forward(self, clips: Tensor, paces: Tensor) -> ObjectiveOutput:
+        """Args are `clips` `(videos, K, T, C, h, w)` and `paces` `(videos, K)`; logs the accuracy of each term."""
+        videos = len(clips)
+        features, pace = self.features(clips.flatten(0, 1)), paces.flatten()
+        logits = self.pace_head(features).float()
+        loss = F.cross_entropy(logits, pace)
+        metrics = {"pace_accuracy": (logits.argmax(1) == pace).float().view(videos, -1).mean(1)}
+        if self.projection is not None:
+            embeddings = F.normalize(self.projection(features).float())
+            video = torch.arange(videos, device=pace.device).repeat_interleave(clips.shape[1])
+            alike = video if self.arguments.contrastive_positives == "context" else pace
+            loss = loss + self.arguments.contrastive_weight * contrastive_loss(
+                embeddings, alike, self.arguments.temperature
+            )
+            metrics["context_accuracy"] = _nearest_is(embeddings, video).view(videos, -1).mean(1)
+        return ObjectiveOutput(loss, metrics)
+
+
+def paced_clip(num_frames: int, clip_length: int, step: float) -> list[int]:
+    """Every `step`-th frame from a uniformly random start; beyond the end it goes on at the first frame."""
+    position, indices = float(torch.randint(num_frames, ())), []
+    for _ in range(clip_length):
+        if round(position) >= num_frames:
+            position = 0.0
+        indices.append(round(position))
+        position += step
+    return indices
+
+
+def contrastive_loss(embeddings: Tensor, alike: Tensor, temperature: float) -> Tensor:
+    """InfoNCE over all pairs of a batch.
+
+    For clip i and its positives P(i), the other clips with i's value in `alike`:
+    −1/|P(i)| · Σ_p log(exp(z_i·z_p/τ) / Σ_{a≠i} exp(z_i·z_a/τ)), averaged over the clips that have positives.
+
+    Args:
+        embeddings: z, unit-length, `(clips, dim)`.
+        alike: `(clips,)`.
+        temperature: τ.
+    """
+    itself = torch.eye(len(alike), dtype=torch.bool, device=alike.device)
+    similarity = (embeddings @ embeddings.T / temperature).masked_fill(itself, -torch.inf)
+    positive = (alike[:, None] == alike) & ~itself
+    log_share = similarity.log_softmax(1).masked_fill(~positive, 0)
+    has_one = positive.any(1)
+    return -(log_share.sum(1) / positive.sum(1).clamp(min=1))[has_one].sum() / has_one.sum().clamp(min=1)
+
+
+def _nearest_is(embeddings: Tensor, video: Tensor) -> Tensor:
+    similarity = (embeddings @ embeddings.T).fill_diagonal_(-torch.inf)
+    return (video[similarity.argmax(1)] == video).float()
