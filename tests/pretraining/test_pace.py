@@ -1,0 +1,155 @@
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+import pytest
+import torch
+from torch.nn import functional as F
+from transformers import set_seed
+from videos import numbered_frames, write_video
+
+from hf_selfdistill.data.decoding import VideoReader
+from hf_selfdistill.data.transforms import seeded_draws
+from hf_selfdistill.models import C3DConfig, C3DModel, C3DVideoProcessor
+from hf_selfdistill.pretraining.pace import Pace, PaceArguments, contrastive_loss, paced_clip
+
+
+def tiny(**arguments) -> Pace:
+    set_seed(0)
+    encoder = C3DModel(C3DConfig(hidden_sizes=[4, 8, 8, 8, 8], num_frames=8, image_size=16))
+    return Pace(encoder, PaceArguments(**arguments))
+
+
+@pytest.fixture
+def processor() -> C3DVideoProcessor:
+    return C3DVideoProcessor(size={"shortest_edge": 16}, crop_size={"height": 16, "width": 16})
+
+
+@pytest.fixture
+def video(tmp_path):
+    return write_video(tmp_path / "v.mp4", numbered_frames(50, 32, 40))
+
+
+class Reads(VideoReader):
+    indices: list[list[int]]
+
+    def read(self, indices):
+        self.indices = [*getattr(self, "indices", []), list(indices)]
+        return super().read(indices)
+
+
+def test_a_clip_takes_every_nth_frame_and_goes_on_at_the_first_beyond_the_end():
+    for seed in range(20):
+        with seeded_draws(seed):
+            clip = paced_clip(20, 8, 3)
+        for before, after in pairwise(clip):
+            assert after == (before + 3 if before + 3 < 20 else 0)
+
+
+def test_every_start_is_drawn_and_a_short_video_repeats():
+    torch.manual_seed(0)
+    assert {paced_clip(5, 8, 1)[0] for _ in range(100)} == set(range(5))
+    clip = paced_clip(3, 8, 1)
+    assert sorted(set(clip)) == [0, 1, 2] and clip[3:6] == clip[:3]
+
+
+def test_the_label_is_the_pace_that_the_clip_was_read_at(video, processor):
+    seen, views = set(), tiny().views(processor)
+    for seed in range(12):
+        with Reads(video) as reader, seeded_draws(seed):
+            sample = views(reader, "v.mp4")
+        (clip,) = reader.indices
+        steps = {b - a for a, b in pairwise(clip) if b > a}
+        assert steps == {int(sample["paces"][0]) + 1}
+        assert sample["clips"].shape == (1, 8, 3, 16, 16)
+        seen |= steps
+    assert seen == {1, 2, 3, 4}
+
+
+def test_with_the_contrastive_term_two_clips_are_read_at_once(video, processor):
+    with Reads(video) as reader, seeded_draws(0):
+        sample = tiny(contrastive_weight=0.1).views(processor)(reader, "v.mp4")
+    assert len(reader.indices) == 1 and len(reader.indices[0]) == 16
+    assert sample["clips"].shape == (2, 8, 3, 16, 16) and sample["paces"].shape == (2,)
+
+
+def test_equal_draws_give_equal_samples(video, processor):
+    views = tiny().views(processor)
+
+    def sample(seed):
+        with VideoReader(video) as reader, seeded_draws(seed):
+            return views(reader, "v.mp4")["clips"]
+
+    assert torch.equal(sample(3), sample(3)) and not torch.equal(sample(3), sample(4))
+
+
+def batch(videos: int = 8, clips: int = 1) -> dict[str, torch.Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    frames = torch.randn(videos, clips, 8, 3, 16, 16, generator=generator)
+    return {"clips": frames, "paces": torch.arange(videos * clips).view(videos, clips) % 4}
+
+
+def test_by_default_the_loss_is_the_paces_cross_entropy():
+    objective = tiny().eval()
+    inputs = batch()
+    output = objective(**inputs)
+    logits = objective.pace_head(objective.encoder(inputs["clips"][:, 0]).pooler_output)
+    assert output.loss.item() == pytest.approx(F.cross_entropy(logits, inputs["paces"][:, 0]).item(), rel=1e-6)
+    assert output.metrics["pace_accuracy"].tolist() == (logits.argmax(1) == inputs["paces"][:, 0]).float().tolist()
+
+
+@pytest.mark.parametrize("alike", [[0, 0, 1, 1, 2, 2], [0, 1, 0, 0, 1, 3]])
+def test_the_contrastive_term_equals_its_formula(alike):
+    z = F.normalize(torch.randn(6, 5, generator=torch.Generator().manual_seed(1)))
+    losses = []
+    for i in range(6):
+        positives = [p for p in range(6) if p != i and alike[p] == alike[i]]
+        total = sum(math.exp(z[i] @ z[a] / 0.2) for a in range(6) if a != i)
+        if positives:
+            losses.append(-sum(math.log(math.exp(z[i] @ z[p] / 0.2) / total) for p in positives) / len(positives))
+    mine = contrastive_loss(z, torch.tensor(alike), 0.2)
+    assert mine.item() == pytest.approx(sum(losses) / len(losses), rel=1e-5)
+
+
+def test_without_any_pair_the_contrastive_term_is_zero():
+    assert contrastive_loss(torch.eye(3), torch.arange(3), 0.1) == 0
+
+
+@pytest.mark.parametrize("positives", ["context", "pace"])
+def test_the_contrastive_term_is_added_with_its_weight(positives):
+    objective = tiny(contrastive_weight=0.5, contrastive_positives=positives).eval()
+    inputs = batch(4, 2)
+    features = objective.encoder(inputs["clips"].flatten(0, 1)).pooler_output
+    ce = F.cross_entropy(objective.pace_head(features), inputs["paces"].flatten())
+    alike = torch.arange(4).repeat_interleave(2) if positives == "context" else inputs["paces"].flatten()
+    term = contrastive_loss(F.normalize(objective.projection(features)), alike, 0.1)
+    output = objective(**inputs)
+    assert output.loss.item() == pytest.approx((ce + 0.5 * term).item(), rel=1e-5)
+    assert output.metrics["context_accuracy"].shape == (4,)
+
+
+def test_a_few_clips_are_learnt():
+    objective = tiny()
+    optimizer = torch.optim.Adam(objective.parameters(), lr=0.01)
+    for _ in range(30):
+        output = objective(**batch())
+        optimizer.zero_grad()
+        output.loss.backward()
+        optimizer.step()
+    assert output.metrics["pace_accuracy"].mean() == 1
+    assert all(parameter.grad is not None for parameter in objective.parameters())
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"max_pace": 1}, "max_pace is 1"),
+        ({"contrastive_weight": -1.0}, "contrastive_weight is -1.0"),
+        ({"temperature": 0.0}, "temperature 0.0"),
+        ({"contrastive_positives": "speed"}, "'context', 'pace'"),
+    ],
+)
+def test_a_wrong_argument_is_named(wrong, message):
+    with pytest.raises(ValueError, match=message):
+        PaceArguments(**wrong)
