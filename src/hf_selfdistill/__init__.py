@@ -19,6 +19,8 @@ _PUBLIC = {
     "R2Plus1DConfig": "models",
     "R2Plus1DForVideoClassification": "models",
     "R2Plus1DModel": "models",
+    "PretrainingArguments": "pretraining.arguments",
+    "PretrainingTrainer": "pretraining.trainer",
     "SelfDistillationArguments": "self_distillation.arguments",
     "SelfDistillationTrainer": "self_distillation.trainer",
     "TeacherRefreshCallback": "self_distillation.callbacks",

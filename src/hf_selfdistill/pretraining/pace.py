@@ -26,9 +26,7 @@ class PaceArguments:
     """Pace; by default what the released code does, classification alone."""
 
     max_pace: int = field(default=4, metadata={"help": "Paces are 1 to this."})
-    contrastive_weight: float = field(
-        default=0.0, metadata={"help": "Of the contrastive term; the paper: 0.1."}
-    )
+    contrastive_weight: float = field(default=0.0, metadata={"help": "Of the contrastive term; the paper: 0.1."})
     contrastive_positives: Literal["context", "pace"] = field(
         default="context", metadata={"help": "Alike are two clips of one video, or all clips of one pace."}
     )
