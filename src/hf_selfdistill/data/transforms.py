@@ -41,6 +41,13 @@ class ClipProcessor:
         side = size.get("shortest_edge")
         return (side, side) if side is not None else (size["height"], size["width"])
 
+    @staticmethod
+    def stride_of(processor: BaseVideoProcessor, fps: float) -> float:
+        """Frames of a video of `fps` frames per second from one frame of a clip to the next; 1 by default."""
+        kept = processor.to_dict()
+        stride, target_fps = kept.get("frame_stride", 1), kept.get("target_fps")
+        return stride if target_fps is None else stride * fps / target_fps
+
 
 def training_augmentation(
     size: tuple[int, int], min_crop_area: float = 0.25, flip_probability: float = 0.5
