@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import os
-import zipfile
+import uuid
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 
 import numpy as np
 import torch
@@ -20,16 +20,15 @@ from hf_selfdistill.pretraining.optical_flow import FLOW_SIZE, dense_flow
 __all__ = ["FlowCache"]
 
 SEGMENT = 64  # flow frames per file: bounds memory, and what one clip of a long video costs
-_DAMAGED = (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error)
 
 
 class FlowCache:
     """Flow from each frame of a video to the next, computed once.
 
-    `<folder>/<video>/<segment>.npz` holds 64 frames of flow, compressed without loss. `<video>` depends on the file's
-    path, time of change and size, the method and the size of flow; so a changed file is another video. What is
-    computed is written whole or not at all; several workers, processes and machines may share a folder. A file that
-    can't be read or is not whole is computed anew. Nothing is ever removed: delete the folder to start afresh.
+    `<folder>/<video>/<segment>.gz` holds 64 frames of flow. `<video>` depends on the file's path, time of change and
+    size, the method and the size of flow; so a changed file is another video. What is computed is written whole or not
+    at all; several workers, processes and machines may share a folder. A file that can't be read or is not whole is
+    computed anew. Nothing is ever removed: delete the folder to start afresh.
 
     Args:
         folder: made if missing.
@@ -58,7 +57,7 @@ class FlowCache:
         folder = self.folder / self._key(video)
         last = max(positions)
         segments = {
-            number: self._segment(folder / f"{number}.npz", reader, number, min(last - number * SEGMENT, SEGMENT - 1))
+            number: self._segment(folder / f"{number}.gz", reader, number, min(last - number * SEGMENT, SEGMENT - 1))
             for number in {position // SEGMENT for position in positions}
         }
         flow = np.stack([segments[position // SEGMENT][position % SEGMENT] for position in positions])
@@ -72,11 +71,10 @@ class FlowCache:
     def _segment(self, file: Path, reader: VideoReader, number: int, last: int) -> np.ndarray:
         """One segment `(flow frames, 2, h, w)`, with at least the frame at `last`."""
         try:
-            with np.load(file) as saved:
-                flow = saved["flow"]
-            if flow.dtype == np.uint8 and flow.shape[1:] == (2, *FLOW_SIZE) and len(flow) > last:
+            flow = np.frombuffer(gzip.decompress(file.read_bytes()), np.uint8).reshape(-1, 2, *FLOW_SIZE)
+            if len(flow) > last:
                 return flow
-        except _DAMAGED:
+        except (OSError, EOFError, zlib.error, ValueError):
             pass  # missing or damaged
         flow = self._compute(reader, number)
         _write(file, flow)
@@ -91,10 +89,12 @@ class FlowCache:
 
 def _write(file: Path, flow: np.ndarray) -> None:
     file.parent.mkdir(exist_ok=True)
-    with NamedTemporaryFile(dir=file.parent, suffix=".part", delete=False) as part:
-        try:
-            np.savez_compressed(part, flow=flow)
-        except BaseException:
-            os.unlink(part.name)
-            raise
-    os.replace(part.name, file)
+    unfinished = file.with_suffix(f".{uuid.uuid4().hex}")  # unlike a process number, also unique among machines
+    try:
+        unfinished.write_bytes(gzip.compress(flow.tobytes(), 6))
+        unfinished.replace(file)
+    except OSError as error:
+        unfinished.unlink(missing_ok=True)
+        raise OSError(
+            error.errno, f"flow can't be kept, {error.strerror}; make room or leave flow_cache out", str(file)
+        ) from error

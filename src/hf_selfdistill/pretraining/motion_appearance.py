@@ -125,11 +125,13 @@ class MotionAppearanceViews(VideoViews):
         arguments: of the objective.
 
     Raises:
-        ValueError: the model's frames can't be divided into blocks, or OpenCV is missing.
+        ValueError: the model's frames can't be divided into blocks, it takes single frames, or OpenCV is missing.
         OSError: the folder for flow can't be made.
     """
 
     def __init__(self, processor: BaseVideoProcessor, num_frames: int, arguments: MotionAppearanceArguments) -> None:
+        if num_frames < 2:
+            raise ValueError("the model takes single frames, in which nothing moves; give it num_frames of 2 or more")
         side = check_side(*ClipProcessor.size_of(processor))
         flow_algorithm(arguments.flow)  # fail now where it is missing
         self.method = arguments.flow

@@ -18,12 +18,12 @@ def motion_labels(flow: np.ndarray) -> np.ndarray:
     Motion boundaries, the gradients of the flow, tell motion from the camera's, which is the same everywhere. They are
     summed over the frames; then for each of the three patterns (see `block_patterns`) the labels are the block with
     the largest mean magnitude of u, its dominant orientation, and the same of v. The last two are the frames with the
-    most motion of u and of v.
+    most motion of u and of v; the clip's last frame is not among the candidates, as MAS had no flow for it.
 
     A flow without boundaries gives block 0 and orientation 0 in the grid, and 1 everywhere else.
 
     Args:
-        flow: `(T, 2, S, S)`, u to the right and v downwards. Its unit and its zero do not matter, so it may be
+        flow: `(T, 2, S, S)`, T ≥ 2, u to the right and v downwards. Its unit and its zero do not matter, so it may be
             quantised.
 
     Returns:
@@ -31,7 +31,7 @@ def motion_labels(flow: np.ndarray) -> np.ndarray:
     """
     side = flow.shape[-1]
     dx, dy = _gradients(flow.astype(np.float32))  # (T, 2, S, S) each
-    frames = np.sqrt(dx * dx + dy * dy).sum((2, 3), dtype=np.float64).argmax(0) + 1  # (2,)
+    totals = np.sqrt(dx * dx + dy * dy).sum((2, 3), dtype=np.float64)  # (T, 2)
     dx, dy = dx.sum(0).reshape(2, -1), dy.sum(0).reshape(2, -1)
     magnitude = np.hypot(dx, dy)  # (2, S·S)
     angle = np.arctan2(dy, dx) / (2 * np.pi) * ORIENTATIONS  # in bins
@@ -41,7 +41,7 @@ def motion_labels(flow: np.ndarray) -> np.ndarray:
     for component, still in enumerate(~magnitude.any(1)):
         if still:
             labels[component] = (0, 0)
-    return np.array([*np.ravel(labels), *frames])
+    return np.array([*np.ravel(labels), *(totals[:-1].argmax(0) + 1)])
 
 
 def _gradients(flow: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -19,7 +19,9 @@ FLOW_METHODS = ("dis", "tvl1")
 FLOW_SIZE = (128, 171)
 """Height and width of flow, in pixels, whatever the video's and the model's: both are resized to it."""
 
-_LARGEST = 20.0  # pixels per frame; faster motion is clipped
+_LEVELS_PER_PIXEL = 255 / 40  # as in the released code
+# There zero lies between two levels, 127 and 128, so that a still background flickers between them and has boundaries.
+_ZERO = 128
 
 
 def dense_flow(frames: Tensor, following: Tensor, method: str = "dis") -> Tensor:
@@ -32,13 +34,13 @@ def dense_flow(frames: Tensor, following: Tensor, method: str = "dis") -> Tensor
             ninety times slower.
 
     Returns:
-        `(T, 2, *FLOW_SIZE)` uint8, u to the right and v downwards: `value · 40/255 − 20` pixels per frame.
+        `(T, 2, *FLOW_SIZE)` uint8, u to the right and v downwards: `(value − 128) · 40/255` pixels per frame, clipped.
     """
     algorithm = flow_algorithm(method)
     pairs = zip(_small_and_grey(frames), _small_and_grey(following), strict=True)
     flow = np.stack([algorithm.calc(frame, next_frame, None) for frame, next_frame in pairs])  # (T, h, w, 2)
-    levels = np.rint((flow + _LARGEST) * (255 / (2 * _LARGEST))).clip(0, 255).astype(np.uint8)
-    return torch.from_numpy(levels).permute(0, 3, 1, 2)
+    levels = (np.rint(flow * _LEVELS_PER_PIXEL) + _ZERO).clip(0, 255)
+    return torch.from_numpy(levels.astype(np.uint8)).permute(0, 3, 1, 2)
 
 
 @cache
