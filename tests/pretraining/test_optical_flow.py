@@ -34,7 +34,7 @@ def test_a_square_that_moves_has_its_flow_and_the_rest_has_none(method):
     assert flow.shape == (1, 2, *FLOW_SIZE)
     inside, outside = flow[0, :, 50:74, 70:94], flow[0, :, 100:, :40]
     assert inside.mean((1, 2)).tolist() == pytest.approx([3, -2], abs=0.2)
-    assert outside.abs().mean() < 0.01
+    assert outside.abs().mean() < 0.03
 
 
 def test_levels_are_forty_255ths_of_a_pixel_and_faster_flow_is_clipped(monkeypatch):

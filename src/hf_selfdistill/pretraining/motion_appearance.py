@@ -147,10 +147,11 @@ class MotionAppearanceViews(VideoViews):
         stride = ClipProcessor.stride_of(self.processor, reader.fps)
         window = random_clip(reader.num_frames, self.span, stride)[:-1]  # so that there is a frame after it
         wanted = sorted({*window, *(frame + 1 for frame in window)})
-        frames = dict(zip(wanted, reader.read(wanted), strict=True))
-        clip = torch.stack([frames[frame] for frame in window])
+        rows = {frame: row for row, frame in enumerate(wanted)}
+        frames = reader.read(wanted)
+        flow = self._flow(reader, video, frames, rows, window)
+        clip = frames[[rows[frame] for frame in window]]
         # As one clip of five channels, so that one draw serves both.
-        flow = self._flow(reader, video, frames, window)
         both = self.crop(torch.cat([self.resize(clip), self.resize(flow)], 1))
         clip, flow = both.split((3, 2), 1)
         return {
@@ -159,7 +160,9 @@ class MotionAppearanceViews(VideoViews):
             "appearance_labels": torch.from_numpy(appearance_labels(clip.numpy())),
         }
 
-    def _flow(self, reader: VideoReader, video: str, frames: dict[int, Tensor], window: list[int]) -> Tensor:
+    def _flow(
+        self, reader: VideoReader, video: str, frames: Tensor, rows: dict[int, int], window: list[int]
+    ) -> Tensor:
         """Flow from each frame of the window to the next one of the video `(T, 2, *FLOW_SIZE)`."""
         last = reader.num_frames - 1  # only now, as reading may have found fewer frames
         sources: list[int] = []
@@ -168,8 +171,8 @@ class MotionAppearanceViews(VideoViews):
         positions = [source % (last + 1) for source in sources]
         if self.cache is not None and max(positions) < last and os.path.isfile(video):
             return self.cache.read(reader, video, positions)
-        first, following = (torch.stack([frames[source + step] for source in sources]) for step in (0, 1))
-        return dense_flow(first, following, self.method)
+        pairs = [[rows[source + step] for source in sources] for step in (0, 1)]
+        return dense_flow(frames[pairs[0]], frames[pairs[1]], self.method)
 
 
 def _block_accuracy(predictions: Tensor, labels: Tensor) -> Tensor:
