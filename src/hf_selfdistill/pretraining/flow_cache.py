@@ -19,13 +19,13 @@ from hf_selfdistill.pretraining.optical_flow import FLOW_SIZE, dense_flow
 
 __all__ = ["FlowCache"]
 
-SEGMENT = 64  # flow frames per file: bounds memory, and what one clip of a long video costs
+SEGMENT = 32  # flow frames per file: bounds memory, and what one clip of a long video costs
 
 
 class FlowCache:
     """Flow from each frame of a video to the next, computed once.
 
-    `<folder>/<video>/<segment>.gz` holds 64 frames of flow. `<video>` depends on the file's path, time of change and
+    `<folder>/<video>/<segment>.gz` holds 32 frames of flow. `<video>` depends on the file's path, time of change and
     size, the method and the size of flow; so a changed file is another video. What is computed is written whole or not
     at all; several workers, processes and machines may share a folder. A file that can't be read or is not whole is
     computed anew. Nothing is ever removed: delete the folder to start afresh.

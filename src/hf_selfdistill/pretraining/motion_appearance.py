@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Optional
 
 import torch
 from torch import Tensor, nn
@@ -37,7 +37,8 @@ class MotionAppearanceArguments:
     Args:
         motion_weight: of the mean squared error of the motion labels in the loss.
         appearance_weight: of that of the appearance labels.
-        flow: how optical flow is computed, see `dense_flow`. `"tvl1"` is the released code's; use it with a cache.
+        flow: how optical flow is computed, and at what cost, see `dense_flow`. `"tvl1"` is the released code's; use it
+            with a cache.
         flow_cache: folder where the flow of each video is kept, see `FlowCache`; None computes it anew for every
             clip. Videos that are not files of their own (streamed shards) are never kept.
 
@@ -47,8 +48,10 @@ class MotionAppearanceArguments:
 
     motion_weight: float = field(default=1.0, metadata={"help": "Weight of the motion labels in the loss."})
     appearance_weight: float = field(default=0.1, metadata={"help": "Weight of the appearance labels in the loss."})
-    flow: Literal["dis", "tvl1"] = field(default="dis", metadata={"help": "How optical flow is computed."})
-    flow_cache: str | None = field(
+    flow: Literal["dis", "tvl1"] = field(
+        default="dis", metadata={"help": "How optical flow is computed; tvl1 is slow."}
+    )
+    flow_cache: Optional[str] = field(  # noqa: UP045 - HfArgumentParser's form
         default=None, metadata={"help": "A folder where the flow of each video is kept; computed anew without."}
     )
 

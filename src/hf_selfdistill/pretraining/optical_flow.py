@@ -30,8 +30,8 @@ def dense_flow(frames: Tensor, following: Tensor, method: str = "dis") -> Tensor
     Args:
         frames: `(T, 3, H, W)` uint8.
         following: of the same shape.
-        method: `"dis"`, dense inverse search, its preset of medium speed; or `"tvl1"`, as in the released code, some
-            ninety times slower.
+        method: `"dis"`, dense inverse search, its preset of medium speed: 2.4 ms per frame, measured on phone clips
+            with one core; or `"tvl1"`, the released code's, with OpenCV's defaults: 212 ms.
 
     Returns:
         `(T, 2, *FLOW_SIZE)` uint8, u to the right and v downwards: `(value − 128) · 40/255` pixels per frame, clipped.
