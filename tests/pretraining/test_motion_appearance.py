@@ -137,7 +137,7 @@ def test_clip_and_flow_are_resized_cropped_and_mirrored_alike_and_u_keeps_its_si
 def test_the_block_with_the_most_motion_is_where_the_square_moves(videos):
     views = objective().views(processor(48))
     hits = total = 0
-    for seed in range(12):
+    for seed in range(5):
         for video in videos:
             sample = draw(views, video, seed)
             red = as_levels(sample["pixel_values"], processor())[:, 0] > 100
@@ -147,7 +147,7 @@ def test_the_block_with_the_most_motion_is_where_the_square_moves(videos):
             if red.any():
                 total += 1
                 hits += bool(near[row : row + 12, column : column + 12].any())
-    assert total > 60
+    assert total > 25
     assert hits / total > 0.95
 
 

@@ -73,8 +73,9 @@ class MotionAppearance(Objective):
     that fine-tuning sees the same clips.
 
     Metrics: `motion_mse` and `appearance_mse`, unweighted; `motion_block_accuracy` and `appearance_block_accuracy`,
-    the share of the six block numbers that are right after rounding. A random guess gets
-    (1/16 + 1/4 + 1/8) / 3 = 15 % of them.
+    the share of the six block numbers that are right after rounding, of which a random guess gets
+    (1/16 + 1/4 + 1/8) / 3 = 15 %. The same prediction for every clip can't have a smaller error than the labels'
+    variance: 7.6 and 7.7 for motion on two sets of 60 real clips.
     """
 
     name = "motion_appearance"
@@ -112,7 +113,7 @@ class MotionAppearance(Objective):
 
 
 class MotionAppearanceViews(VideoViews):
-    """One clip of consecutive frames with its labels: `pixel_values`, `motion_labels`, `appearance_labels`.
+    """A clip at the processor's stride and its labels: `pixel_values`, `motion_labels`, `appearance_labels`.
 
     Frames are resized to 8/7 of the model's side in height and 171/112 in width, bilinearly without antialiasing; then
     clip and flow are cropped at one random place to the model's size, and mirrored together every other time. As in
