@@ -24,6 +24,7 @@ from hf_selfdistill.commands.unlabelled import UnlabelledArguments
 from hf_selfdistill.data.callbacks import EpochCallback, UnreadableVideosCallback
 from hf_selfdistill.data.unlabelled import UnlabelledClips
 from hf_selfdistill.pretraining.arguments import PretrainingArguments
+from hf_selfdistill.pretraining.motion_appearance import MotionAppearance
 from hf_selfdistill.pretraining.objective import Objective
 from hf_selfdistill.pretraining.pace import Pace
 from hf_selfdistill.pretraining.rspnet import RSPNet
@@ -34,14 +35,16 @@ __all__ = ["OBJECTIVES", "EncoderArguments", "build_trainer", "main"]
 
 logger = logging.getLogger(__name__)
 
-OBJECTIVES: dict[str, type[Objective]] = {objective.name: objective for objective in (RSPNet, Pace, SpaceTimeCubes)}
+OBJECTIVES: dict[str, type[Objective]] = {
+    objective.name: objective for objective in (RSPNet, Pace, SpaceTimeCubes, MotionAppearance)
+}
 
 
 @dataclass
 class EncoderArguments:
     """Encoder and objective."""
 
-    objective: Literal["rspnet", "pace", "space_time_cubes"] = field(
+    objective: Literal["rspnet", "pace", "space_time_cubes", "motion_appearance"] = field(
         metadata={"help": "What it is trained on; with --help, shows the objective's own flags."}
     )
     model_type: Literal["c3d", "r2plus1d"] | None = field(

@@ -8,7 +8,6 @@ from typing import Literal, Optional
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import mse_loss
 from torchvision.transforms import v2
 from transformers import BaseVideoProcessor, PreTrainedModel
 
@@ -100,16 +99,16 @@ class MotionAppearance(Objective):
         """Loss and metrics of clips `(B, T, C, H, W)` with labels `(B, 14)` and `(B, 13)`."""
         features = self.features(pixel_values)
         motion, appearance = self.motion_head(features).float(), self.appearance_head(features).float()
-        motion_mse = mse_loss(motion, motion_labels.float())
-        appearance_mse = mse_loss(appearance, appearance_labels.float())
-        loss = self.arguments.motion_weight * motion_mse + self.arguments.appearance_weight * appearance_mse
+        motion_mse = (motion - motion_labels).square().mean(1)  # (B,)
+        appearance_mse = (appearance - appearance_labels).square().mean(1)
+        weighted = self.arguments.motion_weight * motion_mse + self.arguments.appearance_weight * appearance_mse
         metrics = {
             "motion_mse": motion_mse.detach(),
             "appearance_mse": appearance_mse.detach(),
             "motion_block_accuracy": _block_accuracy(motion, motion_labels),
             "appearance_block_accuracy": _block_accuracy(appearance, appearance_labels),
         }
-        return ObjectiveOutput(loss, metrics)
+        return ObjectiveOutput(weighted.mean(), metrics)
 
 
 class MotionAppearanceViews(VideoViews):
@@ -180,4 +179,4 @@ class MotionAppearanceViews(VideoViews):
 
 
 def _block_accuracy(predictions: Tensor, labels: Tensor) -> Tensor:
-    return (predictions.detach().round() == labels)[:, _BLOCKS].float().mean()
+    return (predictions.detach().round() == labels)[:, _BLOCKS].float().mean(1)
