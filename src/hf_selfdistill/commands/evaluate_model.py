@@ -1,4 +1,4 @@
-"""Test a fine-tuned video classifier as the paper does."""
+"""Test a fine-tuned video classifier as the paper does, or what an encoder knows without fine-tuning."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from transformers import Trainer, TrainingArguments
 
 from hf_selfdistill.commands.arguments import CommandParser, start_logging, user_errors
 from hf_selfdistill.commands.datasets import DatasetArguments, SamplingArguments, sampling_rate, testing_clips
+from hf_selfdistill.commands.feature_tasks import FeatureArguments, evaluate_features
 from hf_selfdistill.commands.models import frames_per_clip, load_for_inference
 from hf_selfdistill.data.callbacks import UnreadableVideosCallback
 from hf_selfdistill.data.clips import collate_clips
@@ -30,7 +31,12 @@ class TestArguments:
 
     __test__ = False  # no test for pytest to collect
 
-    model_name_or_path: str = field(metadata={"help": "A fine-tuned model: a folder, or a name on the Hub."})
+    model_name_or_path: str = field(
+        metadata={"help": "A folder, or a name on the Hub; for features also c3d or r2plus1d (random weights)."}
+    )
+    task: Literal["classification", "retrieval", "linear_probe", "knn"] = field(
+        default="classification", metadata={"help": "Test the classifier, or the features of its frozen encoder:"}
+    )
     num_clips: int = field(default=10, metadata={"help": "Evenly spaced clips per video; 1 is the centre."})
     part: Literal["test", "validation", "train"] = field(default="test", metadata={"help": "Part of the data set."})
     output_file: str = field(default="evaluation.json", metadata={"help": "Where the results go."})
@@ -40,24 +46,47 @@ def main(argv: Sequence[str] | None = None) -> None:
     """The command behind `scripts/evaluate_model.py`."""
     parser = CommandParser(
         TestArguments,
+        FeatureArguments,
         DatasetArguments,
         SamplingArguments,
         TrainingArguments,
-        description="Test a fine-tuned video classifier: several clips per video, logits averaged.",
+        description="Test a fine-tuned video classifier, or an encoder's features, on several clips per video.",
         defaults={"per_device_eval_batch_size": 4, "dataloader_pin_memory": torch.cuda.is_available()},
         most_used=("per_device_eval_batch_size", "dataloader_num_workers", "bf16", "use_cpu", "disable_tqdm"),
     )
     with user_errors():
-        test, data, sampling, args = parser.parse(argv)
+        test, features, data, sampling, args = parser.parse(argv)
         start_logging(args)
         file = _writable(test.output_file)
-        results = evaluate_model(test, data, sampling, args)
+        _check_devices(args)
+        if test.task == "classification":
+            if features != FeatureArguments():
+                raise ValueError(
+                    "--retrieval_protocol and --config_overrides go with --task retrieval, linear_probe, knn"
+                )
+            results = evaluate_model(test, data, sampling, args)
+        else:
+            results = evaluate_features(test, features, data, sampling, args)
         if args.should_save:
             file.write_text(json.dumps(results, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        logger.info(
-            "%(protocol)s: video top-1 %(video_top1).4f, top-5 %(video_top5).4f; clip top-1 %(clip_top1).4f, "
-            "top-5 %(clip_top5).4f; %(num_videos)d videos",
-            results,
+        logger.info(_in_words(results))
+
+
+def _in_words(results: dict[str, Any]) -> str:
+    of_unit: dict[str, list[str]] = {}
+    for name, value in results.items():
+        unit, _, k = name.partition("_top")
+        if k:
+            of_unit.setdefault(unit.replace("_", " "), []).append(f"top-{k} {value:.4f}")
+    figures = "; ".join(f"{unit} {', '.join(values)}" for unit, values in of_unit.items())
+    return f"{results['protocol']}: {figures}; {results['num_videos']} videos"
+
+
+def _check_devices(args: TrainingArguments) -> None:
+    if args.n_gpu > 1:
+        raise ValueError(
+            f"one process sees {args.n_gpu} GPUs, between which a video's clips can't be split; start with "
+            "`accelerate launch` for all of them, or set CUDA_VISIBLE_DEVICES=0 for one"
         )
 
 
@@ -78,11 +107,6 @@ def evaluate_model(
         ValueError: the data set and the model do not fit, or too many videos can't be read.
         OSError: there is no such model.
     """
-    if args.n_gpu > 1:
-        raise ValueError(
-            f"one process sees {args.n_gpu} GPUs, between which a video's clips can't be split; start with "
-            "`accelerate launch` for all of them, or set CUDA_VISIBLE_DEVICES=0 for one"
-        )
     args.dataloader_drop_last = False  # recipes set it, for training
     with args.main_process_first(desc="loading the data set"):
         records = data.load()[test.part]

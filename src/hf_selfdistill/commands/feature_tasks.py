@@ -1,0 +1,167 @@
+"""What an encoder knows without being trained any further: retrieval, a linear probe, nearest neighbours."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Optional
+
+import datasets
+import transformers
+from transformers import BaseVideoProcessor, PreTrainedModel, TrainingArguments
+
+from hf_selfdistill.commands.datasets import DatasetArguments, SamplingArguments, sampling_rate, testing_clips
+from hf_selfdistill.commands.models import frames_per_clip, load_encoder
+from hf_selfdistill.data.callbacks import UnreadableVideosCallback
+from hf_selfdistill.data.clips import TestingClips
+from hf_selfdistill.data.sampling import clip_sampler, evenly_centred_clips
+from hf_selfdistill.data.transforms import ClipProcessor
+from hf_selfdistill.evaluation.features import (
+    FeatureSet,
+    MappedFeatures,
+    PooledFeatures,
+    VideoFeatures,
+    feature_trainer,
+    video_features,
+)
+from hf_selfdistill.evaluation.probe import TEMPERATURE, knn, linear_probe
+from hf_selfdistill.evaluation.retrieval import retrieval_accuracy
+from hf_selfdistill.models import C3DVideoProcessor
+
+if TYPE_CHECKING:
+    from hf_selfdistill.commands.evaluate_model import TestArguments
+
+__all__ = ["FeatureArguments", "evaluate_features", "vcop_processor"]
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class FeatureArguments:
+    """Features of a frozen encoder (--task retrieval, linear_probe, knn)."""
+
+    retrieval_protocol: Literal["rspnet", "vcop"] = field(
+        default="rspnet", metadata={"help": "Pooled features of the model's own clips, or as VCOP retrieves:"}
+    )
+    config_overrides: Optional[str] = field(  # noqa: UP045 - HfArgumentParser's form
+        default=None,
+        metadata={"help": "With --model_name_or_path c3d or r2plus1d, random weights: image_size=48,num_frames=8."},
+    )
+
+
+def evaluate_features(
+    test: TestArguments,
+    features: FeatureArguments,
+    data: DatasetArguments,
+    sampling: SamplingArguments,
+    args: TrainingArguments,
+) -> dict[str, Any]:
+    """Figures of a task, the protocol, and the videos that could not be read.
+
+    Raises:
+        ValueError: the data set, the model and the task do not fit, or too many videos can't be read.
+        OSError: there is no such model.
+    """
+    vcop = features.retrieval_protocol == "vcop"
+    _check(test, vcop)
+    with args.main_process_first(desc="loading the data set"):
+        gallery, queries, gallery_name = _parts(data.load(), test.part, data)
+    transformers.set_seed(args.seed)  # of random weights
+    model, processor = load_encoder(test.model_name_or_path, features.config_overrides)
+    encoder: VideoFeatures = MappedFeatures(model) if vcop else PooledFeatures(model)
+    clips = [
+        (_vcop_clips if vcop else testing_clips)(records, model, processor, sampling, test.num_clips)
+        for records in (gallery, queries)
+    ]
+    unreadable = UnreadableVideosCallback(*clips, most=data.max_unreadable)
+    trainer = feature_trainer(encoder, args)
+    known, asked = (video_features(trainer, part) for part in clips)
+    unreadable.check()
+    figures, how = TASKS[test.task](known, asked)
+    trainer.end()
+    stride, fps = sampling_rate(processor, sampling)
+    rate = f"stride {stride}" if fps is None else f"stride {stride} at {fps:g} fps"
+    return {
+        **figures,
+        "num_videos": len(asked.labels),
+        "protocol": (
+            f"{data.dataset} split {data.split}, {test.part} against {len(known.labels)} videos of {gallery_name}, "
+            f"{test.num_clips} clips of {frames_per_clip(model.config)} frames, {rate}, "
+            f"{_pictures(processor) if vcop else 'centre crop, pooled feature'}, mean over clips; {how}"
+        ),
+        "failed": unreadable.failures(),
+    }
+
+
+def _retrieval(known: FeatureSet, asked: FeatureSet) -> tuple[dict[str, float], str]:
+    hits = retrieval_accuracy(asked.features, asked.labels, known.features, known.labels)
+    figures = {f"retrieval_{name}": value for name, value in hits.items()}
+    return figures, "share of videos with one of their class among the k nearest by cosine"
+
+
+def _linear_probe(known: FeatureSet, asked: FeatureSet) -> tuple[dict[str, float], str]:
+    result = linear_probe(known.features, known.labels, known.groups, asked.features, asked.labels)
+    how = f"logistic regression on standardised features, L2 strength {result.setting:g} chosen on held-out groups"
+    return {"linear_probe_top1": result.accuracy}, how
+
+
+def _knn(known: FeatureSet, asked: FeatureSet) -> tuple[dict[str, float], str]:
+    result = knn(known.features, known.labels, asked.features, asked.labels)
+    how = f"{result.setting:g} nearest by cosine, votes weighted exp(cosine / {TEMPERATURE})"
+    return {"knn_top1": result.accuracy}, how
+
+
+TASKS: dict[str, Callable[[FeatureSet, FeatureSet], tuple[dict[str, float], str]]] = {
+    "retrieval": _retrieval,
+    "linear_probe": _linear_probe,
+    "knn": _knn,
+}
+
+
+def _check(test: TestArguments, vcop: bool) -> None:
+    if vcop and test.task != "retrieval":
+        raise ValueError(f"--retrieval_protocol vcop goes with --task retrieval, not with {test.task}")
+    if test.part == "train":
+        raise ValueError(f"--part train, but --task {test.task} compares with those; use --part test or validation")
+
+
+def _parts(
+    videos: datasets.DatasetDict, part: str, data: DatasetArguments
+) -> tuple[datasets.Dataset, datasets.Dataset, str]:
+    """Gallery, queries, and the gallery's name: with the test part all that is not tested."""
+    names = [name for name in ("train", "validation") if name != part and len(videos[name])]
+    if len(videos[part]) == 0:
+        raise ValueError(f"the {part} part of {data.dataset} is empty")
+    gallery = datasets.concatenate_datasets([videos[name] for name in names])
+    return gallery, videos[part], " and ".join(names)
+
+
+def _vcop_clips(
+    records: datasets.Dataset,
+    model: PreTrainedModel,
+    processor: BaseVideoProcessor,
+    sampling: SamplingArguments,
+    num_clips: int,
+) -> TestingClips:
+    rate = sampling_rate(processor, sampling)
+    sampler = clip_sampler(num_clips, frames_per_clip(model.config), *rate, spread=evenly_centred_clips)
+    return TestingClips(records, sampler, ClipProcessor(vcop_processor(processor)), model.main_input_name)
+
+
+def vcop_processor(processor: BaseVideoProcessor) -> C3DVideoProcessor:
+    """VCOP's pictures at the model's own size s: resized to 128/112·s × 171/112·s, the central s × s, in [0, 1]."""
+    side, _ = ClipProcessor.size_of(processor)
+    return C3DVideoProcessor(
+        size={"height": round(side * 128 / 112), "width": round(side * 171 / 112)},
+        crop_size={"height": side, "width": side},
+        do_normalize=False,
+    )
+
+
+def _pictures(processor: BaseVideoProcessor) -> str:
+    vcop = vcop_processor(processor)
+    return (
+        f"resized to {vcop.size['height']}×{vcop.size['width']}, centre crop {vcop.crop_size['height']}, in 0 … 1, "
+        "last map max-pooled 1×2×2"
+    )
