@@ -1,7 +1,13 @@
 import pytest
 import torch
 
-from hf_selfdistill.data.sampling import center_clip, clip_sampler, evenly_spaced_clips, random_clip
+from hf_selfdistill.data.sampling import (
+    center_clip,
+    clip_sampler,
+    evenly_centred_clips,
+    evenly_spaced_clips,
+    random_clip,
+)
 
 
 def test_evenly_spaced_starts_are_those_of_the_released_code():
@@ -50,3 +56,13 @@ def test_training_draws_one_clip_and_testing_as_many_as_asked():
 def test_a_number_that_is_not_positive_is_refused_by_name(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         clip_sampler(**{"num_clips": 1, "clip_length": 16, **wrong})
+
+
+@pytest.mark.parametrize("num_frames", [5, 16, 17, 100, 333])
+def test_evenly_centred_clips_start_where_vcops_do(num_frames):
+    centres = [8 + i * (max(num_frames, 16) - 16) / 9 for i in range(10)]
+    clips = evenly_centred_clips(num_frames, 16, 10)
+    for centre, clip in zip(centres, clips, strict=True):
+        assert clip[0] in (int(centre - 8), int(centre - 8 + 1e-9))  # a sum of thirds may fall short of a whole number
+        assert clip == [(clip[0] + i) % num_frames for i in range(16)]
+    assert clip_sampler(10, 16, spread=evenly_centred_clips)(num_frames, 25.0) == clips

@@ -1,0 +1,102 @@
+import json
+import logging
+import warnings
+
+import pytest
+import torch
+from transformers.utils import logging as transformers_logging
+
+from hf_selfdistill import C3DForVideoClassification, C3DVideoProcessor
+from hf_selfdistill.commands import evaluate_model
+from hf_selfdistill.commands.feature_tasks import vcop_processor
+from hf_selfdistill.commands.models import load_encoder
+
+OVERRIDES = "hidden_sizes=4,8,8,8,8,num_frames=8,image_size=16"
+
+
+@pytest.fixture
+def evaluate(shapes, tmp_path):
+    def run(model, task, **others):
+        values = {
+            "model_name_or_path": model,
+            "task": task,
+            "dataset": "moving_shapes",
+            "dataset_root": shapes,
+            "num_clips": 2,
+            "output_file": tmp_path / "e.json",
+            "output_dir": tmp_path,
+            "disable_tqdm": True,
+            "use_cpu": True,
+            **others,
+        }
+        evaluate_model.main([word for name, value in values.items() for word in (f"--{name}", str(value))])
+        return json.loads((tmp_path / "e.json").read_text())
+
+    return run
+
+
+@pytest.fixture
+def encoder(fine_tuned, tmp_path):
+    C3DForVideoClassification.from_pretrained(fine_tuned).base_model.save_pretrained(tmp_path / "encoder")
+    C3DVideoProcessor.from_pretrained(fine_tuned).save_pretrained(tmp_path / "encoder")
+    return tmp_path / "encoder"
+
+
+@pytest.mark.parametrize("task", ["retrieval", "linear_probe", "knn"])
+def test_a_classifier_and_its_encoder_know_the_same(task, evaluate, fine_tuned, encoder):
+    results = evaluate(fine_tuned, task)
+    ks = (1, 5, 10, 20, 50) if task == "retrieval" else (1,)
+    assert list(results) == [*(f"{task}_top{k}" for k in ks), "num_videos", "protocol", "failed"]
+    assert (results["num_videos"], results["failed"]) == (6, [])
+    assert all(0 <= results[f"{task}_top{k}"] <= 1 for k in ks)
+    start = "moving_shapes split 1, test against 18 videos of train and validation, 2 clips of 8 frames, stride 1, "
+    assert results["protocol"].startswith(start)
+    assert evaluate(encoder, task) == results
+
+
+def test_random_weights_are_those_of_the_seed_and_vcops_pictures_are_said(evaluate):
+    first, again = (
+        evaluate("c3d", "retrieval", config_overrides=OVERRIDES, retrieval_protocol="vcop", seed=3) for _ in range(2)
+    )
+    assert first == again and first["retrieval_top50"] == 1.0
+    assert "resized to 18×24, centre crop 16, in 0 … 1, last map max-pooled 1×2×2" in first["protocol"]
+
+
+def test_vcops_pictures_at_112_pixels_are_the_centre_of_128_by_171_in_0_to_1():
+    processor = vcop_processor(C3DVideoProcessor())
+    frames = torch.arange(171, dtype=torch.uint8).expand(1, 3, 128, 171)  # the colour of a pixel is its column
+    clip = processor(frames, do_sample_frames=False, return_tensors="pt")["pixel_values"][0]
+    assert clip.shape == (1, 3, 112, 112)
+    left = round(clip[0, 0, 0, 0].item() * 255)
+    assert left in (29, 30)
+    torch.testing.assert_close(clip[0, 0, 5] * 255, torch.arange(left, left + 112.0))
+
+
+def test_the_validation_part_is_compared_with_the_training_part_alone(evaluate, fine_tuned):
+    protocol = evaluate(fine_tuned, "knn", part="validation")["protocol"]
+    assert "validation against 15 videos of train, " in protocol
+
+
+def test_loading_an_encoder_warns_of_nothing(encoder, caplog):
+    transformers_logging.enable_propagation()
+    try:
+        with warnings.catch_warnings(), caplog.at_level(logging.WARNING):
+            warnings.simplefilter("error")
+            model, _ = load_encoder(str(encoder))
+    finally:
+        transformers_logging.disable_propagation()
+    assert caplog.text == "" and not model.training
+
+
+@pytest.mark.parametrize(
+    ("task", "others", "message"),
+    [
+        ("knn", {"part": "train"}, "--part train"),
+        ("knn", {"retrieval_protocol": "vcop"}, "goes with --task retrieval, not with knn"),
+        ("knn", {"config_overrides": OVERRIDES}, "brings its own configuration"),
+        ("classification", {"config_overrides": OVERRIDES}, "go with --task retrieval, linear_probe, knn"),
+    ],
+)
+def test_flags_that_do_not_go_together_are_refused_in_one_line(task, others, message, evaluate, fine_tuned):
+    with pytest.raises(SystemExit, match=f"error: .*{message}"):
+        evaluate(fine_tuned, task, **others)
