@@ -100,3 +100,15 @@ def test_loading_an_encoder_warns_of_nothing(encoder, caplog):
 def test_flags_that_do_not_go_together_are_refused_in_one_line(task, others, message, evaluate, fine_tuned):
     with pytest.raises(SystemExit, match=f"error: .*{message}"):
         evaluate(fine_tuned, task, **others)
+
+
+def test_two_processes_give_the_figures_of_one_though_they_do_not_divide_the_videos(
+    evaluate, fine_tuned, shapes, tmp_path, run_script
+):
+    one = evaluate(fine_tuned, "knn")
+    words = {"dataset": "moving_shapes", "dataset_root": shapes, "num_clips": 2, "per_device_eval_batch_size": 2}
+    words |= {"task": "knn", "output_file": tmp_path / "two.json", "output_dir": tmp_path, "use_cpu": True}
+    words = [word for name, value in words.items() for word in (f"--{name}", str(value))]
+    done = run_script("evaluate_model", "--model_name_or_path", fine_tuned, *words, processes=2)
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "two.json").read_text()) == one

@@ -52,13 +52,13 @@ def test_any_classifier_has_pooled_features_but_not_vcops():
     model = tiny_model("timesformer").eval()
     features = PooledFeatures(model)(torch.zeros(1, 2), pixel_values=torch.randn(2, 4, 3, 16, 16))["features"]
     assert features.shape == (1, 16)
-    with pytest.raises(ValueError, match="has no map over time and space.*--retrieval_protocol rspnet"):
+    with pytest.raises(ValueError, match=r"has no map over time and space.*--retrieval_protocol rspnet"):
         MappedFeatures(model)
 
 
 def test_an_encoder_without_a_pooled_feature_is_refused_with_the_cure():
     encoder = PooledFeatures(tiny_model("videomae").base_model)
-    with pytest.raises(ValueError, match="no pooler_output.*AutoModelForVideoClassification"):
+    with pytest.raises(ValueError, match=r"no pooler_output.*AutoModelForVideoClassification"):
         encoder(torch.zeros(1, 1), pixel_values=torch.randn(1, 4, 3, 16, 16))
 
 
