@@ -78,6 +78,7 @@ def evaluate_features(
     trainer = feature_trainer(encoder, args)
     known, asked = (video_features(trainer, part) for part in clips)
     unreadable.check()
+    failed = unreadable.failures()  # before the end of the processes' group
     figures, how = TASKS[test.task](known, asked)
     trainer.end()
     stride, fps = sampling_rate(processor, sampling)
@@ -90,7 +91,7 @@ def evaluate_features(
             f"{test.num_clips} clips of {frames_per_clip(model.config)} frames, {rate}, "
             f"{_pictures(processor) if vcop else 'centre crop, pooled feature'}, mean over clips; {how}"
         ),
-        "failed": unreadable.failures(),
+        "failed": failed,
     }
 
 
