@@ -1,76 +1,114 @@
 import json
+import logging
+import warnings
 
 import pytest
+import torch
+from transformers.utils import logging as transformers_logging
 
+from hf_selfdistill import C3DForVideoClassification, C3DVideoProcessor
 from hf_selfdistill.commands import evaluate_model
-from hf_selfdistill.commands.feature_tasks import FEATURE_TASKS, load_feature_model
-from hf_selfdistill.models import C3DForVideoClassification, C3DModel
+from hf_selfdistill.commands.feature_tasks import vcop_processor
+from hf_selfdistill.commands.models import load_encoder
 
-TINY = "hidden_sizes=4,8,8,8,8,num_frames=8,image_size=16"
+OVERRIDES = "hidden_sizes=4,8,8,8,8,num_frames=8,image_size=16"
 
 
 @pytest.fixture
 def evaluate(shapes, tmp_path):
-    def run(**flags):
+    def run(model, task, **others):
         values = {
-            "model_name_or_path": "c3d",
+            "model_name_or_path": model,
+            "task": task,
             "dataset": "moving_shapes",
             "dataset_root": shapes,
             "num_clips": 2,
-            "output_file": tmp_path / "results.json",
+            "output_file": tmp_path / "e.json",
             "output_dir": tmp_path,
-            "per_device_eval_batch_size": 8,
             "disable_tqdm": True,
             "use_cpu": True,
-            **flags,
+            **others,
         }
         evaluate_model.main([word for name, value in values.items() for word in (f"--{name}", str(value))])
-        return json.loads((tmp_path / "results.json").read_text())
+        return json.loads((tmp_path / "e.json").read_text())
 
     return run
 
 
-@pytest.mark.parametrize("task", FEATURE_TASKS)
-def test_an_encoder_with_random_weights_is_measured_too(evaluate, task):
-    results = evaluate(task=task, config_overrides=TINY)
-    assert (results["num_videos"], results["num_gallery"], results["failed"]) == (6, 18, [])
-    assert 0 <= results["top1"] <= 1
-    assert results["protocol"].startswith("moving_shapes split 1, test against training part, 2 clips of 8 frames")
+@pytest.fixture
+def encoder(fine_tuned, tmp_path):
+    C3DForVideoClassification.from_pretrained(fine_tuned).base_model.save_pretrained(tmp_path / "encoder")
+    C3DVideoProcessor.from_pretrained(fine_tuned).save_pretrained(tmp_path / "encoder")
+    return tmp_path / "encoder"
 
 
-def test_retrieval_has_all_five_figures_in_both_protocols(evaluate):
-    for protocol in ("rspnet", "vcop"):
-        results = evaluate(task="retrieval", retrieval_protocol=protocol, config_overrides=TINY)
-        figures = [results[f"top{k}"] for k in (1, 5, 10, 20, 50)]
-        assert figures == sorted(figures) and figures[-1] == 1
-        assert protocol.upper() in results["protocol"].upper()
+@pytest.mark.parametrize("task", ["retrieval", "linear_probe", "knn"])
+def test_a_classifier_and_its_encoder_know_the_same(task, evaluate, fine_tuned, encoder):
+    results = evaluate(fine_tuned, task)
+    ks = (1, 5, 10, 20, 50) if task == "retrieval" else (1,)
+    assert list(results) == [*(f"{task}_top{k}" for k in ks), "num_videos", "protocol", "failed"]
+    assert (results["num_videos"], results["failed"]) == (6, [])
+    assert all(0 <= results[f"{task}_top{k}"] <= 1 for k in ks)
+    start = "moving_shapes split 1, test against 18 videos of train and validation, 2 clips of 8 frames, stride 1, "
+    assert results["protocol"].startswith(start)
+    assert evaluate(encoder, task) == results
 
 
-def test_the_seed_makes_the_random_encoder(evaluate):
-    same = [
-        load_feature_model("c3d", TINY, seed)[0].state_dict()["stages.0.layers.0.conv.weight"] for seed in (1, 1, 2)
-    ]
-    assert same[0].equal(same[1]) and not same[0].equal(same[2])
+def test_random_weights_are_those_of_the_seed_and_vcops_pictures_are_said(evaluate):
+    first, again = (
+        evaluate("c3d", "retrieval", config_overrides=OVERRIDES, retrieval_protocol="vcop", seed=3) for _ in range(2)
+    )
+    assert first == again and first["retrieval_top50"] == 1.0
+    assert "resized to 18×24, centre crop 16, in 0 … 1, last map max-pooled 1×2×2" in first["protocol"]
 
 
-def test_an_encoders_folder_and_a_classifiers_are_loaded_as_they_are(fine_tuned, tmp_path, capfd):
-    model, processor = load_feature_model(str(fine_tuned), None, 0)
-    assert isinstance(model, C3DForVideoClassification) and not model.training
-    model.base_model.save_pretrained(tmp_path)
-    processor.save_pretrained(tmp_path)
-    capfd.readouterr()
-    assert isinstance(load_feature_model(str(tmp_path), None, 0)[0], C3DModel)
-    assert "MISSING" not in "".join(capfd.readouterr())
+def test_vcops_pictures_at_112_pixels_are_the_centre_of_128_by_171_in_0_to_1():
+    processor = vcop_processor(C3DVideoProcessor())
+    frames = torch.arange(171, dtype=torch.uint8).expand(1, 3, 128, 171)  # the colour of a pixel is its column
+    clip = processor(frames, do_sample_frames=False, return_tensors="pt")["pixel_values"][0]
+    assert clip.shape == (1, 3, 112, 112)
+    left = round(clip[0, 0, 0, 0].item() * 255)
+    assert left in (29, 30)
+    torch.testing.assert_close(clip[0, 0, 5] * 255, torch.arange(left, left + 112.0))
+
+
+def test_the_validation_part_is_compared_with_the_training_part_alone(evaluate, fine_tuned):
+    protocol = evaluate(fine_tuned, "knn", part="validation")["protocol"]
+    assert "validation against 15 videos of train, " in protocol
+
+
+def test_loading_an_encoder_warns_of_nothing(encoder, caplog):
+    transformers_logging.enable_propagation()
+    try:
+        with warnings.catch_warnings(), caplog.at_level(logging.WARNING):
+            warnings.simplefilter("error")
+            model, _ = load_encoder(str(encoder))
+    finally:
+        transformers_logging.disable_propagation()
+    assert caplog.text == "" and not model.training
 
 
 @pytest.mark.parametrize(
-    ("flags", "message"),
+    ("task", "others", "message"),
     [
-        ({"task": "knn", "part": "train"}, "--part train goes with --task classification"),
-        ({"task": "classification", "config_overrides": TINY}, "bring|go with c3d or r2plus1d"),
-        ({"task": "knn", "model_name_or_path": "nowhere/at-all"}, "^error: "),
+        ("knn", {"part": "train"}, "--part train"),
+        ("knn", {"retrieval_protocol": "vcop"}, "goes with --task retrieval, not with knn"),
+        ("knn", {"config_overrides": OVERRIDES}, "brings its own configuration"),
+        ("classification", {"config_overrides": OVERRIDES}, "go with --task retrieval, linear_probe, knn"),
     ],
 )
-def test_what_does_not_go_together_is_one_line(evaluate, fine_tuned, flags, message):
-    with pytest.raises(SystemExit, match=message):
-        evaluate(**{"model_name_or_path": fine_tuned, **flags})
+def test_flags_that_do_not_go_together_are_refused_in_one_line(task, others, message, evaluate, fine_tuned):
+    with pytest.raises(SystemExit, match=f"error: .*{message}"):
+        evaluate(fine_tuned, task, **others)
+
+
+def test_two_processes_give_the_figures_of_one_though_they_do_not_divide_the_videos(
+    evaluate, fine_tuned, shapes, tmp_path, run_script
+):
+    one = evaluate(fine_tuned, "knn")
+    words = {"dataset": "moving_shapes", "dataset_root": shapes, "num_clips": 2, "per_device_eval_batch_size": 2}
+    words |= {"task": "knn", "output_file": tmp_path / "two.json", "output_dir": tmp_path, "use_cpu": True}
+    words = [word for name, value in words.items() for word in (f"--{name}", str(value))]
+    done = run_script("evaluate_model", "--model_name_or_path", fine_tuned, *words, processes=2)
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "two.json").read_text()) == one

@@ -1,11 +1,10 @@
-import numpy as np
 import pytest
 import torch
 
 from hf_selfdistill.data.sampling import (
     center_clip,
-    centred_clips,
     clip_sampler,
+    evenly_centred_clips,
     evenly_spaced_clips,
     random_clip,
 )
@@ -59,13 +58,11 @@ def test_a_number_that_is_not_positive_is_refused_by_name(wrong):
         clip_sampler(**{"num_clips": 1, "clip_length": 16, **wrong})
 
 
-@pytest.mark.parametrize("num_frames", [16, 17, 40, 100, 300])
-def test_windows_about_centres_are_vcops(num_frames):
-    starts = [int(centre - 8) for centre in np.linspace(8, num_frames - 8, 10)]
-    windows = centred_clips(num_frames, 16, 10)
-    assert [window[0] for window in windows] == starts
-    assert all(window == list(range(window[0], window[0] + 16)) for window in windows)
-
-
-def test_windows_about_centres_of_a_short_video_repeat():
-    assert centred_clips(5, 8, 2) == [[0, 1, 2, 3, 4, 0, 1, 2]] * 2
+@pytest.mark.parametrize("num_frames", [5, 16, 17, 100, 333])
+def test_evenly_centred_clips_start_where_vcops_do(num_frames):
+    centres = [8 + i * (max(num_frames, 16) - 16) / 9 for i in range(10)]
+    clips = evenly_centred_clips(num_frames, 16, 10)
+    for centre, clip in zip(centres, clips, strict=True):
+        assert clip[0] in (int(centre - 8), int(centre - 8 + 1e-9))  # a sum of thirds may fall short of a whole number
+        assert clip == [(clip[0] + i) % num_frames for i in range(16)]
+    assert clip_sampler(10, 16, spread=evenly_centred_clips)(num_frames, 25.0) == clips

@@ -1,68 +1,86 @@
 import datasets
 import pytest
 import torch
-from transformers import TrainingArguments, set_seed
+from tiny_classifiers import tiny_model
+from transformers import TrainingArguments
 from videos import numbered_frames, write_video
 
+from hf_selfdistill import C3DConfig, C3DForVideoClassification, C3DVideoProcessor
 from hf_selfdistill.data.clips import TestingClips
 from hf_selfdistill.data.sampling import clip_sampler
-from hf_selfdistill.evaluation.features import FeatureExtractor, video_features
-from hf_selfdistill.models import C3DConfig, C3DForVideoClassification, C3DModel
+from hf_selfdistill.data.transforms import ClipProcessor
+from hf_selfdistill.evaluation.features import MappedFeatures, PooledFeatures, feature_trainer, video_features
 
-CONFIG = C3DConfig(hidden_sizes=[4, 8, 8, 8, 8], num_frames=8, image_size=16, num_labels=3)
+K = 3
 
 
-def as_float(clip):
-    return clip[..., :16, :16].float() / 255
+@pytest.fixture(scope="module")
+def classifier():
+    torch.manual_seed(0)
+    config = C3DConfig(hidden_sizes=[4, 8, 8, 8, 8], num_frames=8, image_size=32, num_labels=2)
+    return C3DForVideoClassification(config).eval()
 
 
 @pytest.fixture
-def clips(tmp_path):
-    files = [write_video(tmp_path / f"{n}.mp4", numbered_frames(12 + n, 16, 16)) for n in range(5)]
-    files[3].write_bytes(b"no video")
+def clips():
+    return torch.randn(2 * K, 8, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+
+
+def test_a_videos_feature_is_the_mean_of_its_clips_with_or_without_a_head(classifier, clips):
+    labels = torch.zeros(2, K, dtype=torch.long)
+    with torch.no_grad():
+        expected = classifier.base_model(clips).pooler_output.view(2, K, 8).mean(1)
+        for model in (classifier, classifier.base_model):
+            assert torch.equal(PooledFeatures(model)(labels, pixel_values=clips)["features"], expected)
+
+
+def test_vcops_feature_is_the_last_map_with_the_larger_of_each_four_positions(classifier, clips):
+    maps = classifier.base_model(clips).last_hidden_state  # (6, 8, 1, 2, 2)
+    expected = maps.flatten(3).amax(3).flatten(1).view(2, K, -1).mean(1)
+    features = MappedFeatures(classifier)(torch.zeros(2, K), pixel_values=clips)["features"]
+    torch.testing.assert_close(features, expected)
+
+
+def test_vcops_feature_of_the_papers_encoder_has_9216_dimensions():
+    with torch.device("meta"):
+        encoder = MappedFeatures(C3DForVideoClassification(C3DConfig()))
+        features = encoder(torch.zeros(1, 1), pixel_values=torch.zeros(1, 16, 3, 112, 112))["features"]
+    assert features.shape == (1, 9216)
+
+
+def test_any_classifier_has_pooled_features_but_not_vcops():
+    model = tiny_model("timesformer").eval()
+    features = PooledFeatures(model)(torch.zeros(1, 2), pixel_values=torch.randn(2, 4, 3, 16, 16))["features"]
+    assert features.shape == (1, 16)
+    with pytest.raises(ValueError, match=r"has no map over time and space.*--retrieval_protocol rspnet"):
+        MappedFeatures(model)
+
+
+def test_an_encoder_without_a_pooled_feature_is_refused_with_the_cure():
+    encoder = PooledFeatures(tiny_model("videomae").base_model)
+    with pytest.raises(ValueError, match=r"no pooler_output.*AutoModelForVideoClassification"):
+        encoder(torch.zeros(1, 1), pixel_values=torch.randn(1, 4, 3, 16, 16))
+
+
+def test_no_video_is_lost_but_those_that_cannot_be_read(classifier, tmp_path):
+    paths = [tmp_path / f"{index}.mp4" for index in range(5)]
+    for index, path in enumerate(paths):
+        write_video(path, numbered_frames(9 + index, 32, 32))
+    paths[2].write_text("these are my notes\n")
     records = datasets.Dataset.from_dict(
-        {"video": [str(file) for file in files], "label": [0, 1, 2, 0, 1], "group": list("abcde")},
-        features=datasets.Features(
-            video=datasets.Video(decode=False),
-            label=datasets.ClassLabel(num_classes=3),
-            group=datasets.Value("string"),
-        ),
+        {
+            "video": [{"path": str(path), "bytes": None} for path in paths],
+            "label": [0, 1, 0, 1, 1],
+            "group": list("abcde"),
+        }
     )
-    return TestingClips(records, clip_sampler(4, 8), as_float)
-
-
-@pytest.fixture
-def args(tmp_path):
-    return TrainingArguments(str(tmp_path / "run"), per_device_eval_batch_size=2, use_cpu=True, disable_tqdm=True)
-
-
-def test_features_of_a_video_are_the_mean_over_its_clips_and_unreadable_ones_are_left_out(clips, args):
-    set_seed(0)
-    model = C3DModel(CONFIG).eval()
-    found = video_features(FeatureExtractor(model), clips, args)
-    assert (found.rows, found.groups, found.labels.tolist()) == ([0, 1, 2, 4], list("abce"), [0, 1, 2, 1])
-    for row, features in zip(found.rows, found.features, strict=True):
-        expected = model(clips[row]["pixel_values"]).pooler_output.mean(0)
-        assert torch.allclose(features, expected, atol=1e-5)
-
-
-def test_of_a_classifier_they_are_those_in_front_of_its_last_layer(clips, args):
-    set_seed(0)
-    model = C3DForVideoClassification(CONFIG).eval()
-    found = video_features(FeatureExtractor(model), clips, args)
-    expected = video_features(FeatureExtractor(model.encoder), clips, args)
-    assert torch.allclose(found.features, expected.features, atol=1e-6)
-
-
-@pytest.mark.parametrize("kind", [C3DModel, C3DForVideoClassification])
-def test_vcop_keeps_the_places_of_the_last_map(kind):
-    model = kind(CONFIG)
-    clip = torch.rand(2, 8, 3, 32, 32)
-    features = FeatureExtractor(model, "vcop")(pixel_values=clip)["logits"]
-    last = model.eval().base_model(clip).last_hidden_state  # (2, 8, 1, 2, 2)
-    assert torch.equal(features, last.amax((-1, -2)).flatten(1))
-
-
-def test_nothing_of_it_is_trained():
-    extractor = FeatureExtractor(C3DModel(CONFIG).train())
-    assert not extractor.training and not any(parameter.requires_grad for parameter in extractor.parameters())
+    processor = C3DVideoProcessor(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32})
+    testing = TestingClips(records, clip_sampler(K, 8), ClipProcessor(processor))
+    args = TrainingArguments(
+        str(tmp_path), per_device_eval_batch_size=2, dataloader_drop_last=True, use_cpu=True, disable_tqdm=True
+    )
+    found = video_features(feature_trainer(PooledFeatures(classifier), args), testing)
+    assert (found.labels.tolist(), found.groups) == ([0, 1, 1, 1], list("abde"))
+    with torch.no_grad():
+        by_hand = [classifier.base_model(torch.stack(testing.read(i))).pooler_output.mean(0) for i in (0, 1, 3, 4)]
+    torch.testing.assert_close(found.features, torch.stack(by_hand))

@@ -4,83 +4,109 @@ import pytest
 import torch
 
 from hf_selfdistill.evaluation import probe
-from hf_selfdistill.evaluation.probe import linear_probe, nearest_neighbours
+from hf_selfdistill.evaluation.probe import STRENGTHS, fit_linear, knn, linear_probe
 
 
-def blobs(videos: int, seed: int, spread: float = 0.5):
+def clusters(videos, seed, noise=1.0):
+    """Three classes around three corners, in four groups."""
     generator = torch.Generator().manual_seed(seed)
     labels = torch.arange(videos) % 3
-    centres = torch.tensor([[2.0, 0, 0, 0], [0, 2, 0, 0], [0, 0, 2, 0]])
-    return centres[labels] + spread * torch.randn(videos, 4, generator=generator), labels
+    features = torch.eye(3, 8)[labels] + noise * torch.randn(videos, 8, generator=generator)
+    return features, labels, [f"g{index // 3 % 4}" for index in range(videos)]
 
 
-def test_neighbours_vote_by_their_cosine():
-    generator = torch.Generator().manual_seed(0)
-    train, test = torch.randn(40, 5, generator=generator), torch.randn(9, 5, generator=generator)
-    labels = torch.randint(4, (40,), generator=generator)
-    predicted = nearest_neighbours(train, labels, test, neighbours=7, temperature=0.1)
-    for query, mine in zip(test, predicted, strict=True):
-        cosines = [(query @ video / query.norm() / video.norm()).item() for video in train]
-        nearest = sorted(range(40), key=lambda index: -cosines[index])[:7]
-        votes = [sum(math.exp(cosines[i] / 0.1) for i in nearest if labels[i] == label) for label in range(4)]
-        assert mine == votes.index(max(votes))
+def votes_by_hand(features, labels, query, k):
+    cosines = [
+        (sum(a * b for a, b in zip(x, query, strict=True)) / math.hypot(*x) / math.hypot(*query), label)
+        for x, label in zip(features.tolist(), labels.tolist(), strict=True)
+    ]
+    votes = [0.0, 0.0, 0.0]
+    for cosine, label in sorted(cosines, reverse=True)[:k]:
+        votes[label] += math.exp(cosine / 0.07)
+    return votes.index(max(votes))
 
 
-def test_fewer_training_videos_than_neighbours_all_vote():
-    assert nearest_neighbours(torch.eye(3), torch.tensor([0, 1, 2]), torch.eye(3)).tolist() == [0, 1, 2]
+@pytest.mark.parametrize("k", [1, 20, 100])
+def test_neighbours_vote_as_by_hand_and_are_no_more_than_there_are(k):
+    features, labels, _ = clusters(60, seed=0)
+    tested, of_tested, _ = clusters(30, seed=1)
+    result = knn(features, labels, tested, of_tested, k)
+    by_hand = [votes_by_hand(features, labels, query, min(k, 60)) for query in tested.tolist()]
+    assert result.correct.tolist() == [a == b for a, b in zip(by_hand, of_tested.tolist(), strict=True)]
+    assert result.accuracy == pytest.approx(sum(result.correct.tolist()) / 30)
+    assert result.setting == min(k, 60)
 
 
-def test_a_linear_probe_tells_classes_apart_and_is_the_same_each_time():
-    train, labels = blobs(60, 1)
-    test, expected = blobs(60, 2)
-    groups = [str(index // 3) for index in range(60)]
-    predicted = linear_probe(train, labels, groups, test)
-    assert (predicted == expected).float().mean() > 0.95
-    assert torch.equal(predicted, linear_probe(train, labels, groups, test))
+def test_a_near_neighbour_outvotes_several_far_ones():
+    features = torch.tensor([[1.0, 0.05], [0.5, 1.0], [0.4, 1.0], [0.3, 1.0]])
+    result = knn(features, torch.tensor([0, 1, 1, 1]), torch.tensor([[1.0, 0.0]]), torch.tensor([0]), k=4)
+    assert result.correct.tolist() == [True]
 
 
-def test_the_scale_of_a_feature_does_not_matter():
-    (train, labels), (test, _) = blobs(60, 1, spread=1.5), blobs(60, 2, spread=1.5)
-    scale, groups = torch.tensor([1e-3, 1.0, 50.0, 7.0]), list(map(str, range(60)))
-    same = linear_probe(train, labels, groups, test) == linear_probe(
-        train * scale + 5, labels, groups, test * scale + 5
-    )
-    assert same.float().mean() > 0.98
+def test_the_fit_is_where_plain_gradient_descent_ends():
+    features, labels = clusters(45, seed=0)[0].double(), torch.arange(45) % 3
+    weight, bias = fit_linear(features, labels, 0.1)
+    one_hot, other_weight, other_bias = torch.eye(3, dtype=torch.float64)[labels], torch.zeros(3, 8), torch.zeros(3)
+    other_weight, other_bias = other_weight.double(), other_bias.double()
+    for _ in range(3000):
+        error = ((features @ other_weight.T + other_bias).softmax(1) - one_hot) / 45
+        other_weight = other_weight - 0.3 * (error.T @ features + 0.1 * other_weight)
+        other_bias = other_bias - 0.3 * error.sum(0)
+    torch.testing.assert_close(weight, other_weight, atol=1e-5, rtol=0)
+    torch.testing.assert_close(bias, other_bias, atol=1e-5, rtol=0)
 
 
-def test_the_fit_has_no_gradient_left():
-    train, labels = blobs(30, 3)
-    strength = 0.1
-    standard = (train.double() - train.double().mean(0)) / train.double().std(0, correction=0)
-    captured = {}
+def test_the_linear_probe_is_the_same_twice_and_blind_to_scale_shift_and_constant_features():
+    features, labels, groups = clusters(60, seed=0)
+    tested, of_tested, _ = clusters(30, seed=1)
+    first = linear_probe(features, labels, groups, tested, of_tested)
+    assert torch.equal(linear_probe(features, labels, groups, tested, of_tested).correct, first.correct)
+    scale, shift = torch.logspace(-4, 4, 8), torch.linspace(-3, 3, 8)
 
-    def remember(features, weight, bias):
-        captured.update(weight=weight, bias=bias)
-        return features @ weight.T + bias
+    def moved(videos):
+        return torch.cat([videos.double() * scale + shift, torch.full((len(videos), 1), 0.1)], dim=1)
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(probe.F, "linear", remember)
-        probe._fit_and_predict(train.double(), labels, train.double(), strength)
-    weight, bias = captured["weight"].detach(), captured["bias"].detach()
-    error = (standard @ weight.T + bias).softmax(1) - torch.nn.functional.one_hot(labels, 3)
-    assert (error.T @ standard / 30 + strength * weight).abs().max() < 1e-4
-    assert error.mean(0).abs().max() < 1e-4
+    assert torch.equal(linear_probe(moved(features), labels, groups, moved(tested), of_tested).correct, first.correct)
 
 
-def test_the_strength_is_chosen_on_whole_groups_of_the_training_part():
-    groups = ["a", "a", "b", "b", "c", "d", "e", "f"]
-    folds = probe._folds(groups)
-    assert all(len({int(fold) for fold, g in zip(folds, groups, strict=True) if g == group}) == 1 for group in groups)
-    assert len(folds.unique()) == 5
+def test_classes_that_lie_apart_are_told_apart():
+    features, labels, groups = clusters(60, seed=0, noise=0.05)
+    tested, of_tested, _ = clusters(30, seed=1, noise=0.05)
+    assert linear_probe(features, labels, groups, tested, of_tested).accuracy == 1.0
 
 
-def test_with_a_single_group_there_is_nothing_to_choose_by():
-    train, labels = blobs(30, 1)
-    assert len(linear_probe(train, labels, ["one"] * 30, train)) == 30
+def test_the_strength_is_chosen_on_whole_groups_and_never_on_the_test_videos(monkeypatch):
+    features, labels, groups = clusters(60, seed=0)
+    tested, of_tested, _ = clusters(30, seed=1)
+    fits = []
+    real = probe._correct
+
+    def noted(fitted, fitted_labels, seen, seen_labels, strength):
+        fits.append((fitted, seen, strength))
+        return real(fitted, fitted_labels, seen, seen_labels, strength)
+
+    monkeypatch.setattr(probe, "_correct", noted)
+    result = linear_probe(features, labels, groups, tested, of_tested)
+    group_of = {tuple(row.tolist()): group for row, group in zip(features, groups, strict=True)}
+    for fitted, seen, _ in fits[:-1]:
+        there, here = ({group_of[tuple(row.tolist())] for row in part} for part in (fitted, seen))
+        assert not there & here and there | here == set(groups)
+    assert [strength for *_, strength in fits] == [*STRENGTHS, result.setting]
+    assert torch.equal(fits[-1][0], features) and torch.equal(fits[-1][1], tested)
 
 
-def test_a_feature_that_never_varies_does_no_harm():
-    train, labels = blobs(30, 1)
-    train[:, 3] = 1
-    predicted = linear_probe(train, labels, list(map(str, range(30))), train)
-    assert (predicted == labels).float().mean() > 0.9
+def test_groups_that_cannot_be_held_out_are_refused_with_the_cure():
+    features, labels, _ = clusters(9, seed=0)
+    groups = [f"g{label}" for label in labels.tolist()]
+    with pytest.raises(ValueError, match="each group holds all videos of some class; give more groups"):
+        linear_probe(features, labels, groups, features, labels)
+
+
+@pytest.mark.parametrize(("train", "test", "named"), [(0, 3, "training"), (3, 0, "test")])
+def test_an_empty_part_is_named(train, test, named):
+    features, labels, groups = clusters(train, seed=0)
+    tested, of_tested, _ = clusters(test, seed=1)
+    with pytest.raises(ValueError, match=f"no {named} video"):
+        knn(features, labels, tested, of_tested)
+    with pytest.raises(ValueError, match=f"no {named} video"):
+        linear_probe(features, labels, groups, tested, of_tested)

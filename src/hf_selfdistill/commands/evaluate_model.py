@@ -1,4 +1,4 @@
-"""Test a fine-tuned video classifier as the paper does, or what an encoder knows."""
+"""Test a fine-tuned video classifier as the paper does, or what an encoder knows without fine-tuning."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Optional
+from typing import Any, Literal
 
 import torch
 from transformers import Trainer, TrainingArguments
 
 from hf_selfdistill.commands.arguments import CommandParser, start_logging, user_errors
 from hf_selfdistill.commands.datasets import DatasetArguments, SamplingArguments, sampling_rate, testing_clips
-from hf_selfdistill.commands.feature_tasks import FEATURE_TASKS, evaluate_features, load_feature_model
-from hf_selfdistill.commands.models import frames_per_clip, load_for_inference, refuse_overrides
+from hf_selfdistill.commands.feature_tasks import FeatureArguments, evaluate_features
+from hf_selfdistill.commands.models import frames_per_clip, load_for_inference
 from hf_selfdistill.data.callbacks import UnreadableVideosCallback
 from hf_selfdistill.data.clips import collate_clips
 from hf_selfdistill.evaluation.multi_clip import MultiClipAccuracy, rows_of_videos
@@ -32,17 +32,10 @@ class TestArguments:
     __test__ = False  # no test for pytest to collect
 
     model_name_or_path: str = field(
-        metadata={"help": "A fine-tuned model, or for the other tasks an encoder: a folder, or a name on the Hub."}
+        metadata={"help": "A folder, or a name on the Hub; for features also c3d or r2plus1d (random weights)."}
     )
     task: Literal["classification", "retrieval", "linear_probe", "knn"] = field(
-        default="classification", metadata={"help": "classification, or what the frozen features tell:"}
-    )
-    retrieval_protocol: Literal["rspnet", "vcop"] = field(
-        default="rspnet", metadata={"help": "Whose clips and pooling, with --task retrieval."}
-    )
-    config_overrides: Optional[str] = field(  # noqa: UP045 - HfArgumentParser's form
-        default=None,
-        metadata={"help": "With --model_name_or_path c3d or r2plus1d, random weights to compare with: image_size=48."},
+        default="classification", metadata={"help": "Test the classifier, or the features of its frozen encoder:"}
     )
     num_clips: int = field(default=10, metadata={"help": "Evenly spaced clips per video; 1 is the centre."})
     part: Literal["test", "validation", "train"] = field(default="test", metadata={"help": "Part of the data set."})
@@ -53,34 +46,48 @@ def main(argv: Sequence[str] | None = None) -> None:
     """The command behind `scripts/evaluate_model.py`."""
     parser = CommandParser(
         TestArguments,
+        FeatureArguments,
         DatasetArguments,
         SamplingArguments,
         TrainingArguments,
-        description="Test a fine-tuned video classifier: several clips per video, logits averaged.",
+        description="Test a fine-tuned video classifier, or an encoder's features, on several clips per video.",
         defaults={"per_device_eval_batch_size": 4, "dataloader_pin_memory": torch.cuda.is_available()},
         most_used=("per_device_eval_batch_size", "dataloader_num_workers", "bf16", "use_cpu", "disable_tqdm"),
     )
     with user_errors():
-        test, data, sampling, args = parser.parse(argv)
+        test, features, data, sampling, args = parser.parse(argv)
         start_logging(args)
         file = _writable(test.output_file)
-        features = test.task in FEATURE_TASKS
-        results = (_test_features if features else evaluate_model)(test, data, sampling, args)
+        _check_devices(args)
+        if test.task == "classification":
+            if features != FeatureArguments():
+                raise ValueError(
+                    "--retrieval_protocol and --config_overrides go with --task retrieval, linear_probe, knn"
+                )
+            results = evaluate_model(test, data, sampling, args)
+        else:
+            results = evaluate_features(test, features, data, sampling, args)
         if args.should_save:
             file.write_text(json.dumps(results, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        figures = ", ".join(f"{name} {value:.4f}" for name, value in results.items() if isinstance(value, float))
-        logger.info("%s: %s; %d videos", results["protocol"], figures, results["num_videos"])
+        logger.info(_in_words(results))
 
 
-def _test_features(
-    test: TestArguments, data: DatasetArguments, sampling: SamplingArguments, args: TrainingArguments
-) -> dict[str, Any]:
-    if test.part != "test":
-        raise ValueError(f"--part {test.part} goes with --task classification; {test.task} tests the test part")
-    model, processor = load_feature_model(test.model_name_or_path, test.config_overrides, args.seed)
-    return evaluate_features(
-        test.task, model, processor, data, sampling, args, test.num_clips, test.retrieval_protocol
-    )
+def _in_words(results: dict[str, Any]) -> str:
+    of_unit: dict[str, list[str]] = {}
+    for name, value in results.items():
+        unit, _, k = name.partition("_top")
+        if k:
+            of_unit.setdefault(unit.replace("_", " "), []).append(f"top-{k} {value:.4f}")
+    figures = "; ".join(f"{unit} {', '.join(values)}" for unit, values in of_unit.items())
+    return f"{results['protocol']}: {figures}; {results['num_videos']} videos"
+
+
+def _check_devices(args: TrainingArguments) -> None:
+    if args.n_gpu > 1:
+        raise ValueError(
+            f"one process sees {args.n_gpu} GPUs, between which a video's clips can't be split; start with "
+            "`accelerate launch` for all of them, or set CUDA_VISIBLE_DEVICES=0 for one"
+        )
 
 
 def _writable(name: str) -> Path:
@@ -100,12 +107,6 @@ def evaluate_model(
         ValueError: the data set and the model do not fit, or too many videos can't be read.
         OSError: there is no such model.
     """
-    refuse_overrides(test.model_name_or_path, test.config_overrides)
-    if args.n_gpu > 1:
-        raise ValueError(
-            f"one process sees {args.n_gpu} GPUs, between which a video's clips can't be split; start with "
-            "`accelerate launch` for all of them, or set CUDA_VISIBLE_DEVICES=0 for one"
-        )
     args.dataloader_drop_last = False  # recipes set it, for training
     with args.main_process_first(desc="loading the data set"):
         records = data.load()[test.part]

@@ -1,132 +1,141 @@
-"""What an encoder knows: retrieval, nearest neighbours and a linear probe on its frozen features."""
+"""What an encoder knows without being trained any further: retrieval, a linear probe, nearest neighbours."""
 
 from __future__ import annotations
 
-import copy
-from functools import partial
-from typing import Any
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Optional
 
 import datasets
-import torch
 import transformers
-from transformers import (
-    AutoConfig,
-    AutoModel,
-    AutoModelForVideoClassification,
-    AutoVideoProcessor,
-    BaseVideoProcessor,
-    PreTrainedModel,
-    TrainingArguments,
-)
+from transformers import BaseVideoProcessor, PreTrainedModel, TrainingArguments
 
 from hf_selfdistill.commands.datasets import DatasetArguments, SamplingArguments, sampling_rate, testing_clips
-from hf_selfdistill.commands.models import (
-    FROM_SCRATCH,
-    frames_per_clip,
-    from_scratch,
-    in_its_memory_format,
-    refuse_overrides,
-)
+from hf_selfdistill.commands.models import frames_per_clip, load_encoder
 from hf_selfdistill.data.callbacks import UnreadableVideosCallback
 from hf_selfdistill.data.clips import TestingClips
-from hf_selfdistill.data.sampling import centred_clips
+from hf_selfdistill.data.sampling import clip_sampler, evenly_centred_clips
 from hf_selfdistill.data.transforms import ClipProcessor
-from hf_selfdistill.evaluation.features import FeatureExtractor, VideoFeatures, video_features
-from hf_selfdistill.evaluation.probe import linear_probe, nearest_neighbours
-from hf_selfdistill.evaluation.retrieval import retrieval_hits
+from hf_selfdistill.evaluation.features import (
+    FeatureSet,
+    MappedFeatures,
+    PooledFeatures,
+    VideoFeatures,
+    feature_trainer,
+    video_features,
+)
+from hf_selfdistill.evaluation.probe import TEMPERATURE, knn, linear_probe
+from hf_selfdistill.evaluation.retrieval import retrieval_accuracy
+from hf_selfdistill.models import C3DVideoProcessor
 
-__all__ = ["FEATURE_TASKS", "evaluate_features", "load_feature_model"]
+if TYPE_CHECKING:
+    from hf_selfdistill.commands.evaluate_model import TestArguments
 
-FEATURE_TASKS = ("retrieval", "linear_probe", "knn")
+__all__ = ["FeatureArguments", "evaluate_features", "vcop_processor"]
+
+logger = logging.getLogger(__name__)
 
 
-def load_feature_model(name: str, overrides: str | None, seed: int) -> tuple[PreTrainedModel, BaseVideoProcessor]:
-    """An encoder, or a classifier where the folder holds one, in evaluation mode; `c3d` and `r2plus1d` at random.
+@dataclass
+class FeatureArguments:
+    """Features of a frozen encoder (--task retrieval, linear_probe, knn)."""
 
-    Raises:
-        ValueError: overrides of a model that has a configuration of its own, or wrong ones.
-        OSError: there is no such model.
-    """
-    if name in FROM_SCRATCH:
-        transformers.set_seed(seed)
-        config, processor = from_scratch(name, overrides)
-        return in_its_memory_format(AutoModel.from_config(config).eval()), processor
-    refuse_overrides(name, overrides)
-    saved = AutoConfig.from_pretrained(name).architectures or [""]
-    kind = AutoModelForVideoClassification if saved[0].endswith("ForVideoClassification") else AutoModel
-    model = kind.from_pretrained(name, dtype=torch.float32)
-    return in_its_memory_format(model.eval()), AutoVideoProcessor.from_pretrained(name)
+    retrieval_protocol: Literal["rspnet", "vcop"] = field(
+        default="rspnet", metadata={"help": "Pooled features of the model's own clips, or as VCOP retrieves:"}
+    )
+    config_overrides: Optional[str] = field(  # noqa: UP045 - HfArgumentParser's form
+        default=None,
+        metadata={"help": "With --model_name_or_path c3d or r2plus1d, random weights: image_size=48,num_frames=8."},
+    )
 
 
 def evaluate_features(
-    task: str,
-    model: PreTrainedModel,
-    processor: BaseVideoProcessor,
+    test: TestArguments,
+    features: FeatureArguments,
     data: DatasetArguments,
     sampling: SamplingArguments,
     args: TrainingArguments,
-    num_clips: int = 10,
-    protocol: str = "rspnet",
 ) -> dict[str, Any]:
-    """Figures of a task on the test part, with the training part as gallery.
-
-    Args:
-        task: one of `FEATURE_TASKS`.
-        model: see `load_feature_model`.
-        processor: of the model.
-        data: the data set; validation videos count as training ones.
-        sampling: which frames.
-        args: batch size, device, workers.
-        num_clips: per video, whose features are averaged.
-        protocol: of retrieval, `"rspnet"` or `"vcop"`.
-
-    Returns:
-        Accuracies (fractions of 1), `num_videos`, `num_gallery`, the `protocol` in words, and the `failed` videos.
+    """Figures of a task, the protocol, and the videos that could not be read.
 
     Raises:
-        ValueError: the data set is not as it should be, or too many videos can't be read.
+        ValueError: the data set, the model and the task do not fit, or too many videos can't be read.
+        OSError: there is no such model.
     """
-    vcop = task == "retrieval" and protocol == "vcop"
+    vcop = features.retrieval_protocol == "vcop"
+    _check(test, vcop)
     with args.main_process_first(desc="loading the data set"):
-        records = data.load()
-    gallery_records = datasets.concatenate_datasets([records["train"], records["validation"]])
-    parts = [
-        (_vcop_clips if vcop else testing_clips)(part, model, processor, sampling, num_clips)
-        for part in (gallery_records, records["test"])
+        gallery, queries, gallery_name = _parts(data.load(), test.part, data)
+    transformers.set_seed(args.seed)  # of random weights
+    model, processor = load_encoder(test.model_name_or_path, features.config_overrides)
+    encoder: VideoFeatures = MappedFeatures(model) if vcop else PooledFeatures(model)
+    clips = [
+        (_vcop_clips if vcop else testing_clips)(records, model, processor, sampling, test.num_clips)
+        for records in (gallery, queries)
     ]
-    unreadable = UnreadableVideosCallback(*parts, most=data.max_unreadable)
-    extractor = FeatureExtractor(model, "vcop" if vcop else "mean")
-    gallery, queries = (video_features(extractor, clips, args) for clips in parts)
+    unreadable = UnreadableVideosCallback(*clips, most=data.max_unreadable)
+    trainer = feature_trainer(encoder, args)
+    known, asked = (video_features(trainer, part) for part in clips)
     unreadable.check()
+    failed = unreadable.failures()  # before the end of the processes' group
+    figures, how = TASKS[test.task](known, asked)
+    trainer.end()
     stride, fps = sampling_rate(processor, sampling)
     rate = f"stride {stride}" if fps is None else f"stride {stride} at {fps:g} fps"
     return {
-        **_figures(task, gallery, queries),
-        "num_videos": len(queries.labels),
-        "num_gallery": len(gallery.labels),
-        "protocol": f"{data.dataset} split {data.split}, test against training part, {num_clips} clips of "
-        f"{frames_per_clip(model.config)} frames, {rate}, mean of features; {_in_words(task, protocol)}",
-        "failed": unreadable.failures(),
+        **figures,
+        "num_videos": len(asked.labels),
+        "protocol": (
+            f"{data.dataset} split {data.split}, {test.part} against {len(known.labels)} videos of {gallery_name}, "
+            f"{test.num_clips} clips of {frames_per_clip(model.config)} frames, {rate}, "
+            f"{_pictures(processor) if vcop else 'centre crop, pooled feature'}, mean over clips; {how}"
+        ),
+        "failed": failed,
     }
 
 
-def _figures(task: str, gallery: VideoFeatures, queries: VideoFeatures) -> dict[str, float]:
-    if task == "retrieval":
-        hits = retrieval_hits(queries.features, queries.labels, gallery.features, gallery.labels)
-        return {name: right.double().mean().item() for name, right in hits.items()}
-    if task == "knn":
-        predicted = nearest_neighbours(gallery.features, gallery.labels, queries.features)
-    else:
-        predicted = linear_probe(gallery.features, gallery.labels, gallery.groups, queries.features)
-    return {"top1": (predicted == queries.labels).double().mean().item()}
+def _retrieval(known: FeatureSet, asked: FeatureSet) -> tuple[dict[str, float], str]:
+    hits = retrieval_accuracy(asked.features, asked.labels, known.features, known.labels)
+    figures = {f"retrieval_{name}": value for name, value in hits.items()}
+    return figures, "share of videos with one of their class among the k nearest by cosine"
 
 
-def _in_words(task: str, protocol: str) -> str:
-    return {
-        "retrieval": f"retrieval by cosine, protocol of {'VCOP' if protocol == 'vcop' else 'RSPNet'}",
-        "knn": "20 nearest neighbours by cosine, votes exp(cosine / 0.07)",
-        "linear_probe": "logistic regression on standardised features, its strength chosen on training groups",
-    }[task]
+def _linear_probe(known: FeatureSet, asked: FeatureSet) -> tuple[dict[str, float], str]:
+    result = linear_probe(known.features, known.labels, known.groups, asked.features, asked.labels)
+    how = f"logistic regression on standardised features, L2 strength {result.setting:g} chosen on held-out groups"
+    return {"linear_probe_top1": result.accuracy}, how
+
+
+def _knn(known: FeatureSet, asked: FeatureSet) -> tuple[dict[str, float], str]:
+    result = knn(known.features, known.labels, asked.features, asked.labels)
+    how = f"{result.setting:g} nearest by cosine, votes weighted exp(cosine / {TEMPERATURE})"
+    return {"knn_top1": result.accuracy}, how
+
+
+TASKS: dict[str, Callable[[FeatureSet, FeatureSet], tuple[dict[str, float], str]]] = {
+    "retrieval": _retrieval,
+    "linear_probe": _linear_probe,
+    "knn": _knn,
+}
+
+
+def _check(test: TestArguments, vcop: bool) -> None:
+    if vcop and test.task != "retrieval":
+        raise ValueError(f"--retrieval_protocol vcop goes with --task retrieval, not with {test.task}")
+    if test.part == "train":
+        raise ValueError(f"--part train, but --task {test.task} compares with those; use --part test or validation")
+
+
+def _parts(
+    videos: datasets.DatasetDict, part: str, data: DatasetArguments
+) -> tuple[datasets.Dataset, datasets.Dataset, str]:
+    """Gallery, queries, and the gallery's name: with the test part all that is not tested."""
+    names = [name for name in ("train", "validation") if name != part and len(videos[name])]
+    if len(videos[part]) == 0:
+        raise ValueError(f"the {part} part of {data.dataset} is empty")
+    gallery = datasets.concatenate_datasets([videos[name] for name in names])
+    return gallery, videos[part], " and ".join(names)
 
 
 def _vcop_clips(
@@ -136,18 +145,24 @@ def _vcop_clips(
     sampling: SamplingArguments,
     num_clips: int,
 ) -> TestingClips:
-    """VCOP's: centred windows, resized to 128×171 of 112, not normalised."""
-    side = ClipProcessor.size_of(processor)[0]
-    processor = copy.deepcopy(processor)
-    processor.size = {"height": round(128 * side / 112), "width": round(171 * side / 112)}
-    processor.do_normalize = False
-    frames = frames_per_clip(model.config)
-    stride, fps = sampling_rate(processor, sampling)
-    sampler = partial(_centred, frames, num_clips, stride, fps)
-    return TestingClips(records, sampler, ClipProcessor(processor), model.main_input_name)
+    rate = sampling_rate(processor, sampling)
+    sampler = clip_sampler(num_clips, frames_per_clip(model.config), *rate, spread=evenly_centred_clips)
+    return TestingClips(records, sampler, ClipProcessor(vcop_processor(processor)), model.main_input_name)
 
 
-def _centred(
-    frames: int, num_clips: int, stride: int, target_fps: float | None, num_frames: int, fps: float
-) -> list[list[int]]:
-    return centred_clips(num_frames, frames, num_clips, stride if target_fps is None else stride * fps / target_fps)
+def vcop_processor(processor: BaseVideoProcessor) -> C3DVideoProcessor:
+    """VCOP's pictures at the model's own size s: resized to 128/112·s × 171/112·s, the central s × s, in [0, 1]."""
+    side, _ = ClipProcessor.size_of(processor)
+    return C3DVideoProcessor(
+        size={"height": round(side * 128 / 112), "width": round(side * 171 / 112)},
+        crop_size={"height": side, "width": side},
+        do_normalize=False,
+    )
+
+
+def _pictures(processor: BaseVideoProcessor) -> str:
+    vcop = vcop_processor(processor)
+    return (
+        f"resized to {vcop.size['height']}×{vcop.size['width']}, centre crop {vcop.crop_size['height']}, in 0 … 1, "
+        "last map max-pooled 1×2×2"
+    )

@@ -11,6 +11,7 @@ import torch
 import yaml
 from transformers import (
     AutoConfig,
+    AutoModel,
     AutoModelForVideoClassification,
     AutoVideoProcessor,
     BaseVideoProcessor,
@@ -32,6 +33,7 @@ __all__ = [
     "from_scratch",
     "in_its_memory_format",
     "load_classifier",
+    "load_encoder",
     "load_for_inference",
     "refuse_overrides",
 ]
@@ -107,6 +109,27 @@ def load_for_inference(name: str) -> tuple[PreTrainedModel, BaseVideoProcessor]:
             f"{name} lacks {', '.join(absent)}: it is not a fine-tuned classifier; "
             "fine-tune it first (scripts/finetune.py --model_name_or_path …)"
         )
+    return in_its_memory_format(model.eval()), AutoVideoProcessor.from_pretrained(name)
+
+
+def load_encoder(name: str, overrides: str | None = None) -> tuple[PreTrainedModel, BaseVideoProcessor]:
+    """A model for its features: with a head that goes unused, or without one; and its processor.
+
+    Raises:
+        ValueError: an override is wrong, or the weights do not fit the configuration.
+        OSError: there is no such model.
+    """
+    if name in FROM_SCRATCH:
+        config, processor = from_scratch(name, overrides)
+        return in_its_memory_format(AutoModel.from_config(config).eval()), processor
+    refuse_overrides(name, overrides)
+    architectures = AutoConfig.from_pretrained(name).architectures or []
+    if any(architecture.endswith("ForVideoClassification") for architecture in architectures):
+        return load_for_inference(name)
+    model, report = AutoModel.from_pretrained(
+        name, dtype=TRAINED_IN, ignore_mismatched_sizes=True, output_loading_info=True
+    )
+    _check_encoder(name, model, sorted(report["missing_keys"] | {key for key, *_ in report["mismatched_keys"]}))
     return in_its_memory_format(model.eval()), AutoVideoProcessor.from_pretrained(name)
 
 
@@ -193,11 +216,14 @@ def _pretrained(name: str, classes: dict[str, Any], labels: list[str]) -> tuple[
 def _absent_weights(name: str, model: PreTrainedModel, report: dict[str, Any]) -> list[str]:
     """Weights of the model that a checkpoint does not bring; those of its encoder it must bring."""
     absent = sorted(report["missing_keys"] | {key for key, *_ in report["mismatched_keys"]})
-    encoder = [key for key in absent if key.startswith(f"{model.base_model_prefix}.")]
-    if encoder:
+    _check_encoder(name, model, [key for key in absent if key.startswith(f"{model.base_model_prefix}.")])
+    return absent
+
+
+def _check_encoder(name: str, model: PreTrainedModel, absent: list[str]) -> None:
+    if absent:
         raise ValueError(
-            f"the weights of {name} do not fit its config.json, a {model.config.model_type}: {len(encoder)} of the "
-            f"encoder's are missing or of another shape, the first {encoder[0]}; take the config.json that belongs to "
+            f"the weights of {name} do not fit its config.json, a {model.config.model_type}: {len(absent)} of the "
+            f"encoder's are missing or of another shape, the first {absent[0]}; take the config.json that belongs to "
             "the weights"
         )
-    return absent

@@ -14,7 +14,14 @@ from functools import partial
 import numpy as np
 import torch
 
-__all__ = ["ClipSampler", "center_clip", "centred_clips", "clip_sampler", "evenly_spaced_clips", "random_clip"]
+__all__ = [
+    "ClipSampler",
+    "center_clip",
+    "clip_sampler",
+    "evenly_centred_clips",
+    "evenly_spaced_clips",
+    "random_clip",
+]
 
 ClipSampler = Callable[[int, float], list[list[int]]]
 """Number of frames and frame rate of a video → the frame indices of each of its clips."""
@@ -37,15 +44,23 @@ def evenly_spaced_clips(num_frames: int, clip_length: int, num_clips: int, strid
     return [_window(int(start), num_frames, clip_length, stride) for start in starts]
 
 
-def centred_clips(num_frames: int, clip_length: int, num_clips: int, stride: float = 1) -> list[list[int]]:
-    """`num_clips` windows about centres at `linspace(half, num_frames − half, num_clips)`, as VCOP tests retrieval."""
-    span = _offset(clip_length - 1, stride) + 1
-    centres = np.linspace(span / 2, max(num_frames - span / 2, span / 2), num_clips)
-    return [_window(int(centre - span / 2), num_frames, clip_length, stride) for centre in centres]
+def evenly_centred_clips(num_frames: int, clip_length: int, num_clips: int, stride: float = 1) -> list[list[int]]:
+    """`num_clips` windows around `linspace(span / 2, num_frames − span / 2, num_clips)`, as VCOP retrieves.
+
+    The same as `evenly_spaced_clips`, but starts are cut off to whole frames, not rounded.
+    """
+    last = _last_start(num_frames, clip_length, stride)
+    half = (num_frames - last) / 2
+    starts = (np.linspace(half, num_frames - half, num_clips) - half).astype(int)
+    return [_window(int(start), num_frames, clip_length, stride) for start in starts]
 
 
 def clip_sampler(
-    num_clips: int | None, clip_length: int, frame_stride: int = 1, target_fps: float | None = None
+    num_clips: int | None,
+    clip_length: int,
+    frame_stride: int = 1,
+    target_fps: float | None = None,
+    spread: Callable[[int, int, int, float], list[list[int]]] = evenly_spaced_clips,
 ) -> ClipSampler:
     """How the clips of a data set are drawn.
 
@@ -55,6 +70,7 @@ def clip_sampler(
         frame_stride: take every n-th frame.
         target_fps: draw at this frame rate, whatever the video's (30 fps drawn at 15 takes every other frame);
             None keeps the video's own frames.
+        spread: places several clips in a video.
 
     Raises:
         ValueError: a number is not positive.
@@ -64,18 +80,24 @@ def clip_sampler(
             raise ValueError(f"{name} is {value}; it must be at least 1")
     if target_fps is not None and not target_fps > 0:
         raise ValueError(f"target_fps is {target_fps}; it must be positive")
-    return partial(_sample, num_clips, clip_length, frame_stride, target_fps)
+    return partial(_sample, num_clips, clip_length, frame_stride, target_fps, spread)
 
 
 def _sample(
-    num_clips: int | None, clip_length: int, frame_stride: int, target_fps: float | None, num_frames: int, fps: float
+    num_clips: int | None,
+    clip_length: int,
+    frame_stride: int,
+    target_fps: float | None,
+    spread: Callable[[int, int, int, float], list[list[int]]],
+    num_frames: int,
+    fps: float,
 ) -> list[list[int]]:
     stride = frame_stride if target_fps is None else frame_stride * fps / target_fps
     if num_clips is None:
         return [random_clip(num_frames, clip_length, stride)]
     if num_clips == 1:
         return [center_clip(num_frames, clip_length, stride)]
-    return evenly_spaced_clips(num_frames, clip_length, num_clips, stride)
+    return spread(num_frames, clip_length, num_clips, stride)
 
 
 def _last_start(num_frames: int, clip_length: int, stride: float) -> int:

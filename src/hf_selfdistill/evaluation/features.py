@@ -1,95 +1,135 @@
-"""Features of whole videos from a frozen encoder."""
+"""What a frozen encoder makes of whole videos: one feature each, the mean over its clips."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 from transformers import PreTrainedModel, Trainer, TrainingArguments
 
 from hf_selfdistill.data.clips import UNREADABLE, TestingClips, collate_clips
-from hf_selfdistill.evaluation.multi_clip import rows_of_videos
 from hf_selfdistill.models.features import LAST_LAYER, copy_encoder
+from hf_selfdistill.models.modeling_video_encoder import VideoEncoderPreTrainedModel
 
-__all__ = ["FeatureExtractor", "VideoFeatures", "video_features"]
-
-Pooling = Literal["mean", "vcop"]
+__all__ = ["FeatureSet", "MappedFeatures", "PooledFeatures", "VideoFeatures", "feature_trainer", "video_features"]
 
 
-@dataclass
-class VideoFeatures:
+@dataclass(frozen=True)
+class FeatureSet:
     """Features of the videos that could be read.
 
-    Attributes:
-        features: the mean over a video's clips, `(videos, dim)`, float32.
-        labels: `(videos,)`.
-        groups: of each video.
-        rows: place of each video in its data set.
+    Args:
+        features: `(V, dim)` float32.
+        labels: `(V,)`.
+        groups: source of each video.
     """
 
     features: Tensor
     labels: Tensor
     groups: list[str]
-    rows: list[int]
 
 
-class FeatureExtractor(nn.Module):
-    """Clips to features, as a model that a Trainer can predict with.
+class VideoFeatures(nn.Module):
+    """A frozen encoder as the Trainer's `predict` takes it: one row per video, its clips' mean.
+
+    Accelerate trims the last batch, gathered from all processes, by rows; a row must therefore be a video.
 
     Args:
-        model: a video classifier, whose features are those in front of its last layer, or a bare encoder that returns
-            `pooler_output` (and `last_hidden_state` `(clips, C, t, h, w)` for `"vcop"`).
-        pooling: `"mean"`, the pooled features, or `"vcop"`: the last map, its maxima over 2×2 places, flattened.
+        encoder: takes a batch of clips.
+        read: the features `(clips, dim)` in what it returns.
     """
 
-    def __init__(self, model: PreTrainedModel, pooling: Pooling = "mean") -> None:
+    accepts_loss_kwargs = False
+
+    def __init__(self, encoder: nn.Module, read: Callable[[Any], Tensor]) -> None:
         super().__init__()
-        self.classifies = LAST_LAYER in dict(model.named_children())
-        if self.classifies and pooling == "vcop":
-            model, self.classifies = model.base_model, False
-        self.encoder = copy_encoder(model) if self.classifies else model
-        self.pooling = pooling
-        self.eval().requires_grad_(False)
+        self.encoder = encoder.eval().requires_grad_(False)
+        self.read = read
 
-    def forward(self, labels: Tensor | None = None, **inputs: Tensor) -> dict[str, Tensor]:
-        """`logits`, which are the features `(clips, dim)`, and the loss that a Trainer asks for."""
-        output = self.encoder(**inputs)
-        if self.classifies:
-            features = output.logits.flatten(1)
-        elif self.pooling == "mean":
-            features = output.pooler_output
+    def forward(self, labels: Tensor, **clips: Tensor) -> dict[str, Tensor]:
+        """Encodes videos.
+
+        Args:
+            labels: `(B, K)`, which say how many clips a video has.
+            **clips: what the encoder takes, `(B·K, T, C, H, W)`.
+
+        Returns:
+            `features (B, dim)` float32, and a `loss` of 0, without which the Trainer does not hand labels on.
+        """
+        features = self.read(self.encoder(**clips)).float()
+        videos = features.view(*labels.shape, -1).mean(1)
+        return {"loss": videos.new_zeros(()), "features": videos}
+
+
+class PooledFeatures(VideoFeatures):
+    """What the last layer of a classifier receives; of an encoder without a head its `pooler_output`."""
+
+    def __init__(self, model: PreTrainedModel) -> None:
+        if LAST_LAYER in dict(model.named_children()):
+            super().__init__(copy_encoder(model), _logits)
         else:
-            features = F.max_pool3d(output.last_hidden_state, (1, 2, 2), ceil_mode=True).flatten(1)
-        return {"loss": features.new_zeros(()), "logits": features}
+            super().__init__(model, _pooler_output)
 
 
-def video_features(extractor: FeatureExtractor, clips: TestingClips, args: TrainingArguments) -> VideoFeatures:
-    """Features of every video that can be read, on any number of processes.
+class MappedFeatures(VideoFeatures):
+    """The last map of C3D or R(2+1)D, max-pooled over 2×2 positions of each frame and flattened, as VCOP retrieves.
+
+    Raises:
+        ValueError: the model has no such map.
+    """
+
+    def __init__(self, model: PreTrainedModel) -> None:
+        if not isinstance(model, VideoEncoderPreTrainedModel):
+            raise ValueError(
+                f"{type(model).__name__} has no map over time and space, as C3D and R(2+1)D have; "
+                "use --retrieval_protocol rspnet"
+            )
+        super().__init__(model.base_model, _max_pooled_map)
+
+
+def _logits(outputs: Any) -> Tensor:
+    return outputs.logits.flatten(1)
+
+
+def _pooler_output(outputs: Any) -> Tensor:
+    if outputs.get("pooler_output") is None:
+        raise ValueError(
+            f"the encoder returns {', '.join(outputs)} and no pooler_output, so what its feature is is not known; "
+            "take a classifier of it (AutoModelForVideoClassification)"
+        )
+    return outputs.pooler_output.flatten(1)
+
+
+def _max_pooled_map(outputs: Any) -> Tensor:
+    maps = outputs.last_hidden_state  # (clips, C, t, h, w)
+    height, width = maps.shape[3:]
+    window = (1, min(2, height), min(2, width))  # encoders of small pictures end in one position
+    return nn.functional.max_pool3d(maps, window).flatten(1)
+
+
+def feature_trainer(model: VideoFeatures, args: TrainingArguments) -> Trainer:
+    """A Trainer that only predicts, on however many processes."""
+    args.dataloader_drop_last = False  # recipes set it, for training
+    args.remove_unused_columns = False  # the Trainer can't know what `**clips` uses
+    return Trainer(model, args, data_collator=collate_clips)
+
+
+def video_features(trainer: Trainer, clips: TestingClips) -> FeatureSet:
+    """Features of all videos that can be read, in their order; a collective call.
 
     Args:
-        extractor: see there.
-        clips: K clips of each video; the features of a video are the mean over its clips.
-        args: batch size, device, workers.
+        trainer: see `feature_trainer`.
+        clips: their records have a column `group`.
     """
-    # All clips; and the extractor's signature does not name what the encoder takes.
-    args.dataloader_drop_last = args.remove_unused_columns = False
-    trainer = Trainer(
-        extractor,
-        args,
-        data_collator=collate_clips,
-        compute_metrics=lambda prediction: {},
-        preprocess_logits_for_metrics=_means_of_videos,
+    prediction = trainer.predict(clips)
+    labels = torch.from_numpy(prediction.label_ids)[:, 0]
+    counted = labels != UNREADABLE
+    groups = clips.records["group"]
+    return FeatureSet(
+        torch.from_numpy(prediction.predictions)[counted],
+        labels[counted],
+        [groups[index] for index in counted.nonzero().flatten().tolist()],
     )
-    prediction: Any = trainer.predict(clips)
-    labels = torch.as_tensor(prediction.label_ids[:, 0])
-    rows = labels.ne(UNREADABLE).nonzero().flatten().tolist()
-    groups = clips.records["group"][:] if "group" in clips.records.column_names else list(map(str, range(len(clips))))
-    features = torch.as_tensor(prediction.predictions)[rows]
-    return VideoFeatures(features, labels[rows], [groups[row] for row in rows], rows)
-
-
-def _means_of_videos(logits: Tensor, labels: Tensor) -> Tensor:
-    return rows_of_videos(logits, labels).float().mean(1)  # (videos, dim)
