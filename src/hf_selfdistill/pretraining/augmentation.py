@@ -9,7 +9,7 @@ from transformers import BaseVideoProcessor
 
 from hf_selfdistill.data.transforms import ClipProcessor
 
-__all__ = ["AsOneImage", "normalisation", "random_crop"]
+__all__ = ["AsOneImage", "normalisation", "random_crop", "resized_crop"]
 
 
 class AsOneImage(nn.Module):
@@ -38,6 +38,18 @@ def random_crop(processor: BaseVideoProcessor, min_area: float) -> v2.Compose:
         [
             v2.ToDtype(torch.float32, scale=True),
             v2.RandomResizedCrop(size, scale=(min_area, 1.0), ratio=(3 / 4, 4 / 3), antialias=False),
+        ]
+    )
+
+
+def resized_crop(processor: BaseVideoProcessor) -> v2.Compose:
+    """The whole frame at 128×171 for a model of 112 pixels, then a crop at the model's size: uint8 → 0 … 1."""
+    height, width = ClipProcessor.size_of(processor)
+    return v2.Compose(
+        [
+            v2.ToDtype(torch.float32, scale=True),
+            v2.Resize((round(128 / 112 * height), round(171 / 112 * width)), antialias=True),
+            v2.RandomCrop((height, width)),
         ]
     )
 

@@ -13,22 +13,19 @@ class MetricMeans:
     """Collects the metrics of each batch without waiting for the device; averages them when they are logged."""
 
     def __init__(self) -> None:
-        self._sums: dict[str, Tensor] = {}
-        self._videos = 0
+        self._totals: dict[str, Tensor] = {}  # sum and number of values
 
     @torch.no_grad()
-    def add(self, metrics: dict[str, Tensor], videos: int) -> None:
-        """Note one batch: means over its `videos`."""
-        self._videos += videos
-        for name, value in metrics.items():
-            self._sums[name] = self._sums.get(name, 0) + value.float() * videos
+    def add(self, metrics: dict[str, Tensor]) -> None:
+        """Note one batch: a value per video, NaN where it says nothing of a video."""
+        for name, values in metrics.items():
+            total = torch.stack([values.nansum().float(), values.isnan().logical_not().sum()])
+            self._totals[name] = self._totals.get(name, 0) + total
 
     def pop(self, accelerator: Accelerator) -> dict[str, float]:
         """Means over all videos since the last call, over all processes; a collective call, empty before any batch."""
-        if not self._sums:
+        if not self._totals:
             return {}
-        sums = torch.stack([*self._sums.values(), next(iter(self._sums.values())).new_tensor(self._videos)])
-        *sums, videos = accelerator.reduce(sums).tolist()
-        names = list(self._sums)
-        self._sums, self._videos = {}, 0
-        return {name: value / videos for name, value in zip(names, sums, strict=True)}
+        totals, self._totals = self._totals, {}
+        sums = accelerator.reduce(torch.stack([*totals.values()])).tolist()
+        return {name: total / count for name, (total, count) in zip(totals, sums, strict=True) if count}

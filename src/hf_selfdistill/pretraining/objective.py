@@ -26,7 +26,7 @@ class ObjectiveOutput:
 
     Attributes:
         loss: scalar, with its graph.
-        metrics: scalars without a graph, each a mean over the batch.
+        metrics: one value per video `(videos,)`, without a graph; NaN where it says nothing of a video.
     """
 
     loss: Tensor

@@ -153,10 +153,10 @@ class RSPNet(Objective):
         return ObjectiveOutput(
             self.arguments.appearance_weight * appearance_loss + self.arguments.speed_weight * ranking_loss,
             {
-                "speed_accuracy": (ranks[0] > ranks[1]).float().mean(),
-                "instance_top1": (logits[0].argmax(1) == 0).float().mean(),
-                "speed_loss": ranking_loss.detach(),
-                "instance_loss": appearance_loss.detach(),
+                "speed_accuracy": (ranks[0] > ranks[1]).float(),
+                "instance_top1": (logits[0].argmax(1) == 0).float(),
+                "speed_loss": ranking_loss.detach().expand(len(query)),
+                "instance_loss": appearance_loss.detach().expand(len(query)),
             },
         )
 
@@ -165,7 +165,8 @@ class RSPNet(Objective):
         return self._embed(features, self.key_heads)
 
     def _embed(self, features: Tensor, heads: nn.ModuleDict) -> tuple[Tensor, Tensor]:
-        appearance, speed = (F.normalize(heads[name](features).float()) for name in self._HEADS)
+        # Whatever autocast computes in: similarities over τ are too large for half precision.
+        appearance, speed = (F.normalize(heads[name](features).to(self.queue.dtype)) for name in self._HEADS)
         return appearance, speed
 
     @torch.no_grad()

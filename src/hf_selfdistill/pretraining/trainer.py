@@ -61,7 +61,7 @@ class PretrainingTrainer(VideoTrainer):
     ) -> torch.Tensor | tuple[torch.Tensor, Any]:
         """The objective's own loss; its metrics are noted."""
         output = model(**inputs)
-        self.metrics[model.training].add(output.metrics, len(next(iter(inputs.values()))))
+        self.metrics[model.training].add(output.metrics)
         return (output.loss, output) if return_outputs else output.loss
 
     def prediction_step(
