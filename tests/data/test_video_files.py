@@ -1,70 +1,146 @@
 from __future__ import annotations
 
+import io
+import tarfile
 from pathlib import Path
 
 import pytest
-from shards import write_shards
+from videos import frame_numbers, numbered_frames, write_video
 
+from hf_selfdistill.data.decoding import read_frames
 from hf_selfdistill.data.video_files import find_videos, listed_videos, stream_shards
 
 
-def touch(root: Path, *names: str) -> None:
+def paths(records):
+    assert records.column_names == ["video"]
+    return [Path(video["path"]) for video in records["video"]]
+
+
+def touch(root, *names):
     for name in names:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).touch()
 
 
-def names(records, root: Path) -> list[str]:
-    return [Path(video["path"]).relative_to(root).as_posix() for video in records["video"]]
+@pytest.fixture
+def listed(tmp_path):
+    def read(text, root=None, **settings):
+        file = tmp_path / "list.txt"
+        file.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return [path.relative_to(tmp_path).as_posix() for path in paths(listed_videos(file, root, **settings))]
+
+    return read
 
 
-def test_every_video_below_a_folder_is_found_in_order(tmp_path):
-    touch(tmp_path, "b.mp4", "a/deep/er/x.AVI", "a/notes.txt", "a/c d.mkv", "thumbs.jpg")
-    assert names(find_videos(tmp_path), tmp_path) == ["a/c d.mkv", "a/deep/er/x.AVI", "b.mp4"]
+def test_all_video_files_are_found_however_deep_in_alphabetical_order(tmp_path):
+    touch(tmp_path, "b.MP4", "a/z.avi", "a/deeper/still/eine Möwe 飛.webm", "notes.txt", "a/poster.jpg", "list.csv")
+    (tmp_path / "a folder.mp4").mkdir()
+    found = [path.relative_to(tmp_path).as_posix() for path in paths(find_videos(tmp_path))]
+    assert found == ["a/deeper/still/eine Möwe 飛.webm", "a/z.avi", "b.MP4"]
 
 
-def test_a_folder_without_videos_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="no video"):
-        find_videos(tmp_path)
-    with pytest.raises(ValueError, match="is not a folder"):
+def test_paths_are_absolute_so_that_workers_may_run_elsewhere(tmp_path, monkeypatch):
+    touch(tmp_path, "videos/a.mp4")
+    monkeypatch.chdir(tmp_path)
+    assert paths(find_videos(Path("videos"))) == [tmp_path / "videos" / "a.mp4"]
+    Path("list.txt").write_text("videos/a.mp4\n")
+    assert paths(listed_videos(Path("list.txt"))) == [tmp_path / "videos" / "a.mp4"]
+
+
+def test_a_folder_that_is_missing_or_without_videos_is_named(tmp_path):
+    with pytest.raises(ValueError, match=r"--dataset_root .*nowhere is not a folder"):
         find_videos(tmp_path / "nowhere")
+    touch(tmp_path, "notes.txt")
+    with pytest.raises(ValueError, match=rf"no video \(.*\.avi.*\) in {tmp_path} or the folders below it"):
+        find_videos(tmp_path)
 
 
-def test_a_list_names_paths_with_or_without_a_class_number(tmp_path):
-    touch(tmp_path, "A/v_A_g01_c01.avi", "b c 2.mp4", "plain.mp4")
-    (tmp_path / "list.txt").write_text("A/v_A_g01_c01.avi 1\n\nplain.mp4\nb c 2.mp4\n", encoding="utf-8")
-    found = listed_videos(tmp_path / "list.txt")
-    assert names(found, tmp_path) == ["A/v_A_g01_c01.avi", "plain.mp4", "b c 2.mp4"]
+def test_a_list_names_files_relative_to_its_folder_or_to_the_root_and_absolute_ones(tmp_path, listed):
+    touch(tmp_path, "a/1.mp4", "root/a/2.mp4")
+    assert listed("a/1.mp4\n") == ["a/1.mp4"]
+    assert listed(f"a/2.mp4\n{tmp_path}/a/1.mp4\n", tmp_path / "root") == ["root/a/2.mp4", "a/1.mp4"]
 
 
-def test_paths_start_from_the_root_where_one_is_given_and_may_be_absolute(tmp_path):
-    touch(tmp_path, "videos/a.mp4", "else/b.mp4")
-    (tmp_path / "list.txt").write_text(f"a.mp4\n{tmp_path}/else/b.mp4\n")
-    assert names(listed_videos(tmp_path / "list.txt", tmp_path / "videos"), tmp_path) == ["videos/a.mp4", "else/b.mp4"]
+def test_lists_of_ucf101_carry_a_class_number_behind_each_path(tmp_path, listed):
+    touch(tmp_path, "Archery/v_Archery_g08_c01.avi", "Archery/v_Archery_g08_c02.avi")
+    text = "Archery/v_Archery_g08_c01.avi 3\r\n\r\n  Archery/v_Archery_g08_c02.avi\t12 \r\n"
+    assert listed(text) == ["Archery/v_Archery_g08_c01.avi", "Archery/v_Archery_g08_c02.avi"]
+
+
+def test_a_number_that_is_part_of_a_files_name_is_kept(tmp_path, listed):
+    touch(tmp_path, "take 2", "take", "clip 3.mp4", "with spaces 4.mp4")
+    assert listed("take 2\nclip 3.mp4\nwith spaces 4.mp4 7\n") == ["take 2", "clip 3.mp4", "with spaces 4.mp4"]
+
+
+def test_a_list_saved_with_a_byte_order_mark_is_read(tmp_path, listed):
+    touch(tmp_path, "Möwe.mp4")
+    assert listed("\ufeffMöwe.mp4\n") == ["Möwe.mp4"]
 
 
 @pytest.mark.parametrize(
-    ("content", "message"),
-    [(b"missing.mp4\n", "none of the 1 videos"), (b"", "none of the 0 videos"), (b"\xff\xfe\xff", "can't be read")],
+    ("text", "message"),
+    [
+        (b"caf\xe9.mp4\n", "the list of videos .*list.txt can't be read: 'utf-8' codec"),
+        ("\n \n", "the list of videos .*list.txt is empty; it must have one path per line"),
+        ("a.mp4 1\nb.mp4 1\n", r"2 of the 2 videos that .*list.txt names are missing, the first: .*a\.mp4; check"),
+    ],
+    ids=["not UTF-8", "empty", "all missing"],
 )
-def test_a_list_of_nothing_is_refused(tmp_path, content, message):
-    (tmp_path / "list.txt").write_bytes(content)
+def test_a_list_that_is_of_no_use_is_refused_by_name(listed, text, message):
     with pytest.raises(ValueError, match=message):
-        listed_videos(tmp_path / "list.txt")
+        listed(text)
 
 
-def test_a_missing_list_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="can't be read"):
-        listed_videos(tmp_path / "nowhere.txt")
+def test_a_missing_list_is_named(tmp_path):
+    with pytest.raises(ValueError, match=r"the list of videos .*none.txt can't be read: .*No such file"):
+        listed_videos(tmp_path / "none.txt")
 
 
-def test_the_videos_of_shards_are_streamed_undecoded(tmp_path):
-    write_shards(tmp_path, shards=2, videos_per_shard=3)
-    (tmp_path / "video.mp4").unlink()
-    records = list(stream_shards(tmp_path))
-    assert len(records) == 6 and all(set(record) == {"video"} and record["video"]["bytes"] for record in records)
+def test_a_few_missing_videos_are_said_and_stay_and_many_are_refused_before_anything_is_read(tmp_path, listed, caplog):
+    touch(tmp_path, "a.mp4", "b.mp4", "c.mp4")
+    text = "a.mp4\nb.mp4\nc.mp4\ngone.mp4\n"
+    assert listed(text, max_missing_fraction=0.25)[-1] == "gone.mp4"
+    assert f"1 of the 4 videos that {tmp_path}/list.txt names are missing, the first: {tmp_path}/gone" in caplog.text
+    with pytest.raises(ValueError, match=r"1 of the 4 videos .* are missing, the first: .*gone\.mp4; check"):
+        listed(text)
 
 
-def test_a_folder_without_shards_is_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"no \*.tar"):
+VIDEO = "a video"  # in the place of the bytes of one
+
+
+def write_shard(file, **members):
+    content = write_video(file.with_name("v.mp4"), numbered_frames(10, 16, 16)).read_bytes()
+    with tarfile.open(file, "w") as tar:
+        for name, data in members.items():
+            member, data = tarfile.TarInfo(name), content if data is VIDEO else data
+            member.size = len(data)
+            tar.addfile(member, io.BytesIO(data))
+
+
+@pytest.mark.parametrize("beside", [{}, {"cls": b"3"}, {"json": b'{"title": "x"}'}], ids=["nothing", "cls", "json"])
+def test_the_videos_of_tar_shards_are_streamed_whatever_lies_beside_them(tmp_path, beside):
+    for shard in range(2):
+        names = [f"{shard}-{number}" for number in range(3)]
+        samples = [(f"{name}.{kind}", data) for name in names for kind, data in {"mp4": VIDEO, **beside}.items()]
+        write_shard(tmp_path / f"{shard}.tar", **dict(samples))
+    records = stream_shards(tmp_path)
+    assert records.n_shards == 2 and records.column_names == ["video"]
+    videos = [record["video"] for record in records]
+    assert [video["path"] for video in videos] == [f"{shard}-{number}.mp4" for shard in (0, 1) for number in range(3)]
+    assert frame_numbers(read_frames(videos[-1]["bytes"], [9, 2])) == [9, 2]
+
+
+@pytest.mark.parametrize(
+    ("members", "named"),
+    [({"a.json": b"{}"}, "json"), ({"a.mp4": VIDEO, "a.webm": VIDEO}, "mp4.*webm")],
+    ids=["no video", "two kinds"],
+)
+def test_tar_files_without_one_kind_of_video_are_refused_with_what_they_hold(tmp_path, members, named):
+    write_shard(tmp_path / "0.tar", **members)
+    with pytest.raises(ValueError, match=f"must hold videos of one kind; they hold .*{named}"):
+        stream_shards(tmp_path)
+
+
+def test_a_folder_without_tar_files_is_named(tmp_path):
+    with pytest.raises(ValueError, match=rf"no \*\.tar in {tmp_path}"):
         stream_shards(tmp_path)

@@ -77,8 +77,10 @@ class UnlabelledArguments:
     def _records(self) -> datasets.DatasetDict:
         root = None if self.dataset_root is None else Path(self.dataset_root)
         if self.dataset in ("videos", "list"):
-            named = self.dataset == "list"
-            records = listed_videos(Path(self.annotations or ""), root) if named else find_videos(root or Path())
+            if self.dataset == "list":
+                records = listed_videos(Path(self.annotations or ""), root, self.max_unreadable)
+            else:
+                records = find_videos(root or Path())
             return datasets.DatasetDict(train=records, validation=records.select([]))
         return load_video_dataset(
             self.dataset,

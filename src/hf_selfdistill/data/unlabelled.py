@@ -8,10 +8,12 @@ from typing import Any
 import datasets
 import torch
 from torch import Tensor
+from transformers import BaseVideoProcessor
 
 from hf_selfdistill.data.clips import RandomClips
 from hf_selfdistill.data.decoding import VideoReader
 from hf_selfdistill.data.streaming import StreamedVideos
+from hf_selfdistill.data.transforms import ClipProcessor
 
 __all__ = ["StreamedUnlabelledClips", "UnlabelledClips", "VideoViews"]
 
@@ -20,10 +22,12 @@ class VideoViews(ABC):
     """What a self-supervised objective takes of one video, drawn with torch's global generator.
 
     Attributes:
-        span: frames that it wants a video to have; shorter ones repeat cyclically.
+        span: frames of the longest window that it takes; a video that is shorter repeats cyclically.
+        processor: of the encoder, which says how far a window's frames are apart.
     """
 
     span: int
+    processor: BaseVideoProcessor
 
     @abstractmethod
     def __call__(self, reader: VideoReader, video: str) -> dict[str, Tensor]:
@@ -51,11 +55,13 @@ class UnlabelledClips(RandomClips):
 
     def draw(self, index: int, reader: VideoReader) -> dict[str, Tensor]:
         """The views of a video; note if it is short."""
-        self._short[index] = reader.num_frames < self.views.span
+        stride = ClipProcessor.stride_of(self.views.processor, reader.fps)
+        last = (self.views.span - 1) * stride  # a window's last frame, of which the nearest is taken
+        self._short[index] = last + 0.5 >= reader.num_frames
         return self.views(reader, self.records[index]["video"]["path"] or f"video {index}")
 
     def short_indices(self) -> list[int]:
-        """Indices of the videos that were read so far and are shorter than the objective wants."""
+        """Indices of the videos that were read so far and are shorter than the longest window."""
         return self._short.nonzero().flatten().tolist()
 
 

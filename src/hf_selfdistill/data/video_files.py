@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import datasets
 from hf_selfdistill.data.class_folders import VIDEO_SUFFIXES
 
 __all__ = ["find_videos", "listed_videos", "stream_shards"]
+
+logger = logging.getLogger(__name__)
 
 _CLASS_NUMBER = re.compile(r"\s+\d+$")
 
@@ -28,25 +31,39 @@ def find_videos(root: Path) -> datasets.Dataset:
     return _records(files)
 
 
-def listed_videos(file: Path, root: Path | None = None) -> datasets.Dataset:
+def listed_videos(file: Path, root: Path | None = None, max_missing_fraction: float = 0.05) -> datasets.Dataset:
     """The videos that a text file names, one path per line, as the column `video`.
 
     Args:
-        file: the list; empty lines are skipped, and so is a number behind a path (a class, in UCF101's lists).
+        file: the list, UTF-8; empty lines are skipped. Of a line that names no file, a number behind the path is left
+            out: a class, in UCF101's lists.
         root: what relative paths start from; the folder of the list when None.
+        max_missing_fraction: share of the videos that may be missing. Missing ones are logged and stay in the data
+            set, where whoever reads them counts them as failed.
 
     Raises:
-        ValueError: the list can't be read, is empty, or names no file that exists.
+        ValueError: the list can't be read or is empty, or too many of its videos are missing.
     """
     try:
-        lines = [line.strip() for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
+        text = file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"the list of videos {file} can't be read: {error}") from error
     folder = file.parent if root is None else root
-    named = [folder / _CLASS_NUMBER.sub("", line) for line in lines]
-    if not any(path.is_file() for path in named):
-        raise ValueError(f"none of the {len(named)} videos that {file} names is below {folder}; check --dataset_root")
-    return _records(named)
+    files = [_named_by(line.strip(), folder) for line in text.splitlines() if line.strip()]
+    if not files:
+        raise ValueError(f"the list of videos {file} is empty; it must have one path per line")
+    missing = [path for path in files if not path.is_file()]
+    if missing:
+        about = f"{len(missing)} of the {len(files)} videos that {file} names are missing, the first: {missing[0]}"
+        if len(missing) == len(files) or len(missing) > max_missing_fraction * len(files):
+            raise ValueError(f"{about}; check --dataset_root, which relative paths start from")
+        logger.warning("%s", about)
+    return _records(files)
+
+
+def _named_by(line: str, folder: Path) -> Path:
+    whole = folder / line
+    return whole if whole.is_file() else folder / _CLASS_NUMBER.sub("", line)
 
 
 def stream_shards(root: Path) -> datasets.IterableDataset:
