@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from hf_selfdistill.commands import demo
@@ -10,13 +12,11 @@ def test_it_compares_with_and_without_self_distillation_and_says_where_the_model
     assert [line.split()[0] for line in lines[header + 1 : header + 3]] == ["0", "10"]
     for line in lines[header + 1 : header + 3]:
         assert (tmp_path / line.split()[-1].split("/")[-1] / "model.safetensors").is_file()
-    assert sum(line.startswith("$ python scripts/") for line in lines) == 5
+    assert sum(line.startswith("$ hf-selfdistill ") for line in lines) == 5
 
 
-def test_outside_the_projects_folder_it_says_so(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(SystemExit, match="start the demo in the project's folder"):
-        demo.main([])
+def test_its_recipe_is_that_of_the_moving_shapes():
+    assert demo.RECIPE.read_text() == (Path(__file__).parents[2] / "configs" / "moving_shapes.yaml").read_text()
 
 
 def test_too_few_videos_are_one_line(tmp_path):

@@ -16,7 +16,7 @@ from hf_selfdistill.data.moving_shapes import FINETUNING_MOTIONS, PRETRAINING_MO
 
 __all__ = ["DemoArguments", "main"]
 
-RECIPE = Path("configs/moving_shapes.yaml")
+RECIPE = Path(__file__).with_name("demo.yaml")  # configs/moving_shapes.yaml, for where there is only the package
 ENCODER = "hidden_sizes=8,16,32,64,64,num_frames=8,image_size=32"
 
 
@@ -36,8 +36,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = CommandParser(DemoArguments, description="Fine-tune with and without self-distillation, and compare.")
     with user_errors():
         (args,) = parser.parse(argv)
-        if not RECIPE.is_file():
-            raise ValueError(f"{RECIPE} is not here; start the demo in the project's folder")
         start_logging()
         run(args)
 
@@ -70,7 +68,7 @@ def _finetune(
     }
     if model == "c3d":
         flags["config_overrides"] = ENCODER
-    _run(finetune.main, "finetune", flags)
+    _run("finetune", finetune.main, flags)
     return output_dir
 
 
@@ -84,13 +82,13 @@ def _test(videos: Path, model: Path) -> dict[str, float]:
         "output_file": results,
         "output_dir": model,
     }
-    _run(evaluate_model.main, "evaluate_model", flags)
+    _run("evaluate", evaluate_model.main, flags)
     return json.loads(results.read_text())
 
 
-def _run(command: Callable[[Sequence[str]], None], name: str, flags: dict[str, object]) -> None:
+def _run(name: str, command: Callable[[Sequence[str]], None], flags: dict[str, object]) -> None:
     words = [word for flag, value in flags.items() for word in (f"--{flag}", str(value))]
-    tqdm.write(f"\n$ python scripts/{name}.py {' '.join(words)}")
+    tqdm.write(f"\n$ hf-selfdistill {name} {' '.join(words)}")
     command(words)
 
 
@@ -101,6 +99,6 @@ def _report(rows: Sequence[tuple[float, dict[str, float], Path]], seconds: float
     videos = int(rows[0][1]["num_videos"])
     tqdm.write(
         f"\n{videos} test videos, 10 clips each, chance {1 / len(FINETUNING_MOTIONS):.1%}; one seed, so a few videos "
-        f"more or less are chance.\n{seconds:.0f} s in all. Try: python scripts/predict.py --model_name_or_path "
+        f"more or less are chance.\n{seconds:.0f} s in all. Try: hf-selfdistill predict --model_name_or_path "
         f"{rows[-1][2]} {rows[-1][2].parent}/videos/finetuning/*/*.avi"
     )
