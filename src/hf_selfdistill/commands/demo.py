@@ -17,6 +17,7 @@ from hf_selfdistill.data.moving_shapes import FINETUNING_MOTIONS, PRETRAINING_MO
 __all__ = ["DemoArguments", "main"]
 
 RECIPE = Path(__file__).with_name("demo.yaml")  # configs/moving_shapes.yaml, for where there is only the package
+RESULTS = "evaluation.json"
 ENCODER = "hidden_sizes=8,16,32,64,64,num_frames=8,image_size=32"
 
 
@@ -46,11 +47,12 @@ def run(args: DemoArguments) -> None:
     for part, motions in (("pretraining", PRETRAINING_MOTIONS), ("finetuning", FINETUNING_MOTIONS)):
         write_moving_shapes(folder / "videos" / part, motions, args.videos_per_class, seed=args.seed)
     encoder = _finetune(args, "pretraining", "c3d", 0.0, folder / "encoder", 2 * args.num_train_epochs)
-    rows = []
+    rows: list[tuple[float, dict[str, float], Path]] = []
     for weight in (0.0, args.distill_weight):
         output_dir = folder / f"lambda-{weight:g}"
         model = _finetune(args, "finetuning", str(encoder), weight, output_dir, args.num_train_epochs)
-        rows.append((weight, _test(folder / "videos" / "finetuning", model), model))
+        baseline = rows[0][2] / RESULTS if rows else None
+        rows.append((weight, _test(folder / "videos" / "finetuning", model, baseline), model))
     _report(rows, time.monotonic() - start)
 
 
@@ -72,8 +74,8 @@ def _finetune(
     return output_dir
 
 
-def _test(videos: Path, model: Path) -> dict[str, float]:
-    results = model / "evaluation.json"
+def _test(videos: Path, model: Path, baseline: Path | None) -> dict[str, float]:
+    results = model / RESULTS
     flags = {
         "model_name_or_path": model,
         "dataset": "moving_shapes",
@@ -82,6 +84,8 @@ def _test(videos: Path, model: Path) -> dict[str, float]:
         "output_file": results,
         "output_dir": model,
     }
+    if baseline is not None:
+        flags["baseline_file"] = baseline
     _run("evaluate", evaluate_model.main, flags)
     return json.loads(results.read_text())
 
