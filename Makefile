@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help install demo test lint format bench
+.PHONY: help install demo test lint format bench cards
 
 help:  ## Show this help
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -34,3 +34,6 @@ format: $(STAMP)  ## Format the code and mend what ruff can mend
 
 bench: $(STAMP)  ## Time a training step (minutes); decoding: benchmarks/decoding.py FOLDER
 	$(BIN)/python benchmarks/training_step.py
+
+cards: $(STAMP)  ## Write model_cards/ anew from configs/
+	$(BIN)/python -m hf_selfdistill.commands.recipe_cards

@@ -105,11 +105,25 @@ def test_the_contrastive_term_equals_its_formula(alike):
     losses = []
     for i in range(6):
         positives = [p for p in range(6) if p != i and alike[p] == alike[i]]
-        total = sum(math.exp(z[i] @ z[a] / 0.2) for a in range(6) if a != i)
+        others = sum(math.exp(z[i] @ z[n] / 0.2) for n in range(6) if alike[n] != alike[i])
         if positives:
-            losses.append(-sum(math.log(math.exp(z[i] @ z[p] / 0.2) / total) for p in positives) / len(positives))
+            pairs = [math.exp(z[i] @ z[p] / 0.2) for p in positives]
+            losses.append(-sum(math.log(pair / (pair + others)) for pair in pairs) / len(pairs))
     mine = contrastive_loss(z, torch.tensor(alike), 0.2)
     assert mine.item() == pytest.approx(sum(losses) / len(losses), rel=1e-5)
+
+
+def test_half_precision_around_it_does_not_change_it():
+    z, alike = F.normalize(torch.randn(6, 50)), torch.tensor([0, 0, 1, 1, 2, 2])
+    with torch.autocast("cpu", torch.bfloat16):
+        inside = contrastive_loss(z, alike, 0.1)
+    assert inside == contrastive_loss(z, alike, 0.1)
+
+
+def test_the_contrastive_term_needs_two_videos():
+    with pytest.raises(ValueError, match="per_device_train_batch_size is 1; make it at least 2"):
+        tiny(contrastive_weight=0.1).fit_to_batch(1, 4)
+    tiny().fit_to_batch(1, 4)
 
 
 def test_without_any_pair_the_contrastive_term_is_zero():

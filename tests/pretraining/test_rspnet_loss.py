@@ -28,3 +28,10 @@ def test_logits_are_the_key_first_and_then_the_queue():
 
 def test_a_clip_ranked_right_by_more_than_the_margin_costs_nothing():
     assert speed_loss(torch.tensor([5.0]), torch.tensor([2.9]), 2.0) == 0
+
+
+def test_half_precision_around_it_does_not_change_it():
+    vectors = torch.nn.functional.normalize(torch.randn(9, 50, generator=torch.Generator().manual_seed(0)))
+    with torch.autocast("cpu", torch.bfloat16):
+        inside = instance_logits(vectors[:3], vectors[3:6], vectors[6:], TAU)
+    assert torch.equal(inside, instance_logits(vectors[:3], vectors[3:6], vectors[6:], TAU))

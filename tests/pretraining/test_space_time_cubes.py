@@ -73,6 +73,14 @@ def test_the_cells_of_a_temporal_puzzle_are_the_four_slots_in_the_order_of_the_l
         assert levels.argsort().argsort().tolist() == list(ORDERS[int(sample["order"])])
 
 
+@pytest.mark.parametrize(("num_frames", "slot"), [(64, 16), (48, 12), (32, 8)])
+def test_slots_are_shorter_in_a_short_video_so_that_no_frame_is_in_two(tmp_path, processor, num_frames, slot):
+    video = write_video(tmp_path / "v.mp4", numbered_frames(num_frames, 32, 32))
+    for _, (read,) in samples(video, tiny().views(processor), "temporal", 5):
+        assert len(set(read)) == 32
+        assert all(slot * number <= read[8 * number] <= slot * number + slot - 8 for number in range(4))
+
+
 def test_a_spatial_puzzle_reads_one_slot_at_once(tmp_path, processor):
     video = write_video(tmp_path / "v.mp4", numbered_frames(64, 32, 32))
     slots = set()

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from hf_selfdistill.commands.arguments import CommandParser, start_logging, user_errors
+from hf_selfdistill.hub.citations import PRETRAINED_BY
 from hf_selfdistill.models import C3DVideoProcessor
 from hf_selfdistill.models.conversion import PREPROCESSING, load_foreign_checkpoint
 
@@ -37,6 +38,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         (args,) = parser.parse(argv)
         start_logging()
         model, report = load_foreign_checkpoint(args.checkpoint, args.source)
+        setattr(model.config, PRETRAINED_BY, args.source)  # for the model cards of what is made of it
         model.save_pretrained(args.output_dir)
         C3DVideoProcessor(**PREPROCESSING[args.source]).save_pretrained(args.output_dir)
         logger.info("%s", report)

@@ -18,6 +18,8 @@ __all__ = ["DemoArguments", "main"]
 
 STAGE_ONE, STAGE_TWO = Path("configs/pretraining/moving_shapes.yaml"), Path("configs/moving_shapes.yaml")
 
+RESULTS = "evaluation.json"
+
 
 @dataclass
 class DemoArguments:
@@ -50,10 +52,11 @@ def run(args: DemoArguments) -> None:
     for part, motions in (("pretraining", PRETRAINING_MOTIONS), ("finetuning", FINETUNING_MOTIONS)):
         write_moving_shapes(folder / "videos" / part, motions, args.videos_per_class, seed=args.seed)
     encoder = _pretrain(args, folder)
-    rows = []
+    rows: list[tuple[float, dict[str, float], Path]] = []
     for weight in (0.0, args.distill_weight):
         model = _finetune(args, encoder, weight, folder / f"lambda-{weight:g}")
-        rows.append((weight, _test(folder / "videos" / "finetuning", model), model))
+        baseline = rows[0][2] / RESULTS if rows else None
+        rows.append((weight, _test(folder / "videos" / "finetuning", model, baseline), model))
     _report(rows, time.monotonic() - start)
 
 
@@ -83,8 +86,8 @@ def _finetune(args: DemoArguments, encoder: Path, distill_weight: float, output_
     return output_dir
 
 
-def _test(videos: Path, model: Path) -> dict[str, float]:
-    results = model / "evaluation.json"
+def _test(videos: Path, model: Path, baseline: Path | None) -> dict[str, float]:
+    results = model / RESULTS
     flags = {
         "model_name_or_path": model,
         "dataset": "moving_shapes",
@@ -93,6 +96,8 @@ def _test(videos: Path, model: Path) -> dict[str, float]:
         "output_file": results,
         "output_dir": model,
     }
+    if baseline is not None:
+        flags["baseline_file"] = baseline
     _run(evaluate_model.main, "evaluate_model", flags)
     return json.loads(results.read_text())
 

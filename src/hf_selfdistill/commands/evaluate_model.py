@@ -7,18 +7,20 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Optional
 
 import torch
 from transformers import Trainer, TrainingArguments
 
 from hf_selfdistill.commands.arguments import CommandParser, start_logging, user_errors
+from hf_selfdistill.commands.cards import protocol
 from hf_selfdistill.commands.datasets import DatasetArguments, SamplingArguments, sampling_rate, testing_clips
 from hf_selfdistill.commands.feature_tasks import FeatureArguments, evaluate_features
 from hf_selfdistill.commands.models import frames_per_clip, load_for_inference
 from hf_selfdistill.data.callbacks import UnreadableVideosCallback
 from hf_selfdistill.data.clips import collate_clips
 from hf_selfdistill.evaluation.multi_clip import MultiClipAccuracy, rows_of_videos
+from hf_selfdistill.hub.results import METRICS, Result, add_results
 
 __all__ = ["TestArguments", "evaluate_model", "main"]
 
@@ -40,6 +42,9 @@ class TestArguments:
     num_clips: int = field(default=10, metadata={"help": "Evenly spaced clips per video; 1 is the centre."})
     part: Literal["test", "validation", "train"] = field(default="test", metadata={"help": "Part of the data set."})
     output_file: str = field(default="evaluation.json", metadata={"help": "Where the results go."})
+    baseline_file: Optional[str] = field(  # noqa: UP045 - HfArgumentParser's form
+        default=None, metadata={"help": "Results of the model with λ = 0, to stand beside them in the model card."}
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -59,6 +64,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         start_logging(args)
         file = _writable(test.output_file)
         _check_devices(args)
+        baseline = _read_baseline(test.baseline_file)
         if test.task == "classification":
             if features != FeatureArguments():
                 raise ValueError(
@@ -69,6 +75,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             results = evaluate_features(test, features, data, sampling, args)
         if args.should_save:
             file.write_text(json.dumps(results, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+            if test.task == "classification" and file.parent.resolve() == Path(test.model_name_or_path).resolve():
+                _refresh_card(file.parent / "README.md", test, data, results, baseline)
         logger.info(_in_words(results))
 
 
@@ -96,6 +104,26 @@ def _writable(name: str) -> Path:
     if file.is_dir():
         raise ValueError(f"--output_file {file} is a folder; name a file in it, such as {file}/evaluation.json")
     return file
+
+
+def _read_baseline(name: str | None) -> dict[str, Any] | None:
+    if name is None:
+        return None
+    try:
+        baseline = json.loads(Path(name).read_text(encoding="utf-8"))
+        return {field: baseline[field] for field in (*METRICS, "num_videos", "protocol")}
+    except (ValueError, KeyError, TypeError):
+        raise ValueError(f"--baseline_file {name} is no file of results that this command writes") from None
+
+
+def _refresh_card(
+    card: Path, test: TestArguments, data: DatasetArguments, results: dict[str, Any], baseline: dict[str, Any] | None
+) -> None:
+    measured = [Result(data.dataset, test.part, results["protocol"], results)]
+    if baseline is not None:
+        measured.append(Result(data.dataset, test.part, baseline["protocol"], baseline, "the same with λ = 0"))
+    if add_results(card, measured):
+        logger.info("The results are in the model card too, %s", card)
 
 
 def evaluate_model(
@@ -137,14 +165,9 @@ def evaluate_model(
     trainer.end()
     return {
         **{name: results[name] for name in ("video_top1", "video_top5", "clip_top1", "clip_top5", "num_videos")},
-        "protocol": protocol(test, data, frames_per_clip(model.config), *sampling_rate(processor, sampling)),
+        "protocol": protocol(
+            data, test.part, test.num_clips, frames_per_clip(model.config), *sampling_rate(processor, sampling)
+        ),
         "per_class": accuracy.per_class(prediction),
         "failed": failed,
     }
-
-
-def protocol(test: TestArguments, data: DatasetArguments, frames: int, stride: int, fps: float | None) -> str:
-    """In words, what a figure was measured on."""
-    rate = f"stride {stride}" if fps is None else f"stride {stride} at {fps:g} fps"
-    where = f"{data.dataset} split {data.split} {test.part}"
-    return f"{where}, {test.num_clips} clips of {frames} frames, {rate}, centre crop, mean of logits"

@@ -11,6 +11,7 @@ from transformers import PreTrainedModel
 from transformers.trainer_utils import HubStrategy
 
 from hf_selfdistill.commands.arguments import CommandParser, start_logging, user_errors
+from hf_selfdistill.commands.cards import card_facts
 from hf_selfdistill.commands.checkpoints import checkpoint_to_resume
 from hf_selfdistill.commands.datasets import (
     AugmentationArguments,
@@ -26,6 +27,7 @@ from hf_selfdistill.commands.training import DEFAULTS, MOST_USED, check_trackers
 from hf_selfdistill.data.callbacks import EpochCallback, UnreadableVideosCallback
 from hf_selfdistill.data.clips import collate_clips
 from hf_selfdistill.evaluation.multi_clip import MultiClipAccuracy, rows_of_videos
+from hf_selfdistill.hub.model_card import ModelCardCallback
 from hf_selfdistill.self_distillation.arguments import SelfDistillationArguments
 from hf_selfdistill.self_distillation.loss import ClassificationLoss
 from hf_selfdistill.self_distillation.trainer import SelfDistillationTrainer
@@ -81,6 +83,8 @@ def build_trainer(
     check_whole_batch(len(train), args)
     unreadable = UnreadableVideosCallback(train, validation, most=data.max_unreadable)
     weights = balanced_class_weights(train.records) if augmentation.class_weights else None
+    parts = {"train": train.records, "validation": validation.records, "test": records["test"]}
+    card = ModelCardCallback(card_facts(model_args, data, parts, augmentation, args, model.config, processor))
     trainer = SelfDistillationTrainer(
         model,
         args,
@@ -91,7 +95,8 @@ def build_trainer(
         processing_class=processor,
         compute_metrics=MultiClipAccuracy(labels),
         preprocess_logits_for_metrics=rows_of_videos,
-        callbacks=[EpochCallback(train), unreadable],
+        callbacks=[EpochCallback(train), unreadable, card],
+        model_card=card.write,
     )
     return trainer, unreadable
 

@@ -92,6 +92,14 @@ class Pace(Objective):
         num_clips = 1 if self.projection is None else 2
         return PaceViews(self.encoder.config.num_frames, num_clips, self.arguments.max_pace, processor)
 
+    def fit_to_batch(self, videos_per_process: int, processes: int) -> None:
+        """Refuse a contrastive term without negatives."""
+        if self.projection is not None and videos_per_process < 2:
+            raise ValueError(
+                "the contrastive term compares the videos of a process, and per_device_train_batch_size is "
+                f"{videos_per_process}; make it at least 2, or contrastive_weight 0"
+            )
+
     def forward(self, clips: Tensor, paces: Tensor) -> ObjectiveOutput:
         """Args are `clips` `(videos, K, T, C, h, w)` and `paces` `(videos, K)`; logs the accuracy of each term."""
         videos = len(clips)
@@ -122,22 +130,25 @@ def paced_clip(num_frames: int, clip_length: int, step: float) -> list[int]:
 
 
 def contrastive_loss(embeddings: Tensor, alike: Tensor, temperature: float) -> Tensor:
-    """InfoNCE over all pairs of a batch.
+    """InfoNCE over the pairs of a batch.
 
-    For clip i and its positives P(i), the other clips with i's value in `alike`:
-    −1/|P(i)| · Σ_p log(exp(z_i·z_p/τ) / Σ_{a≠i} exp(z_i·z_a/τ)), averaged over the clips that have positives.
+    For clip i and its positives P(i), the other clips with i's value in `alike`, and its negatives N(i), the clips
+    with another value: −1/|P(i)| · Σ_p log(e(i, p) / (e(i, p) + Σ_n e(i, n))) with e(i, j) = exp(z_i·z_j/τ), averaged
+    over the clips that have positives.
 
     Args:
         embeddings: z, unit-length, `(clips, dim)`.
         alike: `(clips,)`.
         temperature: τ.
     """
-    itself = torch.eye(len(alike), dtype=torch.bool, device=alike.device)
-    similarity = (embeddings @ embeddings.T / temperature).masked_fill(itself, -torch.inf)
-    positive = (alike[:, None] == alike) & ~itself
-    log_share = similarity.log_softmax(1).masked_fill(~positive, 0)
+    with torch.autocast(embeddings.device.type, enabled=False):  # over τ they are too large for half precision
+        similarity = embeddings @ embeddings.T / temperature
+    same = alike[:, None] == alike
+    positive = same & ~torch.eye(len(alike), dtype=torch.bool, device=alike.device)
+    negatives = similarity.masked_fill(same, -torch.inf).logsumexp(1, keepdim=True)
+    of_pairs = (torch.logaddexp(similarity, negatives) - similarity).masked_fill(~positive, 0)
     has_one = positive.any(1)
-    return -(log_share.sum(1) / positive.sum(1).clamp(min=1))[has_one].sum() / has_one.sum().clamp(min=1)
+    return (of_pairs.sum(1) / positive.sum(1).clamp(min=1))[has_one].sum() / has_one.sum().clamp(min=1)
 
 
 def _nearest_is(embeddings: Tensor, video: Tensor) -> Tensor:

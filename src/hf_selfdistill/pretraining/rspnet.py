@@ -165,7 +165,6 @@ class RSPNet(Objective):
         return self._embed(features, self.key_heads)
 
     def _embed(self, features: Tensor, heads: nn.ModuleDict) -> tuple[Tensor, Tensor]:
-        # Whatever autocast computes in: similarities over τ are too large for half precision.
         appearance, speed = (F.normalize(heads[name](features).to(self.queue.dtype)) for name in self._HEADS)
         return appearance, speed
 

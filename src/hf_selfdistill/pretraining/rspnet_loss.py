@@ -19,7 +19,9 @@ def instance_logits(query: Tensor, key: Tensor, queue: Tensor, temperature: floa
         temperature: τ.
     """
     positive = (query * key).sum(1, keepdim=True)
-    return torch.cat([positive, query @ queue.T], dim=1) / temperature
+    with torch.autocast(query.device.type, enabled=False):  # over τ they are too large for half precision
+        negatives = query @ queue.T
+    return torch.cat([positive, negatives], dim=1) / temperature
 
 
 def instance_loss(logits: Tensor) -> Tensor:

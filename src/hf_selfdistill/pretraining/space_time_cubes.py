@@ -49,12 +49,15 @@ class SpaceTimeCubesArguments:
 
 
 class SpaceTimeCubesViews(VideoViews):
-    """Four shuffled cells `cells` `(4, T, C, h, w)`, their `order`, `is_temporal` and `is_turned`."""
+    """Four shuffled cells `cells` `(4, T, C, h, w)`, their `order`, `is_temporal` and `is_turned`.
+
+    In a video too short for four slots the slots are shorter, down to a clip each; only then does it repeat.
+    """
 
     def __init__(self, num_frames: int, arguments: SpaceTimeCubesArguments, processor: BaseVideoProcessor) -> None:
         self.num_frames = num_frames
         self.slot = arguments.frames_per_cell or 2 * num_frames
-        self.span = CELLS * self.slot
+        self.span = CELLS * num_frames
         self.cell = ClipProcessor.size_of(processor)[0]
         self.crop = round(arguments.crop_share * self.cell)
         self.arguments, self.processor = arguments, processor
@@ -63,11 +66,13 @@ class SpaceTimeCubesViews(VideoViews):
 
     def __call__(self, reader: VideoReader, video: str) -> dict[str, Tensor]:
         """Each cell is jittered on its own, in space and in time; only the frames that cells need are read."""
-        window = random_clip(reader.num_frames, self.span, ClipProcessor.stride_of(self.processor, reader.fps))
+        stride = ClipProcessor.stride_of(self.processor, reader.fps)
+        slot = min(self.slot, max(int(reader.num_frames / stride) // CELLS, self.num_frames))
+        window = random_clip(reader.num_frames, CELLS * slot, stride)
         is_temporal = bool(torch.rand(()) < 0.5)
         chosen = int(torch.randint(CELLS, ()))  # the slot of a spatial puzzle, the place of a temporal one
         slots, places = (range(CELLS), [chosen] * CELLS) if is_temporal else ([chosen] * CELLS, range(CELLS))
-        starts = [slot * self.slot + _draw(self.slot - self.num_frames) for slot in slots]
+        starts = [number * slot + _draw(slot - self.num_frames) for number in slots]
         frames = self.frame(reader.read([window[start + i] for start in starts for i in range(self.num_frames)]))
         top, left = (_draw(side - 2 * self.cell) for side in frames.shape[-2:])
         parts = frames.chunk(CELLS)

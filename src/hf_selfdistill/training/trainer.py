@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
@@ -27,6 +27,8 @@ class VideoTrainer(Trainer):
     Args:
         model: a video classifier, or an encoder with the heads of an objective.
         args: the training arguments.
+        model_card: writes the model card into the output folder, given the arguments, the state, the model's
+            configuration and the keywords of `create_model_card`; by default the Trainer's draft is written.
         kwargs: what `Trainer` takes.
 
     Raises:
@@ -40,11 +42,13 @@ class VideoTrainer(Trainer):
         self,
         model: PreTrainedModel | nn.Module,
         args: VideoTrainingArguments,
+        model_card: Callable[..., None] | None = None,
         **kwargs: Any,
     ) -> None:
         _check_devices(args)
         if args.sync_batch_norm:
             model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
+        self.model_card = model_card
         super().__init__(model, args, **kwargs)
         if self.is_fsdp_enabled:
             # Autocast is the whole of mixed precision. Weights that FSDP casts by itself would make the features of a
@@ -111,6 +115,19 @@ class VideoTrainer(Trainer):
             yield
         finally:
             self.args.dataloader_drop_last = drop_last
+
+    def init_hf_repo(self, token: str | None = None, private: bool | None = None) -> None:
+        """As the Trainer's; from then on the arguments name the repository with its owner, as the card does."""
+        super().init_hf_repo(token, private)
+        if self.is_world_process_zero():
+            self.args.hub_model_id = self.hub_model_id
+
+    def create_model_card(self, *args: Any, **kwargs: Any) -> None:
+        """The card that `model_card` writes, or the Trainer's draft."""
+        if self.model_card is None:
+            super().create_model_card(*args, **kwargs)
+        elif self.is_world_process_zero():
+            self.model_card(self.args, self.state, self.model.config, *args, **kwargs)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
         if not self._load_weights(resume_from_checkpoint):

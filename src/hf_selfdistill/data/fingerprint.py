@@ -1,0 +1,31 @@
+"""Which videos, with which labels: a hash that two people can compare."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+import datasets
+
+__all__ = ["fingerprint"]
+
+
+def fingerprint(records: datasets.Dataset, root: str | Path | None = None) -> str:
+    """SHA-256 of the sorted lines `name<tab>label` of a part of a data set, joined by newlines, in UTF-8.
+
+    Args:
+        records: columns `video` (not decoded) and `label`.
+        root: folder that names are relative to. Of a video without a path, the hash of its bytes is its name.
+    """
+    names = records.features["label"].names
+    lines = (f"{_name(record['video'], root)}\t{names[record['label']]}" for record in records)
+    return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()
+
+
+def _name(video: dict[str, str | bytes | None], root: str | Path | None) -> str:
+    path, content = video["path"], video["bytes"]
+    if isinstance(path, str):
+        return Path(path if root is None else os.path.relpath(path, root)).as_posix()
+    assert isinstance(content, bytes)
+    return hashlib.sha256(content).hexdigest()

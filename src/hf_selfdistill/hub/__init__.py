@@ -1,0 +1,1 @@
+"""What goes to the Hub and to other runtimes: model cards, uploads, exports."""

@@ -1,0 +1,96 @@
+"""What was measured, as a table and as metadata of a model card."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import EvalResult, ModelCard
+
+__all__ = ["Result", "add_results", "metadata_of", "table"]
+
+BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
+METRICS = ("video_top1", "video_top5", "clip_top1", "clip_top5")
+HEAD = ["| measured on | videos | video top-1 | video top-5 | clip top-1 | clip top-5 |", "|---|---|---|---|---|---|"]
+
+
+@dataclass
+class Result:
+    """A measurement.
+
+    Args:
+        dataset: name of the data set, as `load_video_dataset` takes it.
+        part: `"validation"` or `"test"`.
+        protocol: in words, what was measured on.
+        metrics: `num_videos` and `video_top1`, `video_top5`, `clip_top1`, `clip_top5` as fractions of 1.
+        model: what was measured, if not the model of the card.
+    """
+
+    dataset: str
+    part: str
+    protocol: str
+    metrics: Mapping[str, Any]
+    model: str | None = None
+
+    @property
+    def row(self) -> str:
+        """A line of the table; what comes before its numbers says what it is about."""
+        numbers = " | ".join(f"{self.metrics[name]:.3f}" for name in METRICS)
+        return f"{self.label} | {self.metrics['num_videos']:.0f} | {numbers} |"
+
+    @property
+    def label(self) -> str:
+        """Of the row."""
+        return f"| {self.protocol}" + (f" — {self.model}" if self.model else "")
+
+
+def table(results: Sequence[Result]) -> str:
+    """Between two marks, by which `add_results` finds it again."""
+    rows = [*HEAD, *(result.row for result in results)] if results else ["No figure has been measured yet."]
+    return "\n".join([BEGIN, *rows, END])
+
+
+def metadata_of(result: Result) -> list[EvalResult]:
+    """For the card's `model-index`."""
+    return [
+        EvalResult(
+            task_type="video-classification",
+            task_name="Video classification",
+            dataset_type=result.dataset,
+            dataset_name=result.dataset,
+            dataset_split=result.part,
+            dataset_args={"protocol": result.protocol},
+            metric_type="accuracy",
+            metric_name=f"video top-{k}",
+            metric_value=round(result.metrics[f"video_top{k}"], 4),
+        )
+        for k in (1, 5)
+    ]
+
+
+def add_results(file: Path, results: Sequence[Result]) -> bool:
+    """Puts measurements into a card that lies in a file; one of the same thing is replaced, the rest stays.
+
+    Returns:
+        Whether the file is a card with a place for them; another one is left as it is.
+    """
+    content = file.read_text(encoding="utf-8") if file.is_file() else ""
+    if BEGIN not in content or END not in content:
+        return False
+    card = ModelCard.load(file)
+    before, rest = card.text.split(BEGIN, 1)
+    old, after = rest.split(END, 1)
+    rows = [row for row in old.splitlines() if row.startswith("| ") and row != HEAD[0]]
+    for result in results:
+        rows = [row for row in rows if not row.startswith(f"{result.label} |")] + [result.row]
+    card.text = before + "\n".join([BEGIN, *HEAD, *rows, END]) + after
+    entries = [entry for result in results if result.model is None for entry in metadata_of(result)]
+    kept = [
+        entry for entry in card.data.eval_results or [] if not any(entry.is_equal_except_value(new) for new in entries)
+    ]
+    card.data.model_name = card.data.model_name or card.text.split("# ", 1)[1].splitlines()[0]
+    card.data.eval_results = kept + entries
+    card.save(file)
+    return True
