@@ -159,7 +159,7 @@ def test_channels_last_weights_give_the_same_logits_and_can_be_saved(model_class
 @pytest.mark.parametrize("reentrant", [False, True])
 def test_checkpointing_changes_neither_gradients_nor_running_statistics(model_class, config, reentrant):
     plain, checkpointed = classifier(model_class, config), classifier(model_class, config)
-    checkpointed.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": reentrant})
+    checkpointed.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": reentrant})
     for _ in range(2):
         x, labels = clips(), torch.tensor([0, 1, 2, 0])
         for model in (plain, checkpointed):
@@ -173,7 +173,7 @@ def test_checkpointing_changes_neither_gradients_nor_running_statistics(model_cl
 @pytest.mark.parametrize(("model_class", "config"), CLASSIFIERS)
 def test_checkpointing_recomputes_each_layer_in_the_backward_pass(model_class, config):
     model = classifier(model_class, config)
-    model.activation_checkpointing_enable()
+    model.gradient_checkpointing_enable()
     runs = []
     model.encoder.get_submodule("stages.1").apply(
         lambda module: isinstance(module, nn.Conv3d) and module.register_forward_hook(lambda *_: runs.append(1))
@@ -190,7 +190,7 @@ def test_the_model_compiles_into_one_graph_that_serves_labelled_steps(model_clas
     model = classifier(model_class, config)
     eager = copy.deepcopy(model)
     if checkpointing:
-        model.activation_checkpointing_enable()
+        model.gradient_checkpointing_enable()
     torch._dynamo.reset()
     graphs = CompileCounterWithBackend("aot_eager")
     compiled = torch.compile(model, backend=graphs, fullgraph=True)
