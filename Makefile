@@ -1,27 +1,35 @@
 # Every target builds .venv from constraints.txt when it is missing.
 PYTHON ?= python3
-VENV := .venv
-BIN := $(VENV)/bin
-STAMP := $(VENV)/.installed
+BIN := .venv/bin
+STAMP := .venv/.installed
+LOWEST := .venv-lowest/.installed
+SUITE = HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(1)/python -m pytest -n 2 --dist loadfile
 
-.PHONY: help install demo test lint format bench cards
+.PHONY: help install demo test test-lowest lint format bench cards
 
 help:  ## Show this help
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 install: $(STAMP)  ## Build .venv with the tested versions
 
-$(STAMP): setup.cfg pyproject.toml constraints.txt
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt setuptools wheel
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-build-isolation --editable '.[dev]'
-	touch $(STAMP)
+$(STAMP): CONSTRAINTS := constraints.txt
+$(LOWEST): CONSTRAINTS := constraints-lowest.txt
+$(STAMP): constraints.txt
+$(LOWEST): constraints-lowest.txt
+$(STAMP) $(LOWEST): setup.cfg pyproject.toml
+	test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --constraint $(CONSTRAINTS) setuptools wheel
+	$(@D)/bin/python -m pip install --quiet --constraint $(CONSTRAINTS) --no-build-isolation --editable '.[dev]'
+	touch $@
 
 demo: $(STAMP)  ## Fine-tune with and without self-distillation on generated videos, test both, print a table
 	HF_HUB_OFFLINE=1 $(BIN)/python scripts/demo.py
 
 test: $(STAMP)  ## Run the tests
-	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+	$(call SUITE,$(BIN))
+
+test-lowest: $(LOWEST)  ## Run the tests on the lowest versions that setup.cfg allows (builds .venv-lowest)
+	$(call SUITE,.venv-lowest/bin)
 
 lint: $(STAMP)  ## ruff and mypy
 	$(BIN)/ruff check .

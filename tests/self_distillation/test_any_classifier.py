@@ -150,8 +150,3 @@ def test_the_best_checkpoint_comes_back_whole_though_it_is_written_under_other_n
     trainer.state.best_model_checkpoint = str(tmp_path / "run" / "checkpoint-6")
     trainer._load_best_model()
     assert all(torch.equal(value, trained[name]) for name, value in trainer.model.state_dict().items())
-
-
-def test_the_private_names_of_the_trainer_that_loading_weights_relies_on_exist():
-    for name in ("_load_from_checkpoint", "_load_best_model"):
-        assert callable(getattr(Trainer, name))

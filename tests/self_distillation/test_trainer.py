@@ -344,8 +344,3 @@ def test_two_gpus_in_one_process_are_refused(make_trainer, monkeypatch):
 def test_a_model_without_a_classifier_is_refused(make_trainer):
     with pytest.raises(ValueError, match="no layer named `classifier`"):
         make_trainer(torch.nn.Sequential(torch.nn.Linear(2, 2)))
-
-
-def test_the_private_names_of_the_trainer_that_checkpoints_rely_on_exist():
-    for name in ("_save_optimizer_and_scheduler", "_load_optimizer_and_scheduler"):
-        assert callable(getattr(Trainer, name))

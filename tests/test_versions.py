@@ -1,0 +1,30 @@
+"""What is installed: the bounds of setup.cfg are versions that the tests ran on."""
+
+from __future__ import annotations
+
+import configparser
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+
+def versions(lines: str, operator: str) -> dict[str, str]:
+    """Versions by package, of the lines that have this operator."""
+    words = [line.strip().lower() for line in lines.splitlines() if not line.startswith("#")]
+    return dict(word.split(operator) for word in words if operator in word)
+
+
+def test_the_lowest_versions_that_are_allowed_are_those_of_make_test_lowest():
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    allowed = versions(setup["options"]["install_requires"], ">=")
+    for extra, packages in setup["options.extras_require"].items():
+        if extra != "dev":  # tools of development, which are in no user's way
+            allowed |= versions(packages, ">=")
+    assert allowed == versions((ROOT / "constraints-lowest.txt").read_text(), "==")
+
+
+def test_the_versions_of_make_test_are_allowed():
+    daily = versions((ROOT / "constraints.txt").read_text(), "==")
+    for name, lowest in versions((ROOT / "constraints-lowest.txt").read_text(), "==").items():
+        assert [int(part) for part in daily[name].split(".")] >= [int(part) for part in lowest.split(".")], name
