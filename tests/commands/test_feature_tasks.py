@@ -9,7 +9,7 @@ from transformers.utils import logging as transformers_logging
 from hf_selfdistill import C3DForVideoClassification, C3DVideoProcessor
 from hf_selfdistill.commands import evaluate_model
 from hf_selfdistill.commands.feature_tasks import vcop_processor
-from hf_selfdistill.commands.models import load_encoder
+from hf_selfdistill.commands.models import load_for_features
 
 OVERRIDES = "hidden_sizes=4,8,8,8,8,num_frames=8,image_size=16"
 
@@ -82,7 +82,7 @@ def test_loading_an_encoder_warns_of_nothing(encoder, caplog):
     try:
         with warnings.catch_warnings(), caplog.at_level(logging.WARNING):
             warnings.simplefilter("error")
-            model, _ = load_encoder(str(encoder))
+            model, _ = load_for_features(str(encoder))
     finally:
         transformers_logging.disable_propagation()
     assert caplog.text == "" and not model.training

@@ -81,7 +81,7 @@ def test_short_and_unreadable_videos_are_counted_and_named(flags, tmp_path, capl
     results = json.loads((tmp_path / "encoder" / "all_results.json").read_text())
     assert [failure["video"].split("/")[-1] for failure in results["unreadable"]] == ["broken.mp4"]
     assert results["short_videos"] == 2
-    assert "2 of 7 videos have fewer than 16 frames and repeat" in caplog.text
+    assert "2 of 7 videos are shorter than 16 frames and repeat" in caplog.text
 
 
 def test_shards_are_streamed(flags, tmp_path):
@@ -119,7 +119,7 @@ def test_an_interrupted_run_goes_on_from_its_checkpoint(flags, tmp_path):
         ({"dataset": "shards"}, "--clips_per_epoch None; shards need it"),
         ({"clips_per_epoch": 5}, "nothing else takes it"),
         ({"dataset": "list", "dataset_root": None}, "--dataset list needs --annotations"),
-        ({"validation_fraction": 0.1}, "needs a data set with groups"),
+        ({"validation_fraction": 0.1}, "are of data sets with groups"),
         ({"queue_size": 3}, "queue_size is 3, smaller than the 4 videos of a step"),
         ({"per_device_train_batch_size": 1}, "at least 2 videos per process"),
         ({"per_device_train_batch_size": 100}, "24 training videos do not fill one batch of 100"),

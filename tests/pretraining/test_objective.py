@@ -45,5 +45,5 @@ def test_a_damaged_file_is_named_with_the_reason(tiny_objective, tmp_path, damag
 
 def test_other_arguments_do_not_fit(tiny_objective, tmp_path):
     tiny_objective(queue_size=8).save(tmp_path)
-    with pytest.raises(ValueError, match="size mismatch for queue"):
+    with pytest.raises(ValueError, match="trained with queue_size 8, not 12"):
         tiny_objective(queue_size=12).load(tmp_path)

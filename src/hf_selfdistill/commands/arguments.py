@@ -151,4 +151,11 @@ def user_errors() -> Iterator[None]:
         if isinstance(error, RuntimeError) and "PytorchStreamWriter" not in str(error):
             raise
         logger.debug("where it happened:", exc_info=True)
-        sys.exit(f"error: {' '.join(str(error).split())}")
+        sys.exit(f"error: {_in_one_line(error)}")
+
+
+def _in_one_line(error: Exception) -> str:
+    text = str(error)
+    if text.startswith("Caught "):  # of a worker of a DataLoader, which hands on the traceback as text
+        text = text.splitlines()[-1].partition(": ")[2]
+    return " ".join(text.split())

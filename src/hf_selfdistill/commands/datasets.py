@@ -126,7 +126,14 @@ def testing_clips(
 
 
 def sampling_rate(processor: BaseVideoProcessor, asked: SamplingArguments) -> tuple[int, float | None]:
-    """Frame stride and frame rate: what is asked for, or what the model was trained with."""
+    """Frame stride and frame rate: what is asked for, or what the model was trained with.
+
+    Raises:
+        ValueError: what is asked for is not positive.
+    """
+    for name, value in vars(asked).items():
+        if value is not None and not value > 0:
+            raise ValueError(f"{name} is {value}; it must be positive")
     kept = processor.to_dict()
     stride = asked.frame_stride if asked.frame_stride is not None else kept.get("frame_stride", 1)
     return stride, asked.target_fps if asked.target_fps is not None else kept.get("target_fps")

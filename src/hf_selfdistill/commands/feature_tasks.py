@@ -12,7 +12,7 @@ import transformers
 from transformers import BaseVideoProcessor, PreTrainedModel, TrainingArguments
 
 from hf_selfdistill.commands.datasets import DatasetArguments, SamplingArguments, sampling_rate, testing_clips
-from hf_selfdistill.commands.models import frames_per_clip, load_encoder
+from hf_selfdistill.commands.models import frames_per_clip, load_for_features
 from hf_selfdistill.data.callbacks import UnreadableVideosCallback
 from hf_selfdistill.data.clips import TestingClips
 from hf_selfdistill.data.sampling import clip_sampler, evenly_centred_clips
@@ -68,7 +68,7 @@ def evaluate_features(
     with args.main_process_first(desc="loading the data set"):
         gallery, queries, gallery_name = _parts(data.load(), test.part, data)
     transformers.set_seed(args.seed)  # of random weights
-    model, processor = load_encoder(test.model_name_or_path, features.config_overrides)
+    model, processor = load_for_features(test.model_name_or_path, features.config_overrides)
     encoder: VideoFeatures = MappedFeatures(model) if vcop else PooledFeatures(model)
     clips = [
         (_vcop_clips if vcop else testing_clips)(records, model, processor, sampling, test.num_clips)

@@ -19,6 +19,7 @@ from transformers import (
     PreTrainedModel,
 )
 
+from hf_selfdistill.data.transforms import ClipProcessor
 from hf_selfdistill.models import C3DConfig, C3DVideoProcessor, R2Plus1DConfig
 from hf_selfdistill.models.adapters import add_lora
 from hf_selfdistill.models.features import LAST_LAYER, last_layer
@@ -34,6 +35,7 @@ __all__ = [
     "in_its_memory_format",
     "load_classifier",
     "load_encoder",
+    "load_for_features",
     "load_for_inference",
     "refuse_overrides",
 ]
@@ -112,7 +114,7 @@ def load_for_inference(name: str) -> tuple[PreTrainedModel, BaseVideoProcessor]:
     return in_its_memory_format(model.eval()), AutoVideoProcessor.from_pretrained(name)
 
 
-def load_encoder(name: str, overrides: str | None = None) -> tuple[PreTrainedModel, BaseVideoProcessor]:
+def load_for_features(name: str, overrides: str | None = None) -> tuple[PreTrainedModel, BaseVideoProcessor]:
     """A model for its features: with a head that goes unused, or without one; and its processor.
 
     Raises:
@@ -129,8 +131,28 @@ def load_encoder(name: str, overrides: str | None = None) -> tuple[PreTrainedMod
     model, report = AutoModel.from_pretrained(
         name, dtype=TRAINED_IN, ignore_mismatched_sizes=True, output_loading_info=True
     )
-    _check_encoder(name, model, sorted(report["missing_keys"] | {key for key, *_ in report["mismatched_keys"]}))
+    _refuse_misfit(name, model, sorted(report["missing_keys"] | {key for key, *_ in report["mismatched_keys"]}))
     return in_its_memory_format(model.eval()), AutoVideoProcessor.from_pretrained(name)
+
+
+def load_encoder(name: str) -> tuple[PreTrainedModel, BaseVideoProcessor]:
+    """An encoder, or that of a classifier, and the processor of its clips.
+
+    Raises:
+        ValueError: its weights do not fit its configuration, or it gives no pooled feature of a clip.
+        OSError: there is no such model.
+    """
+    encoder, report = AutoModel.from_pretrained(
+        name, dtype=TRAINED_IN, ignore_mismatched_sizes=True, output_loading_info=True
+    )
+    absent = report["missing_keys"] | {key for key, *_ in report["mismatched_keys"]}
+    pooler = {key for key in report["missing_keys"] if key.startswith("pooler.")}
+    _refuse_misfit(name, encoder, sorted(absent - pooler))
+    if pooler:  # which classifiers do without, ViViT's for one
+        logger.warning("%s lacks weights of its pooler: they start at random", name)
+    processor = AutoVideoProcessor.from_pretrained(name)
+    _check_pooled(name, encoder, processor)
+    return in_its_memory_format(encoder), processor
 
 
 def in_its_memory_format(model: PreTrainedModel) -> PreTrainedModel:
@@ -216,14 +238,24 @@ def _pretrained(name: str, classes: dict[str, Any], labels: list[str]) -> tuple[
 def _absent_weights(name: str, model: PreTrainedModel, report: dict[str, Any]) -> list[str]:
     """Weights of the model that a checkpoint does not bring; those of its encoder it must bring."""
     absent = sorted(report["missing_keys"] | {key for key, *_ in report["mismatched_keys"]})
-    _check_encoder(name, model, [key for key in absent if key.startswith(f"{model.base_model_prefix}.")])
+    _refuse_misfit(name, model, [key for key in absent if key.startswith(f"{model.base_model_prefix}.")])
     return absent
 
 
-def _check_encoder(name: str, model: PreTrainedModel, absent: list[str]) -> None:
+def _refuse_misfit(name: str, model: PreTrainedModel, absent: list[str]) -> None:
     if absent:
         raise ValueError(
             f"the weights of {name} do not fit its config.json, a {model.config.model_type}: {len(absent)} of the "
             f"encoder's are missing or of another shape, the first {absent[0]}; take the config.json that belongs to "
             "the weights"
+        )
+
+
+@torch.no_grad()
+def _check_pooled(name: str, encoder: PreTrainedModel, processor: BaseVideoProcessor) -> None:
+    clip = torch.zeros(1, frames_per_clip(encoder.config), 3, *ClipProcessor.size_of(processor))
+    if encoder(**{encoder.main_input_name: clip}).get("pooler_output") is None:
+        raise ValueError(
+            f"{name}, a {encoder.config.model_type}, gives no pooled feature of a clip (pooler_output), which the "
+            "objectives need; take an encoder that does, such as C3D, R(2+1)D or ViViT"
         )

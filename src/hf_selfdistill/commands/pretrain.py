@@ -10,15 +10,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Optional
 
-import torch
 import transformers
 from accelerate.utils import gather_object
-from transformers import AutoModel, AutoVideoProcessor, BaseVideoProcessor, PreTrainedModel
+from transformers import AutoModel, BaseVideoProcessor, PreTrainedModel
 
 from hf_selfdistill.commands.arguments import CommandParser, config_flags, start_logging, user_errors
 from hf_selfdistill.commands.checkpoints import checkpoint_to_resume
 from hf_selfdistill.commands.datasets import SamplingArguments, sampling_rate
-from hf_selfdistill.commands.models import from_scratch, in_its_memory_format, refuse_overrides
+from hf_selfdistill.commands.models import from_scratch, in_its_memory_format, load_encoder, refuse_overrides
 from hf_selfdistill.commands.training import DEFAULTS, MOST_USED, check_trackers, check_whole_batch
 from hf_selfdistill.commands.unlabelled import UnlabelledArguments
 from hf_selfdistill.data.callbacks import EpochCallback, UnreadableVideosCallback
@@ -66,7 +65,7 @@ class EncoderArguments:
         """The encoder, and the processor of its clips.
 
         Raises:
-            ValueError: an override is wrong.
+            ValueError: an override is wrong, or the model is no encoder for the objectives.
             OSError: there is no such model.
         """
         if self.model_type is not None:
@@ -74,8 +73,7 @@ class EncoderArguments:
             return in_its_memory_format(AutoModel.from_config(config)), processor
         name = str(self.model_name_or_path)
         refuse_overrides(name, self.config_overrides)
-        encoder = AutoModel.from_pretrained(name, dtype=torch.float32)
-        return in_its_memory_format(encoder), AutoVideoProcessor.from_pretrained(name)
+        return load_encoder(name)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -92,7 +90,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 def _parser(words: list[str]) -> CommandParser:
     """With the flags of the objective that the words name."""
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    first.add_argument("--objective")
+    first.add_argument("--objective", nargs="?")  # what is wrong with it, the whole parser says in one line
     name = first.parse_known_args(config_flags(words) + words)[0].objective
     own = [OBJECTIVES[name].Arguments] if name in OBJECTIVES else []
     return CommandParser(
@@ -144,8 +142,9 @@ def run(trainer: PretrainingTrainer, unreadable: UnreadableVideosCallback) -> No
     trainer.save_state()
     if trainer.eval_dataset is not None:
         metrics |= trainer.evaluate()
-    metrics["unreadable"] = unreadable.failures()
-    metrics["short_videos"] = _short_videos(trainer)
+    if isinstance(trainer.train_dataset, UnlabelledClips):  # the workers that read a stream name them in the log
+        metrics["unreadable"] = unreadable.failures()
+        metrics["short_videos"] = _short_videos(trainer.train_dataset)
     trainer.save_metrics("all", metrics)
     unreadable.check()
     if trainer.args.push_to_hub:
@@ -154,12 +153,9 @@ def run(trainer: PretrainingTrainer, unreadable: UnreadableVideosCallback) -> No
     trainer.end()
 
 
-def _short_videos(trainer: PretrainingTrainer) -> int:
-    """How many videos were shorter than the objective asks for, over all processes; said where there are any."""
-    clips = trainer.train_dataset
-    if not isinstance(clips, UnlabelledClips):
-        return 0
+def _short_videos(clips: UnlabelledClips) -> int:
+    """How many videos are shorter than the objective's window, over all processes; said where there are any."""
     short = len(set(gather_object(clips.short_indices())))
     if short:
-        logger.info("%d of %d videos have fewer than %d frames and repeat", short, len(clips), clips.views.span)
+        logger.info("%d of %d videos are shorter than %d frames and repeat", short, len(clips), clips.views.span)
     return short

@@ -52,10 +52,15 @@ class UnlabelledArguments:
             raise ValueError(f"--dataset {self.dataset} needs --dataset_root, the folder")
         if self.dataset == "list" and self.annotations is None:
             raise ValueError("--dataset list needs --annotations, the text file of paths")
-        if self.dataset in ("videos", "list", "shards") and self.validation_fraction:
+        if self.dataset in ("videos", "shards") and self.annotations is not None:
             raise ValueError(
-                f"--validation_fraction {self.validation_fraction:g} needs a data set with groups, which --dataset "
-                f"{self.dataset} has not"
+                f"--annotations is {self.annotations}, but --dataset {self.dataset} takes all videos below "
+                "--dataset_root; leave it away, or set --dataset list"
+            )
+        if self.dataset in ("videos", "list", "shards") and (self.validation_fraction or self.split != 1):
+            raise ValueError(
+                f"--validation_fraction {self.validation_fraction:g} and --split {self.split} are of data sets with "
+                f"groups and splits, which --dataset {self.dataset} has not"
             )
 
     def load(self, views: VideoViews, seed: int) -> tuple[UnlabelledClips | StreamedUnlabelledClips, UnlabelledClips]:

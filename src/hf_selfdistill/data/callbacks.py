@@ -38,9 +38,14 @@ class UnreadableVideosCallback(TrainerCallback):
     Args:
         clips: the data sets of the run.
         most: the share of all their videos that may be unreadable.
+
+    Raises:
+        ValueError: that share is not between 0 and 1; while it watches, too many videos are unreadable.
     """
 
     def __init__(self, *clips: VideoClips, most: float = 0.05) -> None:
+        if not 0 <= most <= 1:
+            raise ValueError(f"--max_unreadable is {most:g}; it must lie between 0 and 1")
         self.clips = clips
         self.most = most
         self._failures: dict[str, str] = {}

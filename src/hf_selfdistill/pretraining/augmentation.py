@@ -55,5 +55,12 @@ def resized_crop(processor: BaseVideoProcessor) -> v2.Compose:
 
 
 def normalisation(processor: BaseVideoProcessor) -> v2.Normalize:
-    """The mean and standard deviation that the encoder's processor uses, so that fine-tuning sees the same clips."""
-    return v2.Normalize(processor.image_mean, processor.image_std)
+    """From 0 … 1 to what the encoder's processor makes of 0 … 255, so that fine-tuning sees the same clips.
+
+    Read off a black and a white clip, because processors differ: ViViT's normalises values of −1 … 1.
+    """
+    process = ClipProcessor(processor, v2.Identity())
+    ends = [torch.full((1, 3, *ClipProcessor.size_of(processor)), level, dtype=torch.uint8) for level in (0, 255)]
+    black, white = (process(end)[0, :, 0, 0].double() for end in ends)
+    std = 1 / (white - black)
+    return v2.Normalize((-black * std).tolist(), std.tolist())

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from transformers import BaseVideoProcessor, PreTrainedModel
+from transformers import BaseVideoProcessor, PreTrainedConfig, PreTrainedModel
 
 from hf_selfdistill.data.unlabelled import VideoViews
 
@@ -55,10 +55,23 @@ class Objective(nn.Module, ABC):
         self.arguments = arguments
 
     @property
+    def config(self) -> PreTrainedConfig:
+        """The encoder's, for the Trainer's model card and trackers."""
+        return self.encoder.config
+
+    @property
     def feature_size(self) -> int:
         """dim of the encoder's pooled features."""
         config = self.encoder.config.to_dict()
         return config["hidden_sizes"][-1] if "hidden_sizes" in config else config["hidden_size"]
+
+    def activation_checkpointing_enable(self, **settings: Any) -> None:
+        """Of the encoder; called by the Trainer."""
+        self.encoder.activation_checkpointing_enable(**settings)
+
+    def gradient_checkpointing_enable(self, **settings: Any) -> None:
+        """The same, as transformers 5.19 calls it."""
+        self.encoder.gradient_checkpointing_enable(**settings)
 
     def features(self, clips: Tensor) -> Tensor:
         """Pooled features `(clips, dim)` of normalised clips `(clips, T, C, H, W)`."""
@@ -88,29 +101,46 @@ class Objective(nn.Module, ABC):
 
     def save(self, folder: str | Path) -> None:
         """Write what the objective adds to its encoder, as `objective.safetensors`."""
-        added = {name: t.contiguous() for name, t in self.state_dict().items() if not name.startswith("encoder.")}
-        about = {"objective": self.name, "arguments": json.dumps(asdict(self.arguments))}
+        added = {name: tensor.contiguous() for name, tensor in self._added().items()}
+        about = {"objective": self.name, "arguments": self._arguments_as_text()}
         save_file(added, Path(folder) / OBJECTIVE_NAME, about)
 
     def load(self, folder: str | Path) -> None:
         """Restore what `save` wrote.
 
         Raises:
-            ValueError: the file is missing, damaged, or of another objective or shape.
+            ValueError: the file is missing, damaged, or of another objective, with other arguments or shapes.
         """
         file = Path(folder) / OBJECTIVE_NAME
         try:
             with safe_open(file, "pt") as saved:
-                name = saved.metadata()["objective"]
-                added = {key: saved.get_tensor(key) for key in saved.keys()}
-            if name != self.name:
-                raise ValueError(f"it is of the objective {name}, not {self.name}")
-            mine = {key for key in self.state_dict() if not key.startswith("encoder.")}
-            if mine != added.keys():
-                raise ValueError(f"its weights are not {self.name}'s: {', '.join(sorted(mine ^ added.keys())[:3])}")
-            self.load_state_dict(added, strict=False)
-        except (OSError, SafetensorError, KeyError, RuntimeError, ValueError) as error:
+                self._check(saved.metadata() or {})
+                self._check_shapes({name: tuple(saved.get_slice(name).get_shape()) for name in saved.keys()})
+            self.load_state_dict(load_file(file), strict=False)
+        except (OSError, SafetensorError, ValueError) as error:
             raise ValueError(
                 f"the objective can't be restored from {file} ({' '.join(str(error).split())}); resume from another "
-                "checkpoint, with the objective and the arguments that it was trained with"
+                "checkpoint, or with the objective, the arguments and the videos per step of this one"
             ) from error
+
+    def _added(self) -> dict[str, Tensor]:
+        return {name: tensor for name, tensor in self.state_dict().items() if not name.startswith("encoder.")}
+
+    def _check(self, about: dict[str, str]) -> None:
+        if about.get("objective") != self.name:
+            raise ValueError(f"it is of the objective {about.get('objective', 'unknown')}, not {self.name}")
+        mine, saved = (json.loads(text) for text in (self._arguments_as_text(), about.get("arguments", "{}")))
+        for name in sorted(saved.keys() & mine.keys()):
+            if saved[name] != mine[name]:
+                raise ValueError(f"it was trained with {name} {saved[name]}, not {mine[name]}")
+
+    def _arguments_as_text(self) -> str:
+        return json.dumps(asdict(self.arguments))
+
+    def _check_shapes(self, saved: dict[str, tuple[int, ...]]) -> None:
+        mine = {name: tuple(tensor.shape) for name, tensor in self._added().items()}
+        if mine.keys() != saved.keys():
+            raise ValueError(f"its weights are not {self.name}'s: {', '.join(sorted(mine.keys() ^ saved.keys())[:3])}")
+        for name, shape in saved.items():
+            if shape != mine[name]:
+                raise ValueError(f"its {name} has the shape {shape}, not {mine[name]}")

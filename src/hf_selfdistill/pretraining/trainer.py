@@ -95,7 +95,8 @@ class PretrainingTrainer(VideoTrainer):
             folder = Path(output_dir or self.args.output_dir)
             self.model.encoder.save_pretrained(folder)
             self.model.save(folder)
-            self.processing_class.save_pretrained(folder)
+            if self.processing_class is not None:
+                self.processing_class.save_pretrained(folder)
 
     def _load_weights(self, checkpoint: str | None) -> bool:
         assert checkpoint is not None
