@@ -233,7 +233,7 @@ BT601, BT709, BT2020 = (0.299, 0.114), (0.2126, 0.0722), (0.2627, 0.0593)  # wei
         (
             BT709,
             {
-                "options": {"x265-params": "log-level=none:colormatrix=bt709"},
+                "options": {"x265-params": "log-level=none:bframes=0:colormatrix=bt709"},
                 "codec": "libx265",
                 "pix_fmt": "yuv420p10le",
             },

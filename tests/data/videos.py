@@ -136,7 +136,7 @@ def write_colour(
         frame = av.VideoFrame(64, 64, pix_fmt)
         for plane, value in zip(frame.planes, values, strict=True):
             plane.update(np.full(plane.buffer_size // dtype().nbytes, round(value), dtype).tobytes())
-        frame.color_range = 2 if full_range else 1
+        frame.color_range, frame.pts = 2 if full_range else 1, 0
         container.mux(stream.encode(frame))
         container.mux(stream.encode())
     return path
