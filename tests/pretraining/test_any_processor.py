@@ -1,0 +1,35 @@
+"""The views of an encoder of transformers are what its own processor makes of the same pixels."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from tiny_classifiers import ARCHITECTURES, SIZE, tiny_processor
+
+from hf_selfdistill.data.transforms import ClipProcessor
+from hf_selfdistill.models import C3DVideoProcessor
+from hf_selfdistill.pretraining.augmentation import normalisation, random_crop
+
+PROCESSORS = {
+    **{name: tiny_processor(name) for name in ARCHITECTURES},
+    "c3d": C3DVideoProcessor(crop_size={"height": SIZE, "width": SIZE}),
+    "not normalised": C3DVideoProcessor(do_normalize=False),
+    "neither": C3DVideoProcessor(do_normalize=False, do_rescale=False),
+    "0 … 255, centred": C3DVideoProcessor(do_rescale=False, image_mean=[100.0, 110.0, 120.0], image_std=[1.0] * 3),
+}
+
+
+@pytest.mark.parametrize("name", PROCESSORS)
+def test_pixels_are_normalised_as_its_processor_does(name):
+    processor = PROCESSORS[name]
+    frames = torch.randint(256, (4, 3, *ClipProcessor.size_of(processor)), dtype=torch.uint8)
+    expected = processor(frames, do_sample_frames=False, do_resize=False, do_center_crop=False, return_tensors="pt")
+    clip = normalisation(processor)(frames / 255)
+    largest = expected[processor.model_input_names[0]][0].abs().max().item()
+    assert (clip - expected[processor.model_input_names[0]][0]).abs().max() <= 1e-5 * largest
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_crops_are_of_the_size_that_its_processor_gives(name):
+    frames = torch.zeros(4, 3, 24, 32, dtype=torch.uint8)
+    assert random_crop(tiny_processor(name), 0.4)(frames).shape == (4, 3, SIZE, SIZE)
