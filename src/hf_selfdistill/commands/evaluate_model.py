@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Optional
+from typing import Any
 
 import torch
 from transformers import Trainer, TrainingArguments
@@ -17,34 +16,15 @@ from hf_selfdistill.commands.cards import protocol
 from hf_selfdistill.commands.datasets import DatasetArguments, SamplingArguments, sampling_rate, testing_clips
 from hf_selfdistill.commands.feature_tasks import FeatureArguments, evaluate_features
 from hf_selfdistill.commands.models import frames_per_clip, load_for_inference
+from hf_selfdistill.commands.testing import TestArguments
 from hf_selfdistill.data.callbacks import UnreadableVideosCallback
 from hf_selfdistill.data.clips import collate_clips
 from hf_selfdistill.evaluation.multi_clip import MultiClipAccuracy, rows_of_videos
 from hf_selfdistill.hub.results import METRICS, Result, add_results
 
-__all__ = ["TestArguments", "evaluate_model", "main"]
+__all__ = ["evaluate_model", "main"]
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass
-class TestArguments:
-    """Test."""
-
-    __test__ = False  # no test for pytest to collect
-
-    model_name_or_path: str = field(
-        metadata={"help": "A folder, or a name on the Hub; for features also c3d or r2plus1d (random weights)."}
-    )
-    task: Literal["classification", "retrieval", "linear_probe", "knn"] = field(
-        default="classification", metadata={"help": "Test the classifier, or the features of its frozen encoder:"}
-    )
-    num_clips: int = field(default=10, metadata={"help": "Evenly spaced clips per video; 1 is the centre."})
-    part: Literal["test", "validation", "train"] = field(default="test", metadata={"help": "Part of the data set."})
-    output_file: str = field(default="evaluation.json", metadata={"help": "Where the results go."})
-    baseline_file: Optional[str] = field(  # noqa: UP045 - HfArgumentParser's form
-        default=None, metadata={"help": "Results of the model with λ = 0, to stand beside them in the model card."}
-    )
 
 
 def main(argv: Sequence[str] | None = None) -> None:

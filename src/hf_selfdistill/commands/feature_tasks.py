@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Optional
+from typing import Any, Literal, Optional
 
 import datasets
 import transformers
@@ -13,6 +13,7 @@ from transformers import BaseVideoProcessor, PreTrainedModel, TrainingArguments
 
 from hf_selfdistill.commands.datasets import DatasetArguments, SamplingArguments, sampling_rate, testing_clips
 from hf_selfdistill.commands.models import frames_per_clip, load_for_features
+from hf_selfdistill.commands.testing import TestArguments
 from hf_selfdistill.data.callbacks import UnreadableVideosCallback
 from hf_selfdistill.data.clips import TestingClips
 from hf_selfdistill.data.sampling import clip_sampler, evenly_centred_clips
@@ -28,9 +29,6 @@ from hf_selfdistill.evaluation.features import (
 from hf_selfdistill.evaluation.probe import TEMPERATURE, knn, linear_probe
 from hf_selfdistill.evaluation.retrieval import retrieval_accuracy
 from hf_selfdistill.models import C3DVideoProcessor
-
-if TYPE_CHECKING:
-    from hf_selfdistill.commands.evaluate_model import TestArguments
 
 __all__ = ["FeatureArguments", "evaluate_features", "vcop_processor"]
 

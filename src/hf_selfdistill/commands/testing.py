@@ -1,0 +1,28 @@
+"""What a test of a model is told, whatever the task."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal, Optional
+
+__all__ = ["TestArguments"]
+
+
+@dataclass
+class TestArguments:
+    """Test."""
+
+    __test__ = False  # no test for pytest to collect
+
+    model_name_or_path: str = field(
+        metadata={"help": "A folder, or a name on the Hub; for features also c3d or r2plus1d (random weights)."}
+    )
+    task: Literal["classification", "retrieval", "linear_probe", "knn"] = field(
+        default="classification", metadata={"help": "Test the classifier, or the features of its frozen encoder:"}
+    )
+    num_clips: int = field(default=10, metadata={"help": "Evenly spaced clips per video; 1 is the centre."})
+    part: Literal["test", "validation", "train"] = field(default="test", metadata={"help": "Part of the data set."})
+    output_file: str = field(default="evaluation.json", metadata={"help": "Where the results go."})
+    baseline_file: Optional[str] = field(  # noqa: UP045 - HfArgumentParser's form
+        default=None, metadata={"help": "Results of the model with λ = 0, to stand beside them in the model card."}
+    )
