@@ -171,7 +171,7 @@ def test_a_rate_that_was_trained_at_is_kept_and_used_and_leaves_the_processor_as
     assert len(clip["pixel_values"][0]) == FRAMES
 
 
-@pytest.mark.parametrize("name", ["videomae", "vjepa2"])
+@pytest.mark.parametrize("name", ARCHITECTURES)
 def test_adapters_are_trained_and_merged_into_a_plain_model(
     name, checkpoint, fine_tune, evaluate, shapes, capsys, tmp_path
 ):

@@ -1,13 +1,13 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from torch.utils.data import Dataset
-from transformers import set_seed
+from transformers import TrainerCallback, set_seed
 
 from hf_selfdistill.models import C3DConfig, C3DForVideoClassification
 from hf_selfdistill.self_distillation.arguments import SelfDistillationArguments
@@ -85,13 +85,18 @@ def make_trainer(
     tiny_classifier: Callable[..., C3DForVideoClassification], arguments: Callable[..., SelfDistillationArguments]
 ) -> Callable[..., SelfDistillationTrainer]:
     def build(
-        model: torch.nn.Module | None = None, length: int = 12, eval_dataset: Dataset | None = None, **overrides: Any
+        model: torch.nn.Module | None = None,
+        length: int = 12,
+        eval_dataset: Dataset | None = None,
+        callbacks: Sequence[TrainerCallback] = (),
+        **overrides: Any,
     ) -> SelfDistillationTrainer:
         return SelfDistillationTrainer(
             model if model is not None else tiny_classifier(),
             arguments(**overrides),
             train_dataset=RandomClips(length),
             eval_dataset=eval_dataset,
+            callbacks=[*callbacks],
         )
 
     return build

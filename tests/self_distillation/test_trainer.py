@@ -76,6 +76,32 @@ def test_teacher_equals_the_student_at_an_epochs_first_step_buffers_included_and
             assert_same(teachers[0], teacher)
 
 
+@pytest.mark.parametrize("update", ["epoch", "steps", "ema", "frozen"])
+def test_each_kind_of_teacher_is_at_every_step_what_its_formula_says(make_trainer, weights, update):
+    students, teachers, names = [], [], set()
+
+    class Note(TrainerCallback):
+        def on_step_begin(self, args, state, control, model, **kwargs):
+            names.update(name for name, _ in trainer.teacher.encoder.named_parameters())
+            students.append(encoder_state(weights(model)))
+            teachers.append(weights(trainer.teacher.encoder))
+
+    steps = {"teacher_update_steps": 2} if update == "steps" else {}
+    trainer = make_trainer(teacher_update=update, teacher_ema_decay=0.9, callbacks=[Note()], **steps)
+    trainer.train()
+    average = students[0]
+    for step, (student, teacher) in enumerate(zip(students, teachers, strict=True)):
+        if step:
+            average = {k: 0.9 * average[k] + 0.1 * student[k] if k in names else student[k] for k in student}
+        copied_at = {"epoch": step - step % 3, "steps": step - step % 2, "frozen": 0}
+        if update == "ema":
+            assert_same(teacher, average, 1e-6)
+        else:
+            assert_same(teacher, students[copied_at[update]])
+    moved = [any(not torch.equal(one[name], students[0][name]) for name in names) for one in students]
+    assert moved == [False] + [True] * 8
+
+
 @pytest.mark.promise(1, "single")
 def test_teacher_is_renewed_though_an_evaluation_left_the_student_in_eval_mode(make_trainer, random_clips, weights):
     trainer = make_trainer(eval_dataset=random_clips(4), eval_strategy="epoch")
