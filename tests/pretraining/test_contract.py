@@ -136,11 +136,8 @@ def test_the_best_checkpoint_comes_back_with_its_heads(make, tmp_path):
 def test_without_a_processor_the_encoder_is_saved_alone(make, tmp_path):
     make(processor=False, save_strategy="epoch").train()
     names = {file.name for file in (tmp_path / "run" / "checkpoint-3").iterdir()}
-    assert {
-        "config.json",
-        "model.safetensors",
-        OBJECTIVE_NAME,
-    } <= names and "video_preprocessor_config.json" not in names
+    assert {"config.json", "model.safetensors", OBJECTIVE_NAME} <= names
+    assert "video_preprocessor_config.json" not in names
 
 
 def test_a_model_card_can_be_made_for_the_hub(make, tmp_path):
@@ -191,9 +188,7 @@ def saved(tmp_path):
 
 
 def test_an_objective_trained_with_other_arguments_is_refused_by_their_name(saved):
-    with pytest.raises(
-        ValueError, match=rf"{OBJECTIVE_NAME} \(it was trained with weight 1.0, not 2.0\); resume from"
-    ):
+    with pytest.raises(ValueError, match=rf"{OBJECTIVE_NAME} \(it was trained with weight 1.0, not 2.0\)"):
         Brightness(tiny_encoder(), BrightnessArguments(weight=2.0)).load(saved)
 
 

@@ -1,4 +1,4 @@
-"""A run resumed from any of its checkpoints is the uninterrupted one, bit for bit, with files and random draws."""
+"""A run resumed from any checkpoint is the uninterrupted one bit for bit, with real videos and random draws."""
 
 from __future__ import annotations
 
