@@ -4,6 +4,7 @@ import logging
 from dataclasses import dataclass, field
 
 import pytest
+import torch
 from transformers import TrainingArguments
 
 from hf_selfdistill.commands.arguments import CommandParser, user_errors
@@ -83,3 +84,18 @@ def test_errors_of_the_user_become_one_line_and_others_keep_their_traceback(capl
     assert stopped.value.code == "error: the file is bad"
     with pytest.raises(RuntimeError), caplog.at_level(logging.DEBUG), user_errors():
         raise RuntimeError("ours")
+
+
+class Broken(torch.utils.data.Dataset):
+    def __len__(self):
+        return 2
+
+    def __getitem__(self, index):
+        raise ValueError(f"video {index}: it is empty")
+
+
+def test_a_workers_error_is_the_line_it_is_without_one():
+    for workers in (0, 1):
+        with pytest.raises(SystemExit) as stopped, user_errors():
+            next(iter(torch.utils.data.DataLoader(Broken(), num_workers=workers)))
+        assert stopped.value.code == "error: video 0: it is empty"

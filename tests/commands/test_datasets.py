@@ -33,3 +33,12 @@ def test_what_is_asked_for_wins_over_what_the_model_was_trained_with(asked, expe
 
 def test_by_default_frames_are_taken_as_they_come():
     assert sampling_rate(C3DVideoProcessor(), SamplingArguments()) == (1, None)
+
+
+@pytest.mark.parametrize(
+    ("asked", "named"),
+    [((0, None), "frame_stride is 0"), ((-2, None), "frame_stride is -2"), ((None, 0.0), "target_fps")],
+)
+def test_a_rate_that_is_not_positive_is_refused(asked, named):
+    with pytest.raises(ValueError, match=f"{named}.* must be positive"):
+        sampling_rate(C3DVideoProcessor(), SamplingArguments(*asked))

@@ -64,3 +64,9 @@ def test_it_is_looked_after_at_every_step(tmp_path):
     callback = UnreadableVideosCallback(Clips(10, [1]))
     with pytest.raises(ValueError, match="1 of 10"):
         callback.on_step_end(TrainingArguments(str(tmp_path)), TrainerState(), TrainerControl())
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.5, float("nan")])
+def test_a_share_that_is_none_is_refused(share):
+    with pytest.raises(ValueError, match=f"--max_unreadable is {share:g}; it must lie between 0 and 1"):
+        UnreadableVideosCallback(Clips(3), most=share)

@@ -24,6 +24,7 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 
 from hf_selfdistill.pretraining.objective import OBJECTIVE_NAME
 from hf_selfdistill.pretraining.trainer import PretrainingTrainer
+from hf_selfdistill.training.trainer import VideoTrainer
 
 
 @pytest.fixture
@@ -209,3 +210,15 @@ def test_a_weight_of_another_shape_is_refused_and_nothing_loaded(saved):
     with pytest.raises(ValueError, match=r"its head.bias has the shape \(2,\), not \(1,\)"):
         objective.load(saved)
     assert not differing(before, state_of(objective))
+
+
+def test_fsdp_is_refused_with_what_to_use(make, monkeypatch):
+    begin = VideoTrainer.__init__
+
+    def under_fsdp(self, *args, **kwargs):
+        begin(self, *args, **kwargs)
+        self.is_fsdp_enabled = True  # which on CPUs nothing sets
+
+    monkeypatch.setattr(VideoTrainer, "__init__", under_fsdp)
+    with pytest.raises(ValueError, match=r"not made for FSDP; use DDP \(configs/accelerate/multi_gpu\.yaml\)"):
+        make()
