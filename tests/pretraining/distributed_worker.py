@@ -156,7 +156,7 @@ def main() -> None:
         "resumed": contrast("again", str(OUT / "contrast" / "checkpoint-4")),
         "brightness": brightness(),
         "accumulated": brightness(per_device_train_batch_size=1, gradient_accumulation_steps=BATCH),
-        "checkpointed": brightness(activation_checkpointing=True),
+        "checkpointed": brightness(gradient_checkpointing=True),
         "streamed": streamed(),
         "shuffled": shuffled(),
         "processes": torch.distributed.get_world_size() if PROCESSES > 1 else 1,

@@ -151,7 +151,7 @@ def test_a_model_card_can_be_made_for_the_hub(make, tmp_path):
 @pytest.mark.parametrize("encoder", ["c3d", "vivit"])
 def test_activation_checkpointing_reaches_the_encoder_and_changes_nothing(make, encoder):
     plain = make(encoder)
-    checkpointed = make(encoder, activation_checkpointing=True, folder="checkpointed")
+    checkpointed = make(encoder, gradient_checkpointing=True, folder="checkpointed")
     plain.train()
     checkpointed.train()
     for trainer in (plain, checkpointed):
