@@ -5,24 +5,39 @@ from __future__ import annotations
 import os
 import random
 import resource
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import pytest
 import torch
 from safetensors.torch import load_file
 
 from hf_selfdistill.commands import finetune
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "finetune.py"
+DIES_WHILE_SAVING = """
+import os, signal, sys
+from pathlib import Path
+from hf_selfdistill.commands import finetune
+from hf_selfdistill.self_distillation.teacher import Teacher
+
+def cut_short(teacher, folder):
+    Path(folder, "teacher.safetensors").write_bytes(b"half")
+    os.kill(os.getpid(), signal.SIGKILL)
+
+Teacher.save = cut_short
+finetune.main(sys.argv[1:])
+"""
 SETTINGS = {"save_strategy": "steps", "save_steps": 1, "save_total_limit": 50, "num_train_epochs": 4}
 
 
-def start(flags, **kwargs):
+def start(flags, program=(str(SCRIPT),), **kwargs):
     return subprocess.Popen(
-        [sys.executable, str(SCRIPT), *flags],
+        [sys.executable, *program, *flags],
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         text=True,
@@ -52,12 +67,38 @@ def test_a_run_killed_at_random_moments_resumes_and_ends_in_the_same_model(shape
         process.kill()
         process.communicate()
         assert process.returncode == -signal.SIGKILL
+    check_that_one_dies_while_saving(tiny_flags(shapes, out, **SETTINGS, resume_from_checkpoint="true"), out)
     last = start(tiny_flags(shapes, out, **SETTINGS, resume_from_checkpoint="true"))
     for process in (whole, last):
         _, error = process.communicate(timeout=200)
         assert process.returncode == 0, error
     whole, resumed = (load_file(tmp_path / name / "model.safetensors") for name in ("whole", "killed"))
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+
+
+def check_that_one_dies_while_saving(flags, out):
+    dying = start(flags, ("-c", DIES_WHILE_SAVING))
+    _, error = dying.communicate(timeout=100)
+    assert dying.returncode == -signal.SIGKILL, error
+    (half,) = [
+        folder for folder in out.glob("checkpoint-*") if (folder / "teacher.safetensors").read_bytes() == b"half"
+    ]
+    assert (half / "model.safetensors").is_file() and not (half / "trainer_state.json").exists()
+
+
+@pytest.mark.parametrize("damage", ["missing", "half of it"])
+def test_a_checkpoint_without_a_whole_teacher_is_refused_in_one_line(shapes, tiny_flags, fine_tuned, tmp_path, damage):
+    checkpoint = shutil.copytree(next(fine_tuned.glob("checkpoint-*")), tmp_path / "checkpoint-4")
+    teacher = checkpoint / "teacher.safetensors"
+    content = teacher.read_bytes()
+    teacher.unlink()
+    if damage == "half of it":
+        teacher.write_bytes(content[: len(content) // 2])
+    with pytest.raises(SystemExit) as stopped:
+        finetune.main(tiny_flags(shapes, tmp_path / "out", resume_from_checkpoint=checkpoint))
+    message = stopped.value.code
+    assert message.startswith(f"error: the teacher can't be restored from {teacher}") and "\n" not in message
+    assert "resume from another checkpoint" in message
 
 
 def test_a_disk_that_is_full_while_saving_ends_the_run_and_spares_the_last_checkpoint(shapes, tiny_flags, tmp_path):

@@ -67,6 +67,7 @@ def saved(tmp_path):
 @pytest.mark.parametrize(("source", "layout"), CASES)
 @pytest.mark.parametrize("net", NETS)
 def test_a_converted_checkpoint_gives_the_features_of_the_released_net(saved, source, layout, net, training):
+    torch.manual_seed(0)  # with some weights all features are 0, and say nothing
     reference = unsettled(NETS[net]()).train(training)
     model, report = load_foreign_checkpoint(saved(layout(reference)), source)
     assert not model.training
