@@ -123,6 +123,7 @@ def brightness(**settings: Any) -> dict[str, Any]:
         "state": state_of(trainer.model),
         "logs": [log for log in trainer.state.log_history if "error" in log],
         "evaluated": trainer.evaluate(),
+        "evaluated_unevenly": trainer.evaluate(Clips(7, "vivit")),
     }
 
 

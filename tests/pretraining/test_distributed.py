@@ -140,6 +140,12 @@ def test_evaluation_gives_both_processes_the_figures_of_one(two, one):
             )
 
 
+def test_of_videos_that_processes_cannot_share_evenly_none_counts_twice_in_the_metrics(two, one):
+    expected = one["brightness"]["evaluated_unevenly"]["eval_error"]
+    for rank in two:
+        assert rank["brightness"]["evaluated_unevenly"]["eval_error"] == pytest.approx(expected, rel=1e-4)
+
+
 def test_unreadable_and_short_videos_of_each_process_become_known_to_both(two):
     for rank in two:
         (failure,) = rank["contrast"]["unreadable"]

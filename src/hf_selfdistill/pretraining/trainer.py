@@ -61,7 +61,10 @@ class PretrainingTrainer(VideoTrainer):
     ) -> torch.Tensor | tuple[torch.Tensor, Any]:
         """The objective's own loss; its metrics are noted."""
         output = model(**inputs)
-        self.metrics[model.training].add(output.metrics)
+        metrics = output.metrics
+        if not model.training:  # videos that Accelerate repeats, so that processes have as many, are left out
+            metrics = self.accelerator.gather_for_metrics(metrics)
+        self.metrics[model.training].add(metrics)
         return (output.loss, output) if return_outputs else output.loss
 
     def prediction_step(
