@@ -13,14 +13,14 @@ from hf_selfdistill.data.fingerprint import fingerprint
 from hf_selfdistill.hub.model_card import CardFacts
 from hf_selfdistill.self_distillation.arguments import SelfDistillationArguments
 
-__all__ = ["card_facts", "protocol"]
+__all__ = ["card_facts", "protocol", "rate_in_words"]
 
 
 def protocol(data: DatasetArguments, part: str, num_clips: int, frames: int, stride: int, fps: float | None) -> str:
     """In words, what a figure was measured on."""
     where = f"{data.dataset} split {data.split} {part}"
     clips = f"{num_clips} clip{'s' if num_clips != 1 else ''} of {frames} frames"
-    return f"{where}, {clips}, {_rate(stride, fps)}, centre crop, mean of logits"
+    return f"{where}, {clips}, {rate_in_words(stride, fps)}, centre crop, mean of logits"
 
 
 def card_facts(
@@ -52,12 +52,14 @@ def card_facts(
             "mirrored with probability": f"{augmentation.flip_probability:g}",
             **({"LoRA rank": str(model.lora_rank)} if model.lora_rank is not None else {}),
         },
-        clip=f"A clip is {frames} frames, {_rate(stride, fps)}; the processor saved beside the model makes it.",
+        clip=f"A clip is {frames} frames, {rate_in_words(stride, fps)}; "
+        "the processor saved beside the model makes it.",
         protocol=protocol(data, "validation", augmentation.eval_num_clips, frames, stride, fps),
     )
 
 
-def _rate(stride: int, fps: float | None) -> str:
+def rate_in_words(stride: int, fps: float | None) -> str:
+    """Which frames make a clip."""
     return f"stride {stride}" if fps is None else f"stride {stride} at {fps:g} fps"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal, Optional
@@ -11,6 +10,7 @@ import datasets
 import transformers
 from transformers import BaseVideoProcessor, PreTrainedModel, TrainingArguments
 
+from hf_selfdistill.commands.cards import rate_in_words
 from hf_selfdistill.commands.datasets import DatasetArguments, SamplingArguments, sampling_rate, testing_clips
 from hf_selfdistill.commands.models import frames_per_clip, load_for_features
 from hf_selfdistill.commands.testing import TestArguments
@@ -31,8 +31,6 @@ from hf_selfdistill.evaluation.retrieval import retrieval_accuracy
 from hf_selfdistill.models import C3DVideoProcessor
 
 __all__ = ["FeatureArguments", "evaluate_features", "vcop_processor"]
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass
@@ -79,8 +77,7 @@ def evaluate_features(
     failed = unreadable.failures()  # before the end of the processes' group
     figures, how = TASKS[test.task](known, asked)
     trainer.end()
-    stride, fps = sampling_rate(processor, sampling)
-    rate = f"stride {stride}" if fps is None else f"stride {stride} at {fps:g} fps"
+    rate = rate_in_words(*sampling_rate(processor, sampling))
     return {
         **figures,
         "num_videos": len(asked.labels),
