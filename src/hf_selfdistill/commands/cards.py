@@ -9,8 +9,10 @@ from transformers import BaseVideoProcessor, PreTrainedConfig
 
 from hf_selfdistill.commands.datasets import AugmentationArguments, DatasetArguments
 from hf_selfdistill.commands.models import FROM_SCRATCH, ModelArguments, frames_per_clip
+from hf_selfdistill.commands.regularization import in_words
 from hf_selfdistill.data.fingerprint import fingerprint
 from hf_selfdistill.hub.model_card import CardFacts
+from hf_selfdistill.regularizers.arguments import RegularizerArguments
 from hf_selfdistill.self_distillation.arguments import SelfDistillationArguments
 
 __all__ = ["card_facts", "protocol", "rate_in_words"]
@@ -28,6 +30,7 @@ def card_facts(
     data: DatasetArguments,
     parts: dict[str, datasets.Dataset],
     augmentation: AugmentationArguments,
+    regularizer: RegularizerArguments,
     args: SelfDistillationArguments,
     config: PreTrainedConfig,
     processor: BaseVideoProcessor,
@@ -41,7 +44,7 @@ def card_facts(
         dataset=data.dataset,
         split=data.split if data.dataset in ("ucf101", "hmdb51") else None,
         parts={part: (len(records), fingerprint(records, root)) for part, records in parts.items()},
-        method=_method(args),
+        method=_method(args) | in_words(regularizer),
         hyperparameters={
             "learning rate over the run": args.lr_scheduler_type.value
             if args.epoch_lr_schedule == "none"

@@ -23,11 +23,14 @@ from hf_selfdistill.commands.datasets import (
     training_clips,
 )
 from hf_selfdistill.commands.models import ModelArguments, load_classifier
+from hf_selfdistill.commands.regularization import check_regularizer, regularize
 from hf_selfdistill.commands.training import DEFAULTS, MOST_USED, check_trackers, check_whole_batch
 from hf_selfdistill.data.callbacks import EpochCallback, UnreadableVideosCallback
 from hf_selfdistill.data.clips import collate_clips
 from hf_selfdistill.evaluation.multi_clip import MultiClipAccuracy, rows_of_videos
 from hf_selfdistill.hub.model_card import ModelCardCallback
+from hf_selfdistill.regularizers.arguments import RegularizerArguments
+from hf_selfdistill.regularizers.wise_ft import WeightAverage
 from hf_selfdistill.self_distillation.arguments import SelfDistillationArguments
 from hf_selfdistill.self_distillation.loss import ClassificationLoss
 from hf_selfdistill.self_distillation.trainer import SelfDistillationTrainer
@@ -44,16 +47,17 @@ def main(argv: Sequence[str] | None = None) -> None:
         DatasetArguments,
         SamplingArguments,
         AugmentationArguments,
+        RegularizerArguments,
         SelfDistillationArguments,
         description="Fine-tune a video classifier with self-distillation (Zhou et al., arXiv 2205.00506).",
         defaults=DEFAULTS,
         most_used=MOST_USED,
     )
     with user_errors():
-        model_args, data, sampling, augmentation, args = parser.parse(argv)
+        model_args, data, sampling, augmentation, regularizer, args = parser.parse(argv)
         start_logging(args)
-        trainer, unreadable = build_trainer(model_args, data, sampling, augmentation, args)
-        run(trainer, unreadable)
+        trainer, unreadable, average = build_trainer(model_args, data, sampling, augmentation, regularizer, args)
+        run(trainer, unreadable, average)
 
 
 def build_trainer(
@@ -61,10 +65,12 @@ def build_trainer(
     data: DatasetArguments,
     sampling: SamplingArguments,
     augmentation: AugmentationArguments,
+    regularizer: RegularizerArguments,
     args: SelfDistillationArguments,
-) -> tuple[SelfDistillationTrainer, UnreadableVideosCallback]:
+) -> tuple[SelfDistillationTrainer, UnreadableVideosCallback, WeightAverage | None]:
     """Everything in place, nothing trained yet; raises ValueError or OSError where something is wrong."""
     check_trackers(args)
+    check_regularizer(regularizer, args, adapters=model_args.lora_rank is not None)
     transformers.set_seed(args.seed)
     with args.main_process_first(desc="loading the data set"):
         records = data.load()
@@ -77,6 +83,7 @@ def build_trainer(
     args.resume_from_checkpoint = checkpoint_to_resume(
         args.resume_from_checkpoint, args.output_dir, model.config, adapters
     )
+    keeping = regularize(model, regularizer, args)
     processor.frame_stride, processor.target_fps = sampling_rate(processor, sampling)  # saved with the model
     train = training_clips(records["train"], model, processor, sampling, augmentation, args.seed)
     validation = testing_clips(records["validation"], model, processor, sampling, augmentation.eval_num_clips)
@@ -84,7 +91,8 @@ def build_trainer(
     unreadable = UnreadableVideosCallback(train, validation, most=data.max_unreadable)
     weights = balanced_class_weights(train.records) if augmentation.class_weights else None
     parts = {"train": train.records, "validation": validation.records, "test": records["test"]}
-    card = ModelCardCallback(card_facts(model_args, data, parts, augmentation, args, model.config, processor))
+    facts = card_facts(model_args, data, parts, augmentation, regularizer, args, model.config, processor)
+    card = ModelCardCallback(facts)
     trainer = SelfDistillationTrainer(
         model,
         args,
@@ -95,17 +103,22 @@ def build_trainer(
         processing_class=processor,
         compute_metrics=MultiClipAccuracy(labels),
         preprocess_logits_for_metrics=rows_of_videos,
-        callbacks=[EpochCallback(train), unreadable, card],
+        callbacks=[EpochCallback(train), unreadable, card, *keeping.callbacks],
+        optimizer_cls_and_kwargs=keeping.optimizer_cls_and_kwargs,
         model_card=card.write,
     )
-    return trainer, unreadable
+    return trainer, unreadable, keeping.average
 
 
-def run(trainer: SelfDistillationTrainer, unreadable: UnreadableVideosCallback) -> None:
+def run(
+    trainer: SelfDistillationTrainer, unreadable: UnreadableVideosCallback, average: WeightAverage | None = None
+) -> None:
     """Train, save, evaluate on the validation part, and say where the model is."""
     metrics = trainer.train(resume_from_checkpoint=trainer.args.resume_from_checkpoint).metrics
     if not isinstance(trainer.model, PreTrainedModel):
         trainer.model = trainer.model.merge_and_unload()  # adapters: what is saved and evaluated is a plain model
+    if average is not None:
+        average.save_all(trainer)
     trainer.save_model()
     trainer.save_state()
     if trainer.eval_dataset is not None:

@@ -1,0 +1,40 @@
+"""The layers of any encoder, from the pixels to the feature."""
+
+from __future__ import annotations
+
+from torch import nn
+
+__all__ = ["layers_of", "parameter_depths"]
+
+
+def layers_of(model: nn.Module) -> dict[str, nn.Module]:
+    """The blocks that follow one another, by name: the items of the longest list of modules.
+
+    These are the stages of C3D and R(2+1)D and the layers of a transformer.
+
+    Args:
+        model: an encoder or a classifier.
+
+    Raises:
+        ValueError: the model has no list of modules.
+    """
+    lists = [(name, part) for name, part in model.named_modules() if isinstance(part, nn.ModuleList)]
+    if not lists:
+        raise ValueError(f"{type(model).__name__} has no list of layers (torch.nn.ModuleList) to tell its depth by")
+    name, longest = max(lists, key=lambda item: len(item[1]))  # of equals the first, which is the outer one
+    return {f"{name}.{index}": layer for index, layer in enumerate(longest)}
+
+
+def parameter_depths(model: nn.Module) -> dict[str, int]:
+    """How deep each parameter lies: 0 before the first layer, 1 in it, …, one more than the last after them.
+
+    Args:
+        model: a classifier; its last linear layer counts as after all layers.
+    """
+    layers = list(layers_of(model))
+    depths, behind = {}, 0
+    for name, _ in model.named_parameters():
+        inside = [depth for depth, layer in enumerate(layers, start=1) if name.startswith(f"{layer}.")]
+        behind = len(layers) + 1 if behind and not inside else max(inside, default=0)
+        depths[name] = behind
+    return depths

@@ -1,0 +1,54 @@
+"""WiSE-FT: weights between the pre-trained and the fine-tuned ones (Wortsman et al., CVPR 2022, arXiv 2109.01903)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from transformers import Trainer
+
+from hf_selfdistill.models.features import last_layer
+
+__all__ = ["AVERAGES", "WeightAverage"]
+
+AVERAGES = "averages"
+"""Folder of the averages in a run's output folder."""
+
+
+class WeightAverage:
+    """θ_α = (1 − α) · θ⁰ + α · θ̂ for the encoder, after training; the fine-tuned head stays as it is.
+
+    BatchNorm's running statistics are averaged like weights, counts are the fine-tuned model's.
+
+    Args:
+        model: the classifier before training, whose encoder is copied. A resumed run must start from the same model.
+        weights: the α of the averages to make; the first one's is kept.
+    """
+
+    def __init__(self, model: nn.Module, weights: Sequence[float]) -> None:
+        self.weights = weights
+        self.start = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
+
+    def save_all(self, trainer: Trainer) -> None:
+        """Write `averages/α` into the output folder for each α, and leave the first one's in the model."""
+        fine_tuned = {name: tensor.clone() for name, tensor in trainer.model.state_dict().items()}
+        for weight in [*self.weights[1:], self.weights[0]]:
+            self.average(fine_tuned, trainer.model, weight)
+            trainer.save_model(str(Path(trainer.args.output_dir) / AVERAGES / f"{weight:g}"))
+
+    @torch.no_grad()
+    def average(self, fine_tuned: dict[str, Tensor], model: nn.Module, weight: float) -> None:
+        """Put the average into the model.
+
+        Args:
+            fine_tuned: the state of the classifier after training; with `weight` 1 the model becomes that.
+            model: receives the average.
+            weight: α.
+        """
+        head = {id(tensor) for tensor in last_layer(model).state_dict(keep_vars=True).values()}
+        for name, tensor in model.state_dict(keep_vars=True).items():
+            tensor.copy_(fine_tuned[name])
+            if id(tensor) not in head and tensor.is_floating_point():
+                tensor.lerp_(self.start[name].to(tensor), 1 - weight)
