@@ -32,7 +32,9 @@ def test_its_steps_are_those_of_the_loss_with_the_penalty(classifier, trainer_of
     trainer.train()
     by_the_formula(expected, seen, weight=3.0, rate=0.1)
     for name, value in classifier.state_dict().items():
-        torch.testing.assert_close(value, expected.state_dict()[name], rtol=1e-4, atol=1e-5, msg=lambda text, name=name: f"{name}: {text}")
+        torch.testing.assert_close(
+            value, expected.state_dict()[name], rtol=1e-4, atol=1e-5, msg=lambda text, name=name: f"{name}: {text}"
+        )
 
 
 def test_the_stronger_the_nearer_to_the_start(classifier, trainer_of):

@@ -15,10 +15,12 @@ from hf_selfdistill.commands.arguments import CommandParser, start_logging, user
 from hf_selfdistill.commands.cards import protocol
 from hf_selfdistill.commands.datasets import DatasetArguments, SamplingArguments, sampling_rate, testing_clips
 from hf_selfdistill.commands.feature_tasks import FeatureArguments, evaluate_features
+from hf_selfdistill.commands.forgetting import ForgettingArguments, evaluate_forgetting, write_report
 from hf_selfdistill.commands.models import frames_per_clip, load_for_inference
 from hf_selfdistill.commands.testing import TestArguments
 from hf_selfdistill.data.callbacks import UnreadableVideosCallback
 from hf_selfdistill.data.clips import collate_clips
+from hf_selfdistill.evaluation.forgetting_table import quote
 from hf_selfdistill.evaluation.multi_clip import MultiClipAccuracy, rows_of_videos
 from hf_selfdistill.hub.results import METRICS, Result, add_results
 
@@ -32,6 +34,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = CommandParser(
         TestArguments,
         FeatureArguments,
+        ForgettingArguments,
         DatasetArguments,
         SamplingArguments,
         TrainingArguments,
@@ -40,24 +43,35 @@ def main(argv: Sequence[str] | None = None) -> None:
         most_used=("per_device_eval_batch_size", "dataloader_num_workers", "bf16", "use_cpu", "disable_tqdm"),
     )
     with user_errors():
-        test, features, data, sampling, args = parser.parse(argv)
+        test, features, forgetting, data, sampling, args = parser.parse(argv)
         start_logging(args)
         file = _writable(test.output_file)
         _check_devices(args)
         baseline = _read_baseline(test.baseline_file)
+        _check_flags(test, features, forgetting)
         if test.task == "classification":
-            if features != FeatureArguments():
-                raise ValueError(
-                    "--retrieval_protocol and --config_overrides go with --task retrieval, linear_probe, knn"
-                )
             results = evaluate_model(test, data, sampling, args)
+        elif test.task == "forgetting":
+            results = evaluate_forgetting(test, forgetting, data, sampling, args)
         else:
             results = evaluate_features(test, features, data, sampling, args)
         if args.should_save:
             file.write_text(json.dumps(results, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+            if test.task == "forgetting":
+                write_report(results, file)
             if test.task == "classification" and file.parent.resolve() == Path(test.model_name_or_path).resolve():
                 _refresh_card(file.parent / "README.md", test, data, results, baseline)
-        logger.info(_in_words(results))
+        logger.info(quote(results) if test.task == "forgetting" else _in_words(results))
+
+
+def _check_flags(test: TestArguments, features: FeatureArguments, forgetting: ForgettingArguments) -> None:
+    if test.task in ("classification", "forgetting") and features != FeatureArguments():
+        raise ValueError("--retrieval_protocol and --config_overrides go with --task retrieval, linear_probe, knn")
+    if (test.task == "forgetting") != (forgetting.before is not None):
+        raise ValueError(
+            f"--task is {test.task} and --before {forgetting.before}; what was forgotten is measured against the "
+            "encoder before fine-tuning: give both or neither"
+        )
 
 
 def _in_words(results: dict[str, Any]) -> str:

@@ -30,7 +30,7 @@ from hf_selfdistill.evaluation.probe import TEMPERATURE, knn, linear_probe
 from hf_selfdistill.evaluation.retrieval import retrieval_accuracy
 from hf_selfdistill.models import C3DVideoProcessor
 
-__all__ = ["FeatureArguments", "evaluate_features", "vcop_processor"]
+__all__ = ["FeatureArguments", "evaluate_features", "gallery_and_queries", "vcop_processor"]
 
 
 @dataclass
@@ -62,7 +62,7 @@ def evaluate_features(
     vcop = features.retrieval_protocol == "vcop"
     _check(test, vcop)
     with args.main_process_first(desc="loading the data set"):
-        gallery, queries, gallery_name = _parts(data.load(), test.part, data)
+        gallery, queries, gallery_name = gallery_and_queries(data.load(), test.part, data)
     transformers.set_seed(args.seed)  # of random weights
     model, processor = load_for_features(test.model_name_or_path, features.config_overrides)
     encoder: VideoFeatures = MappedFeatures(model) if vcop else PooledFeatures(model)
@@ -122,7 +122,7 @@ def _check(test: TestArguments, vcop: bool) -> None:
         raise ValueError(f"--part train, but --task {test.task} compares with those; use --part test or validation")
 
 
-def _parts(
+def gallery_and_queries(
     videos: datasets.DatasetDict, part: str, data: DatasetArguments
 ) -> tuple[datasets.Dataset, datasets.Dataset, str]:
     """Gallery, queries, and the gallery's name: with the test part all that is not tested."""

@@ -17,8 +17,9 @@ class TestArguments:
     model_name_or_path: str = field(
         metadata={"help": "A folder, or a name on the Hub; for features also c3d or r2plus1d (random weights)."}
     )
-    task: Literal["classification", "retrieval", "linear_probe", "knn"] = field(
-        default="classification", metadata={"help": "Test the classifier, or the features of its frozen encoder:"}
+    task: Literal["classification", "retrieval", "linear_probe", "knn", "forgetting"] = field(
+        default="classification",
+        metadata={"help": "Test the classifier, the features of its frozen encoder, or what these have lost."},
     )
     num_clips: int = field(default=10, metadata={"help": "Evenly spaced clips per video; 1 is the centre."})
     part: Literal["test", "validation", "train"] = field(default="test", metadata={"help": "Part of the data set."})

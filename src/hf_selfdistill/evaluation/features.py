@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
@@ -12,9 +13,18 @@ from transformers import PreTrainedModel, Trainer, TrainingArguments
 
 from hf_selfdistill.data.clips import UNREADABLE, TestingClips, collate_clips
 from hf_selfdistill.models.features import LAST_LAYER, copy_encoder
+from hf_selfdistill.models.layers import layers_of
 from hf_selfdistill.models.modeling_video_encoder import VideoEncoderPreTrainedModel
 
-__all__ = ["FeatureSet", "MappedFeatures", "PooledFeatures", "VideoFeatures", "feature_trainer", "video_features"]
+__all__ = [
+    "FeatureSet",
+    "LayerFeatures",
+    "MappedFeatures",
+    "PooledFeatures",
+    "VideoFeatures",
+    "feature_trainer",
+    "video_features",
+]
 
 
 @dataclass(frozen=True)
@@ -25,11 +35,13 @@ class FeatureSet:
         features: `(V, dim)` float32.
         labels: `(V,)`.
         groups: source of each video.
+        layers: of each layer of the encoder, by name, features like those of `features`; empty where not asked for.
     """
 
     features: Tensor
     labels: Tensor
     groups: list[str]
+    layers: dict[str, Tensor] = field(default_factory=dict)
 
 
 class VideoFeatures(nn.Module):
@@ -72,6 +84,33 @@ class PooledFeatures(VideoFeatures):
             super().__init__(copy_encoder(model), _logits)
         else:
             super().__init__(model, _pooler_output)
+
+
+class LayerFeatures(PooledFeatures):
+    """Pooled features, and the mean over positions of what each layer gives.
+
+    Raises:
+        ValueError: the encoder has no list of layers.
+    """
+
+    def __init__(self, model: PreTrainedModel) -> None:
+        super().__init__(model)
+        self.layers: list[str] = []
+        self._means: dict[str, Tensor] = {}
+        for name, layer in layers_of(self.encoder).items():
+            # `stages.0` whether the model has a head or not, which puts a name in front
+            layer.register_forward_hook(partial(self._keep, ".".join(name.split(".")[-2:])))
+
+    def _keep(self, name: str, layer: nn.Module, inputs: Any, outputs: Any) -> None:
+        maps = outputs[0] if isinstance(outputs, tuple) else outputs
+        # (clips, tokens, dim) of a transformer, (clips, C, t, h, w) of convolutions
+        self._means[name] = maps.float().mean(1) if maps.ndim == 3 else maps.float().flatten(2).mean(2)
+
+    def forward(self, labels: Tensor, **clips: Tensor) -> dict[str, Tensor]:
+        """As `VideoFeatures.forward`, with `(B, dim)` of each layer by its name."""
+        outputs = super().forward(labels, **clips)
+        self.layers = list(self._means)
+        return outputs | {name: mean.view(*labels.shape, -1).mean(1) for name, mean in self._means.items()}
 
 
 class MappedFeatures(VideoFeatures):
@@ -128,8 +167,12 @@ def video_features(trainer: Trainer, clips: TestingClips) -> FeatureSet:
     labels = torch.from_numpy(prediction.label_ids)[:, 0]
     counted = labels != UNREADABLE
     groups = clips.records["group"]
+    found = prediction.predictions if isinstance(prediction.predictions, tuple) else (prediction.predictions,)
+    features, *layers = (torch.from_numpy(rows)[counted] for rows in found)
+    names = trainer.model.layers if isinstance(trainer.model, LayerFeatures) else ()
     return FeatureSet(
-        torch.from_numpy(prediction.predictions)[counted],
+        features,
         labels[counted],
         [groups[index] for index in counted.nonzero().flatten().tolist()],
+        dict(zip(names, layers, strict=True)),
     )

@@ -1,0 +1,121 @@
+"""What an encoder has lost by fine-tuning: measured on a reference set, before and after."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Optional
+
+import datasets
+from transformers import TrainingArguments
+
+from hf_selfdistill.commands.cards import rate_in_words
+from hf_selfdistill.commands.datasets import DatasetArguments, SamplingArguments, sampling_rate, testing_clips
+from hf_selfdistill.commands.feature_tasks import gallery_and_queries
+from hf_selfdistill.commands.models import frames_per_clip, load_for_features
+from hf_selfdistill.commands.pretext import pretext_metrics
+from hf_selfdistill.commands.testing import TestArguments
+from hf_selfdistill.data.callbacks import UnreadableVideosCallback
+from hf_selfdistill.data.video_files import find_videos
+from hf_selfdistill.evaluation.bootstrap import estimate, resampled_shares
+from hf_selfdistill.evaluation.drift import weight_distance
+from hf_selfdistill.evaluation.features import FeatureSet, LayerFeatures, feature_trainer, video_features
+from hf_selfdistill.evaluation.forgetting import HEADLINE, accuracies, chance, drift, retentions
+from hf_selfdistill.evaluation.forgetting_table import as_markdown
+
+__all__ = ["ForgettingArguments", "evaluate_forgetting", "write_report"]
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class ForgettingArguments:
+    """What was forgotten (--task forgetting); the data set is the reference set, videos for one without labels."""
+
+    before: Optional[str] = field(  # noqa: UP045 - HfArgumentParser's form
+        default=None, metadata={"help": "The encoder before fine-tuning: a folder, or a name on the Hub."}
+    )
+
+
+def evaluate_forgetting(
+    test: TestArguments,
+    forgetting: ForgettingArguments,
+    data: DatasetArguments,
+    sampling: SamplingArguments,
+    args: TrainingArguments,
+) -> dict[str, Any]:
+    """The same measurements on the encoder before and after, the retention, the drift, the protocol.
+
+    Both see the same clips, as the encoder before fine-tuning takes them.
+
+    Raises:
+        ValueError: the data set and the models do not fit, or too many videos can't be read.
+        OSError: there is no such model.
+    """
+    with args.main_process_first(desc="loading the data set"):
+        parts, of = _reference_set(data, test.part)
+    old, processor = load_for_features(str(forgetting.before))
+    new, _ = load_for_features(test.model_name_or_path)
+    distance = weight_distance(old.base_model, new.base_model)  # first: it refuses two architectures
+    clips = [testing_clips(records, old, processor, sampling, test.num_clips) for records in parts]
+    unreadable = UnreadableVideosCallback(*clips, most=data.max_unreadable)
+    sets: list[list[FeatureSet]] = []
+    for model in (old, new):
+        trainer = feature_trainer(LayerFeatures(model), args)
+        sets.append([video_features(trainer, part) for part in clips])
+    unreadable.check()
+    failed = unreadable.failures()
+    own = pretext_metrics(str(forgetting.before), {"before": old, "after": new}, processor, parts[-1], args)
+    trainer.end()
+    before, after = sets
+    rate = rate_in_words(*sampling_rate(processor, sampling))
+    return {
+        **(_compared(before, after) if len(parts) == 2 else {"retention": None}),
+        "drift": drift(before[-1], after[-1]) | {"weight_distance": distance},
+        "objective": own,
+        "num_videos": len(before[-1].labels),
+        "protocol": f"{of}, {test.num_clips} clips of {frames_per_clip(old.config)} frames, {rate}, centre crop, "
+        "pooled feature, mean over clips; intervals: 95 % of 2000 draws of whole groups",
+        "failed": failed,
+    }
+
+
+def _reference_set(data: DatasetArguments, part: str) -> tuple[list[datasets.Dataset], str]:
+    """Videos to learn from and to ask, and what they are; of videos without labels only those to ask."""
+    if data.dataset != "videos":
+        gallery, queries, name = gallery_and_queries(data.load(), part, data)
+        return [gallery, queries], f"{data.dataset} split {data.split}, {part} against {len(gallery)} videos of {name}"
+    if data.dataset_root is None:
+        raise ValueError("--dataset videos needs --dataset_root, the folder")
+    videos = find_videos(Path(data.dataset_root))
+    paths = [video["path"] for video in videos.to_dict()["video"]]
+    videos = videos.add_column("label", [0] * len(videos)).add_column("group", paths)
+    return [videos], "videos without labels"
+
+
+def _compared(before: list[FeatureSet], after: list[FeatureSet]) -> dict[str, Any]:
+    groups = before[1].groups
+    right = accuracies(*before), accuracies(*after)
+    by_chance = chance(*before)
+    retained = retentions(*right, groups, by_chance)
+    old, new = (
+        {
+            name: estimate(correct.double().mean().item(), resampled_shares(correct, groups)).as_dict()
+            for name, correct in measured.items()
+        }
+        for measured in right
+    )
+    return {
+        "retention": retained[HEADLINE],
+        "retention_knn": retained["knn_top1"],
+        "chance": by_chance,
+        "before": old,
+        "after": new,
+    }
+
+
+def write_report(results: dict[str, Any], file: Path) -> None:
+    """The table beside the JSON file, as Markdown."""
+    file.with_suffix(".md").write_text(as_markdown(results), encoding="utf-8")
+    logger.info("The table is in %s", file.with_suffix(".md"))

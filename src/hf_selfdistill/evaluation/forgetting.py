@@ -1,0 +1,91 @@
+"""What an encoder has forgotten: the same measurements on a reference set, before and after fine-tuning."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hf_selfdistill.evaluation.bootstrap import estimate, resampled_shares
+from hf_selfdistill.evaluation.drift import effective_rank, linear_cka, mean_cosine, relative_distance
+from hf_selfdistill.evaluation.features import FeatureSet
+from hf_selfdistill.evaluation.probe import knn, linear_probe
+from hf_selfdistill.evaluation.retrieval import TOP_K, ranks_of_first_hit
+
+__all__ = ["HEADLINE", "accuracies", "chance", "drift", "retention", "retentions"]
+
+HEADLINE = "linear_probe_top1"
+"""The measurement whose retention is the one that is quoted."""
+
+
+def accuracies(known: FeatureSet, asked: FeatureSet) -> dict[str, Tensor]:
+    """Which test videos are right `(V,)` bool, by measurement: linear probe, kNN, retrieval at 1 … 50.
+
+    Args:
+        known: features of the reference set's training videos.
+        asked: of its test videos.
+
+    Raises:
+        ValueError: there are no videos, or no group can be held out for the linear probe.
+    """
+    known_features = (known.features, known.labels)
+    ranks = ranks_of_first_hit(asked.features, asked.labels, *known_features)
+    return {
+        "linear_probe_top1": linear_probe(*known_features, known.groups, asked.features, asked.labels).correct,
+        "knn_top1": knn(*known_features, asked.features, asked.labels).correct,
+        **{f"retrieval_top{k}": (ranks < k) & (ranks < len(known.labels)) for k in TOP_K},
+    }
+
+
+def chance(known: FeatureSet, asked: FeatureSet) -> float:
+    """What is right of the test videos when each is given the commonest class of the training videos."""
+    return (asked.labels == known.labels.bincount().argmax()).double().mean().item()
+
+
+def retention(before: Tensor, after: Tensor, by_chance: float) -> Tensor:
+    """The share that is left of what the encoder knew beyond chance: (a − c) / (a⁰ − c), with accuracies a⁰ and a."""
+    return (after - by_chance) / (before - by_chance)
+
+
+def retentions(
+    before: dict[str, Tensor], after: dict[str, Tensor], groups: list[str], by_chance: float
+) -> dict[str, dict[str, float] | None]:
+    """Retention with its interval, of the linear probe and of kNN.
+
+    None where the encoder before fine-tuning was not surely better than chance: nothing can be lost then.
+
+    Args:
+        before: see `accuracies`.
+        after: the same of the encoder after.
+        groups: of the test videos, which are drawn whole, the same for both encoders.
+        by_chance: see `chance`.
+    """
+    found: dict[str, dict[str, float] | None] = {}
+    for name in ("linear_probe_top1", "knn_top1"):
+        old, new = resampled_shares(before[name], groups), resampled_shares(after[name], groups)
+        if estimate(0.0, old).low <= by_chance:
+            found[name] = None
+            continue
+        value = retention(before[name].double().mean(), after[name].double().mean(), by_chance)
+        draws = retention(old, new, by_chance)
+        found[name] = estimate(value.item(), draws[torch.isfinite(draws)]).as_dict()
+    return found
+
+
+def drift(before: FeatureSet, after: FeatureSet) -> dict[str, Any]:
+    """How far the features of the same videos have moved: pooled ones, and CKA layer by layer; labels are not used."""
+    measures: dict[str, Callable[[Tensor, Tensor], float]] = {
+        "cosine": mean_cosine,
+        "relative_l2": relative_distance,
+        "cka": linear_cka,
+    }
+    return {
+        **{name: measure(before.features, after.features) for name, measure in measures.items()},
+        "effective_rank_before": effective_rank(before.features),
+        "effective_rank_after": effective_rank(after.features),
+        "layers": [
+            {"name": name, "cka": linear_cka(features, after.layers[name])} for name, features in before.layers.items()
+        ],
+    }

@@ -1,0 +1,61 @@
+"""The report of forgetting, in words and as a table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["as_markdown", "quote"]
+
+NAMES = {
+    "linear_probe_top1": "linear probe, top-1",
+    "knn_top1": "kNN, top-1",
+    **{f"retrieval_top{k}": f"retrieval, top-{k}" for k in (1, 5, 10, 20, 50)},
+}
+
+
+def quote(report: dict[str, Any]) -> str:
+    """The one number, in a sentence."""
+    retained = report["retention"]
+    if retained is not None:
+        return f"retention {_share(retained)} of what a linear probe reads off the encoder; {report['protocol']}"
+    why = (
+        "the reference set has no labels"
+        if "before" not in report
+        else "before fine-tuning the encoder was not surely better than chance on the reference set"
+    )
+    return f"no retention: {why}; CKA to the encoder before {report['drift']['cka']:.3f}; {report['protocol']}"
+
+
+def as_markdown(report: dict[str, Any]) -> str:
+    """All figures: accuracies before and after with their intervals, the retention, the drift."""
+    lines = ["# What was forgotten", "", quote(report)[0].upper() + quote(report)[1:] + ".", ""]
+    if "before" in report:
+        lines += ["| on the reference set | before, % | after, % |", "|---|---|---|"]
+        rows = [(NAMES[name], report["before"][name], report["after"][name]) for name in report["before"]]
+        lines += [f"| {name} | {_percent(before)} | {_percent(after)} |" for name, before, after in rows]
+        lines += [f"| chance | {100 * report['chance']:.1f} | |", ""]
+    if report["objective"] is not None:
+        own = report["objective"]
+        lines += [f"| {own['name']}, its own metric | before | after |", "|---|---|---|"]
+        lines += [f"| {name} | {value:.3f} | {own['after'][name]:.3f} |" for name, value in own["before"].items()] + [
+            ""
+        ]
+    moved = report["drift"]
+    lines += ["| drift | |", "|---|---|", f"| CKA of the features | {moved['cka']:.3f} |"]
+    lines += [f"| CKA of {layer['name']} | {layer['cka']:.3f} |" for layer in moved["layers"]]
+    lines += [
+        f"| mean cosine of the features | {moved['cosine']:.3f} |",
+        f"| mean relative distance of the features | {moved['relative_l2']:.3f} |",
+        f"| relative distance of the weights | {moved['weight_distance']:.3f} |",
+        "| effective rank of the features "
+        f"| {moved['effective_rank_before']:.1f} → {moved['effective_rank_after']:.1f} |",
+    ]
+    return "\n".join([*lines, ""])
+
+
+def _share(estimate: dict[str, float]) -> str:
+    return f"{estimate['value']:.2f} ({estimate['low']:.2f} … {estimate['high']:.2f})"
+
+
+def _percent(estimate: dict[str, float]) -> str:
+    return f"{100 * estimate['value']:.1f} ({100 * estimate['low']:.1f} … {100 * estimate['high']:.1f})"

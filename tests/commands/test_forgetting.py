@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+import torch
+from transformers import AutoModelForVideoClassification
+
+from hf_selfdistill.commands import evaluate_model, finetune, pretrain
+
+
+def measure(before, after, root, file, **overrides):
+    flags = {
+        "task": "forgetting",
+        "before": before,
+        "model_name_or_path": after,
+        "dataset": "moving_shapes",
+        "dataset_root": root,
+        "num_clips": 2,
+        "output_file": file,
+        "use_cpu": True,
+        "disable_tqdm": True,
+        **overrides,
+    }
+    given = {name: value for name, value in flags.items() if value is not None}
+    evaluate_model.main([word for name, value in given.items() for word in (f"--{name}", str(value))])
+    return json.loads(file.read_text())
+
+
+def test_an_encoder_that_was_not_touched_has_not_drifted(fine_tuned, shapes, tmp_path, caplog):
+    report = measure(fine_tuned, fine_tuned, shapes, tmp_path / "forgetting.json")
+    assert report["before"] == report["after"]
+    assert report["drift"]["cka"] == pytest.approx(1) and report["drift"]["weight_distance"] == 0
+    assert [layer["name"] for layer in report["drift"]["layers"]] == [f"stages.{index}" for index in range(5)]
+    assert report["retention"] is None or report["retention"]["value"] == 1
+    table = (tmp_path / "forgetting.md").read_text()
+    assert "| linear probe, top-1 |" in table and "| CKA of stages.4 | 1.000 |" in table
+
+
+def test_other_weights_are_seen_layer_by_layer(fine_tuned, shapes, tmp_path):
+    model = AutoModelForVideoClassification.from_pretrained(fine_tuned)
+    shutil.copytree(fine_tuned, tmp_path / "moved")
+    with torch.no_grad():
+        model.encoder.stages[4].layers[0].conv.weight.normal_(generator=torch.Generator().manual_seed(0))
+    model.save_pretrained(tmp_path / "moved")
+    drift = measure(fine_tuned, tmp_path / "moved", shapes, tmp_path / "forgetting.json")["drift"]
+    by_layer = [layer["cka"] for layer in drift["layers"]]
+    assert by_layer[:4] == pytest.approx([1] * 4) and by_layer[4] < 0.99
+    assert drift["weight_distance"] > 0 and drift["relative_l2"] > 0
+
+
+def test_a_reference_set_without_labels_gives_the_drift_alone(fine_tuned, shapes, tmp_path):
+    report = measure(fine_tuned, fine_tuned, shapes, tmp_path / "forgetting.json", dataset="videos")
+    assert report["retention"] is None and "before" not in report
+    assert report["num_videos"] == 24 and report["drift"]["cka"] == pytest.approx(1)
+    assert "no labels" in (tmp_path / "forgetting.md").read_text()
+
+
+def test_heads_of_pre_training_are_measured_too(shapes, tiny_flags, tmp_path):
+    words = (
+        f"--objective pace --model_type c3d --config_overrides hidden_sizes=4,8,8,8,8,num_frames=8,image_size=16 "
+        f"--dataset_root {shapes} --output_dir {tmp_path / 'encoder'} --max_steps 2 --per_device_train_batch_size 4 "
+        "--use_cpu --disable_tqdm true --save_strategy no"
+    )
+    pretrain.main(words.split())
+    settings = {"model_name_or_path": tmp_path / "encoder", "config_overrides": None, "num_train_epochs": 1}
+    finetune.main(tiny_flags(shapes, tmp_path / "tuned", **settings))
+    report = measure(tmp_path / "encoder", tmp_path / "tuned", shapes, tmp_path / "forgetting.json")
+    own = report["objective"]
+    assert own["name"] == "pace" and own["before"].keys() == own["after"].keys() == {"pace_accuracy"}
+    assert all(0 <= own[when]["pace_accuracy"] <= 1 for when in ("before", "after"))
+    assert "| pace, its own metric |" in (tmp_path / "forgetting.md").read_text()
+
+
+def test_on_two_processes_the_report_is_the_same(fine_tuned, shapes, tmp_path, run_script):
+    alone = measure(fine_tuned, fine_tuned, shapes, tmp_path / "one.json")
+    words = f"--task forgetting --before {fine_tuned} --model_name_or_path {fine_tuned} --dataset moving_shapes"
+    words += f" --dataset_root {shapes} --num_clips 2 --use_cpu --output_file {tmp_path / 'two.json'}"
+    finished = run_script("evaluate_model", *words.split(), processes=2)
+    assert finished.returncode == 0, finished.stderr
+    together = json.loads((tmp_path / "two.json").read_text())
+    assert together["before"] == alone["before"] and together["num_videos"] == alone["num_videos"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"before": None}, "give both or neither"),
+        ({"task": "knn"}, "give both or neither"),
+        ({"part": "train"}, "use --part test or validation"),
+        ({"dataset": "videos", "dataset_root": None}, "--dataset videos needs --dataset_root"),
+    ],
+)
+def test_what_does_not_go_together_is_refused_in_one_line(fine_tuned, shapes, tmp_path, wrong, message):
+    with pytest.raises(SystemExit, match=message):
+        measure(fine_tuned, fine_tuned, shapes, tmp_path / "forgetting.json", **wrong)
+
+
+def test_two_architectures_are_refused(fine_tuned, shapes, tiny_flags, tmp_path):
+    settings = {"model_name_or_path": "r2plus1d", "num_train_epochs": 1}
+    settings["config_overrides"] = "hidden_sizes=4,4,8,8,8,num_frames=8,image_size=16"
+    finetune.main(tiny_flags(shapes, tmp_path / "other", **settings))
+    with pytest.raises(SystemExit, match="not of one architecture"):
+        measure(fine_tuned, tmp_path / "other", shapes, tmp_path / "forgetting.json")

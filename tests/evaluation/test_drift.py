@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import copy
+import math
+
+import pytest
+import torch
+
+from hf_selfdistill.evaluation.drift import (
+    effective_rank,
+    linear_cka,
+    mean_cosine,
+    relative_distance,
+    weight_distance,
+)
+from hf_selfdistill.models import C3DConfig, C3DModel, R2Plus1DConfig, R2Plus1DModel
+
+
+@pytest.fixture
+def features():
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn(40, 6, generator=generator) * torch.arange(1.0, 7.0), torch.randn(40, 5, generator=generator)
+
+
+def unbiased_hsic_by_the_sums(x, y):
+    """Song et al.'s estimator written out over all quadruples of different videos (slow, in float64)."""
+    k, m = (x.double() @ x.double().T), (y.double() @ y.double().T)
+    n, total, count = len(x), 0.0, 0
+    for i in range(n):
+        for j in range(n):
+            for q in range(n):
+                for r in range(n):
+                    if len({i, j, q, r}) == 4:
+                        total += float(k[i, j] * (m[i, j] + m[q, r] - 2 * m[i, q]))
+                        count += 1
+    return total / count
+
+
+def test_cka_equals_the_sum_over_all_quadruples(features):
+    x, y = (part[:9] for part in features)
+    y = y + x[:, :5]
+    parts = [unbiased_hsic_by_the_sums(a, b) for a, b in ((x, y), (x, x), (y, y))]
+    assert linear_cka(x, y) == pytest.approx(parts[0] / math.sqrt(parts[1] * parts[2]), abs=1e-6)
+
+
+def test_cka_in_minibatches_is_the_ratio_of_the_sums_of_their_estimates(features):
+    x, y = features[0], features[1] + features[0][:, :5]
+    order = torch.randperm(40, generator=torch.Generator().manual_seed(0))
+    batches = [order[:8], order[8:16], order[16:24], order[24:32], order[32:]]
+    sums = [sum(unbiased_hsic_by_the_sums(a[b], c[b]) for b in batches) for a, c in ((x, y), (x, x), (y, y))]
+    assert linear_cka(x, y, batch_size=8) == pytest.approx(sums[0] / math.sqrt(sums[1] * sums[2]), abs=1e-6)
+
+
+def test_cka_does_not_see_rotations_scales_and_shifts(features):
+    x, y = features[0], features[1] + features[0][:, :5]
+    rotation = torch.linalg.qr(torch.randn(5, 5, generator=torch.Generator().manual_seed(1))).Q
+    assert linear_cka(x, x) == pytest.approx(1)
+    assert linear_cka(x, 3 * y @ rotation + 7) == pytest.approx(linear_cka(x, y), abs=1e-5)
+    assert linear_cka(x, y) == pytest.approx(linear_cka(y, x))
+
+
+def test_cka_of_unrelated_features_is_near_0_and_an_invertible_map_is_seen(features):
+    x, noise = features
+    assert abs(linear_cka(x, noise)) < 0.1
+    assert linear_cka(x, x / torch.arange(1.0, 7.0) ** 2) < 0.9
+
+
+def test_cka_of_features_that_do_not_vary_is_not_a_number(features):
+    assert math.isnan(linear_cka(features[0], torch.ones(40, 3)))
+    assert math.isnan(linear_cka(features[0][:3], features[0][:3]))
+
+
+def test_cosine_and_distance_of_known_vectors():
+    before = torch.tensor([[3.0, 4.0], [1.0, 0.0]])
+    after = torch.tensor([[4.0, -3.0], [2.0, 0.0]])  # one turned by 90°, one twice as long
+    assert mean_cosine(before, after) == pytest.approx(0.5)
+    assert relative_distance(before, after) == pytest.approx((math.sqrt(50) / 5 + 1) / 2)
+
+
+def test_effective_rank_counts_the_directions_that_are_used():
+    corners = torch.tensor([[1.0, 0, 0], [-1, 0, 0], [0, 1, 0], [0, -1, 0]])
+    assert effective_rank(corners) == pytest.approx(2)
+    assert effective_rank(corners * torch.tensor([1.0, 1e-9, 1])) == pytest.approx(1, abs=1e-3)
+    assert effective_rank(torch.full((5, 3), 2.0)) == 0
+
+
+def test_weight_distance_of_weights_that_all_grew_by_a_tenth():
+    before = C3DModel(C3DConfig(hidden_sizes=[4, 8, 8, 8, 8], num_frames=8, image_size=16))
+    after = copy.deepcopy(before)
+    with torch.no_grad():
+        for parameter in after.parameters():
+            parameter *= 1.1
+    assert weight_distance(before, before) == 0
+    assert weight_distance(before, after) == pytest.approx(0.1, rel=1e-5)
+
+
+def test_encoders_of_two_architectures_are_refused():
+    c3d = C3DModel(C3DConfig(hidden_sizes=[4, 8, 8, 8, 8], num_frames=8, image_size=16))
+    other = R2Plus1DModel(R2Plus1DConfig(hidden_sizes=[4, 4, 8, 8, 8], num_frames=8, image_size=16))
+    with pytest.raises(ValueError, match="not of one architecture"):
+        weight_distance(c3d, other)

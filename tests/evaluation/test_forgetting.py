@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from hf_selfdistill.evaluation.features import FeatureSet
+from hf_selfdistill.evaluation.forgetting import accuracies, chance, drift, retentions
+
+CLASSES, PER_CLASS, DIM = 5, 24, 16
+
+
+def feature_sets(noise, seed=0):
+    """Training and test videos of five classes, each class at a corner of its own; groups hold one video of each."""
+    generator = torch.Generator().manual_seed(seed)
+    sets = []
+    for part in ("train", "test"):
+        labels = torch.arange(CLASSES).repeat(PER_CLASS)
+        corners = torch.eye(DIM)[labels]
+        features = corners + noise * torch.randn(len(labels), DIM, generator=generator)
+        groups = [f"{part}{index // CLASSES}" for index in range(len(labels))]
+        sets.append(FeatureSet(features, labels, groups, {"stages.0": features * 2}))
+    return sets
+
+
+def retained(after_noise):
+    before, after = (accuracies(*feature_sets(noise)) for noise in (0.3, after_noise))
+    known, asked = feature_sets(0.3)
+    return retentions(before, after, asked.groups, chance(known, asked))
+
+
+def test_an_encoder_that_did_not_change_retains_everything():
+    assert retained(0.3)["linear_probe_top1"] == {"value": 1, "low": 1, "high": 1}
+
+
+def test_noise_is_forgetting_and_more_of_it_more():
+    some, much = (retained(noise)["linear_probe_top1"] for noise in (0.7, 5.0))
+    assert 1 > some["value"] > much["value"]
+    assert some["low"] < some["value"] < some["high"] < 1
+    assert much["low"] < 0.1 and much["high"] < 0.4  # chance, at which retention is 0
+
+
+def test_it_is_the_share_of_what_was_known_beyond_chance():
+    groups = [str(index) for index in range(100)]
+    right = {name: torch.arange(100) < 60 for name in ("linear_probe_top1", "knn_top1")}
+    left = {name: torch.arange(100) < 40 for name in right}
+    assert retentions(right, left, groups, 0.2)["knn_top1"]["value"] == pytest.approx(0.5)
+
+
+def test_where_nothing_was_known_nothing_can_be_retained():
+    known, asked = feature_sets(0.3)
+    guessed = {name: torch.arange(len(asked.labels)) % CLASSES == 0 for name in ("linear_probe_top1", "knn_top1")}
+    found = retentions(guessed, guessed, asked.groups, chance(known, asked))
+    assert found == {"linear_probe_top1": None, "knn_top1": None}
+
+
+def test_chance_is_the_share_of_the_commonest_class_of_the_training_videos():
+    known = FeatureSet(torch.zeros(5, 2), torch.tensor([0, 1, 1, 1, 2]), list("abcde"))
+    asked = FeatureSet(torch.zeros(4, 2), torch.tensor([0, 1, 2, 2]), list("fghi"))
+    assert chance(known, asked) == 0.25
+
+
+def test_drift_of_what_did_not_move_is_none_and_of_noise_is_far():
+    (_, before), (_, noisy) = feature_sets(0.3), feature_sets(5.0, seed=1)
+    same, moved = drift(before, before), drift(before, noisy)
+    assert same["cka"] == pytest.approx(1) and same["cosine"] == pytest.approx(1) and same["relative_l2"] == 0
+    assert same["layers"] == [{"name": "stages.0", "cka": pytest.approx(1)}]
+    assert moved["cka"] < 0.5 and moved["relative_l2"] > 1 and moved["layers"][0]["cka"] < 0.5
+
+
+def test_each_retrieval_figure_holds_the_ones_before_it():
+    right = accuracies(*feature_sets(1.0))
+    shares = [right[f"retrieval_top{k}"].double().mean().item() for k in (1, 5, 10, 20, 50)]
+    assert shares == sorted(shares) and shares[0] < shares[-1]
