@@ -10,10 +10,10 @@ from transformers import AutoModelForVideoClassification
 from hf_selfdistill.commands import evaluate_model, finetune, pretrain
 
 
-def measure(before, after, root, file, **overrides):
+def measure(encoder, after, root, file, **overrides):
     flags = {
         "task": "forgetting",
-        "before": before,
+        "before": encoder,
         "model_name_or_path": after,
         "dataset": "moving_shapes",
         "dataset_root": root,
