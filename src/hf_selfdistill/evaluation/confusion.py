@@ -11,6 +11,7 @@ from hf_selfdistill.training.figures import COLOURS, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.colors import LinearSegmentedColormap, PowerNorm
     from matplotlib.figure import Figure
 
 __all__ = ["ConfusedPair", "confusion_counts", "confusion_figure", "most_confused"]
@@ -87,7 +88,7 @@ def confusion_figure(counts: np.ndarray, classes: Sequence[str]) -> Figure:
     figure = new_figure(max(side + 0.6, 4), max(side, 3.4))
     axes = figure.subplots()
     shares = counts / counts.sum(axis=1, keepdims=True).clip(min=1)
-    image = axes.imshow(100 * shares, cmap=_shades(), vmin=0, vmax=100)
+    image = axes.imshow(100 * shares, cmap=_shades(), norm=_roots())
     axes.set_xticks(range(len(classes)), classes, rotation=90, fontsize=points)
     axes.set_yticks(range(len(classes)), classes, fontsize=points)
     axes.set(xlabel="predicted class", ylabel="true class")
@@ -95,12 +96,20 @@ def confusion_figure(counts: np.ndarray, classes: Sequence[str]) -> Figure:
         _write_numbers(axes, counts, shares)
     else:
         _rule(axes, len(classes))
-    bar = figure.colorbar(image, ax=axes, shrink=min(1, 3 / side), aspect=25, pad=0.02)
+    bar = figure.colorbar(image, ax=axes, shrink=min(1, 3 / side), aspect=25, pad=0.02, anchor=(0, 1))
+    bar.set_ticks([0, 5, 25, 50, 100])
     bar.set_label("% of the true class")
     return figure
 
 
-def _shades() -> object:
+def _roots() -> PowerNorm:
+    """Few videos show too."""
+    from matplotlib.colors import PowerNorm
+
+    return PowerNorm(0.5, vmin=0, vmax=100)
+
+
+def _shades() -> LinearSegmentedColormap:
     from matplotlib.colors import LinearSegmentedColormap, to_rgb
 
     colour = to_rgb(COLOURS[0])
@@ -109,9 +118,8 @@ def _shades() -> object:
 
 def _write_numbers(axes: Axes, counts: np.ndarray, shares: np.ndarray) -> None:
     for row, column in np.argwhere(counts):
-        strong = shares[row, column] > 0.55
         text = axes.text(column, row, str(counts[row, column]), ha="center", va="center", fontsize=9)
-        if strong:
+        if shares[row, column] > 0.4:  # on dark shades
             text.set(color="white", gid="on colour")
 
 

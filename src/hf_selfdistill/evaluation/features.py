@@ -25,11 +25,13 @@ class FeatureSet:
         features: `(V, dim)` float32.
         labels: `(V,)`.
         groups: source of each video.
+        places: of each video in the data set.
     """
 
     features: Tensor
     labels: Tensor
     groups: list[str]
+    places: list[int]
 
 
 class VideoFeatures(nn.Module):
@@ -128,8 +130,10 @@ def video_features(trainer: Trainer, clips: TestingClips) -> FeatureSet:
     labels = torch.from_numpy(prediction.label_ids)[:, 0]
     counted = labels != UNREADABLE
     groups = clips.records["group"]
+    places = counted.nonzero().flatten().tolist()
     return FeatureSet(
         torch.from_numpy(prediction.predictions)[counted],
         labels[counted],
-        [groups[index] for index in counted.nonzero().flatten().tolist()],
+        [groups[place] for place in places],
+        places,
     )

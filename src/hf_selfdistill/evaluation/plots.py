@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Outcome", "frontier_figure", "lambda_figure", "not_dominated"]
 
-_PLACES = [(x, y) for reach in (7, 16, 28, 42) for x, y in ((reach, 0), (0, reach), (-reach, 0), (0, -reach))] + [
-    (x * reach, y * reach) for reach in (8, 18, 30) for x in (1, -1) for y in (1, -1)
-]
+_PLACES = [(x, y) for near in (3, 8, 15, 24, 36) for x in (near, -near) for y in (near, -near)]
 """Where a label may stand, in points from its point, the best place first."""
 
 
@@ -137,14 +135,20 @@ def _write_names(axes: Axes, outcomes: Sequence[Outcome]) -> None:
     figure = axes.figure
     figure.draw_without_rendering()  # fixes the axes, from which places are measured
     figure.set_layout_engine("none")
-    points = axes.transData.transform([(100 * outcome.retention, 100 * outcome.accuracy) for outcome in outcomes])
-    taken: list[np.ndarray] = [np.array([x - 5, y - 5, x + 5, y + 5]) for x, y in points]
+    taken = [box for outcome in outcomes for box in _marks(axes, outcome)]
     for outcome in outcomes:
         label = axes.annotate(
             outcome.name, (100 * outcome.retention, 100 * outcome.accuracy), (0, 0), textcoords="offset points"
         )
         label.set_fontsize(9)
         taken.append(_place(label, axes, taken))
+
+
+def _marks(axes: Axes, outcome: Outcome) -> list[np.ndarray]:
+    """Boxes `(x0, y0, x1, y1)` in pixels of a point's marker and of its two bars."""
+    x, y, dx, dy = (100 * value for value in _numbers(outcome))
+    (x0, y0), (x1, y1), (x, y) = axes.transData.transform([(x - dx, y - dy), (x + dx, y + dy), (x, y)])
+    return [np.array(box) for box in ((x - 5, y - 5, x + 5, y + 5), (x0, y - 3, x1, y + 3), (x - 3, y0, x + 3, y1))]
 
 
 def _place(label: Annotation, axes: Axes, taken: Sequence[np.ndarray]) -> np.ndarray:

@@ -63,4 +63,6 @@ def _height(strip: Filmstrip) -> float:
 
 def _draw(axes: Axes, strip: Filmstrip) -> None:
     axes.imshow(np.concatenate(list(strip.frames), axis=1), interpolation="antialiased")
+    for number in range(1, len(strip.frames)):
+        axes.axvline(number * strip.frames.shape[2] - 0.5, color="white", linewidth=1.5)
     axes.set(xticks=[], yticks=[])
