@@ -1,6 +1,6 @@
 """One page on a run, `OUT/report.html`: results, curves, confusions, what was forgotten.
 
-    python scripts/report.py --run OUT
+python scripts/report.py --run OUT
 """
 
 from hf_selfdistill.commands.report import main

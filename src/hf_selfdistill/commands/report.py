@@ -18,7 +18,7 @@ from hf_selfdistill.data.decoding import VideoDecodingError, VideoReader
 from hf_selfdistill.evaluation.pictures import Picture, file_as_picture
 from hf_selfdistill.evaluation.report import Report, Table, render
 from hf_selfdistill.evaluation.retrieval_examples import Filmstrip
-from hf_selfdistill.hub.card_tables import card_tables, link_report
+from hf_selfdistill.hub.card_tables import CardTable, card_summary, card_tables, link_report
 
 __all__ = ["ReportArguments", "main"]
 
@@ -72,7 +72,7 @@ def _gather(folder: Path, saliency: Sequence[str]) -> Report:
     classes = [config["id2label"][key] for key in sorted(config["id2label"], key=int)]
     return Report(
         name=folder.resolve().name,
-        summary=f"A {config['architectures'][0]} that tells {len(classes)} classes of video apart.",
+        summary=card_summary(folder / "README.md") or f"{config['model_type']}, {len(classes)} classes",
         classes=classes,
         how=[Table(*_captioned(table)) for table in tables if table.section in ("Training data", "Training")],
         log_history=state.get("log_history", []),
@@ -96,7 +96,7 @@ def _read(file: Path) -> Any:
         raise ValueError(f"{file} is no JSON ({error}); write it anew, or take it away") from None
 
 
-def _captioned(table: Any) -> tuple[str, list[str], list[list[str]]]:
+def _captioned(table: CardTable) -> tuple[str, list[str], list[list[str]]]:
     if table.section == "Training data":
         return "Data", table.head, table.rows
     return table.head[0].capitalize(), [table.head[0], "value"], table.rows
@@ -124,7 +124,7 @@ def _pictures(files: Sequence[str]) -> list[Picture]:
 
 def _examples(neighbours: Sequence[Mapping[str, Any]]) -> list[tuple[Filmstrip, list[Filmstrip]]]:
     """Evenly spaced queries, so that no one picks the good ones."""
-    places = np.unique(np.linspace(0, len(neighbours) - 1, EXAMPLES).round().astype(int)) if neighbours else []
+    places = np.unique(np.linspace(0, len(neighbours) - 1, min(EXAMPLES, len(neighbours))).round()).astype(int)
     examples = []
     for query in tqdm([neighbours[place] for place in places], desc="retrieval examples", leave=False):
         try:

@@ -30,7 +30,12 @@ def forgetting_figure(before: Mapping[str, Any], after: Mapping[str, Any]) -> Fi
         values = [100 * interval["value"] for interval in figures.values()]
         below = [100 * (interval["value"] - interval["low"]) for interval in figures.values()]
         above = [100 * (interval["high"] - interval["value"]) for interval in figures.values()]
-        style = {"color": COLOURS[number], "marker": MARKERS[number], "linestyle": "none", "capsize": 3}
+        style: dict[str, Any] = {
+            "color": COLOURS[number],
+            "marker": MARKERS[number],
+            "linestyle": "none",
+            "capsize": 3,
+        }
         axes.errorbar(values, rows, xerr=[below, above], label=f"{when} fine-tuning", **style)
     axes.set_yticks(range(len(before)), [MEASUREMENTS.get(name, name) for name in before])
     axes.set_ylim(len(before) - 0.5, -0.5)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -58,7 +58,7 @@ def lambda_figure(accuracies: Mapping[str, Mapping[float, Sequence[float]]]) -> 
         points = sorted(of_setting.items())
         means = [100 * float(np.mean(values)) for _, values in points]
         spreads = [100 * _std(values) for _, values in points]
-        style = {"color": COLOURS[number], "marker": MARKERS[number], "capsize": 3, "markersize": 5}
+        style: dict[str, Any] = {"color": COLOURS[number], "marker": MARKERS[number], "capsize": 3, "markersize": 5}
         axes.errorbar([weight for weight, _ in points], means, spreads, label=name, **style)
     smallest = min((weight for weight in weights if weight > 0), default=1.0)
     axes.set_xscale("symlog", linthresh=smallest, linscale=0.6)

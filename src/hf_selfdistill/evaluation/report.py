@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
@@ -16,6 +17,9 @@ from hf_selfdistill.evaluation.forgetting_figures import MEASUREMENTS, drift_fig
 from hf_selfdistill.evaluation.pictures import DARK_PAGE, Picture, as_picture
 from hf_selfdistill.evaluation.retrieval_examples import Filmstrip, retrieval_figure
 from hf_selfdistill.training.curves import curve_figures
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["Report", "Table", "render"]
 
@@ -98,7 +102,7 @@ def render(report: Report) -> str:
 
 
 def _percent(fraction: float) -> str:
-    return f"{100 * fraction:.1f} %"
+    return f"{100 * fraction:.1f}\N{NO-BREAK SPACE}%"
 
 
 def _results(report: Report) -> Table | None:
@@ -109,20 +113,21 @@ def _results(report: Report) -> Table | None:
         for results in measured
     ]
     head = ("measured on", "videos", "video top-1", "video top-5", "clip top-1", "clip top-5")
-    return Table("Accuracy: the share of videos or clips whose class is among the first k", head, rows) if rows else None
+    return (
+        Table("Accuracy: the share of videos or clips whose class is among the first k", head, rows) if rows else None
+    )
 
 
 def _curves(log_history: Sequence[Mapping[str, Any]]) -> list[Picture]:
     return [
-        as_picture(figure, f"{title} against training steps; {figure_range(figure)}")
+        as_picture(figure, f"{title} against training steps; {_in_words(figure)}")
         for title, figure in curve_figures(log_history).items()
     ]
 
 
-def figure_range(figure: Any) -> str:
+def _in_words(figure: Figure) -> str:
     """In words, where each line of a figure begins and ends."""
-    lines = figure.axes[0].get_lines()
-    ends = [(line.get_label(), line.get_ydata()) for line in lines]
+    ends = [(line.get_label(), np.asarray(line.get_ydata())) for line in figure.axes[0].get_lines()]
     return ", ".join(f"{label} from {values[0]:.3g} to {values[-1]:.3g}" for label, values in ends)
 
 
@@ -134,7 +139,7 @@ def _classes(report: Report) -> dict[str, Any]:
     labels = [prediction["label"] for prediction in predictions]
     counts = confusion_counts(labels, [prediction["predicted"] for prediction in predictions], report.classes)
     pairs = most_confused(counts, report.classes)
-    alt = f"Confusion matrix of {len(report.classes)} classes and {len(labels)} videos; the table of pairs has its errors"
+    alt = f"Confusion matrix, {len(report.classes)} classes, {len(labels)} videos; its largest errors are in the next table"
     return {
         "confusion": as_picture(confusion_figure(counts, report.classes), alt),
         "pairs": _pairs(pairs) if pairs else None,
@@ -152,14 +157,15 @@ def _worst(report: Report, videos: Mapping[str, int]) -> Table | None:
     worst = sorted(accuracies, key=lambda name: (accuracies[name], name))[:WORST_CLASSES]
     rows = [(name, _percent(accuracies[name]), *([str(videos[name])] if videos else [])) for name in worst]
     head = ("class", "video top-1", *(["videos"] if videos else []))
-    return Table("Worst classes", head, rows) if rows else None
+    return Table("Classes, the worst first", head, rows) if rows else None
 
 
 def _retrieval(examples: Sequence[tuple[Filmstrip, Sequence[Filmstrip]]]) -> list[Picture]:
     pictures = []
     for query, nearest in examples:
         found = ", ".join(f"{strip.label} ({_right(strip, query)})" for strip in nearest)
-        pictures.append(as_picture(retrieval_figure(query, nearest), f"Query {query.label}; nearest: {found}"))
+        alt = f"Query {query.label}; nearest: {found}"
+        pictures.append(as_picture(retrieval_figure(query, nearest), alt, photographs=True))
     return pictures
 
 

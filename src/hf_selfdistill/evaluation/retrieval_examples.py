@@ -49,7 +49,7 @@ def retrieval_figure(query: Filmstrip, nearest: Sequence[Filmstrip]) -> Figure:
             continue
         right = strip.label == query.label
         mark = "✓" if right else "✗"
-        axes.set_title(f"{mark} {rank}. {strip.label}  (cosine {strip.similarity:.2f})", fontsize=9, loc="left")
+        axes.set_title(f"{mark} {rank}. {strip.label}  (cosine {strip.similarity:.3f})", fontsize=9, loc="left")
         for spine in axes.spines.values():
             spine.set(gid="mark", linewidth=2.5, linestyle="-" if right else (0, (3, 2)))
             spine.set_edgecolor(COLOURS[0] if right else COLOURS[1])

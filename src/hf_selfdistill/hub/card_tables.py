@@ -1,4 +1,4 @@
-"""What a model card says in tables, read back, and a line that leads from it to the run's report."""
+"""What a model card says, read back for the run's report, and a line that leads from the card to it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from hf_selfdistill.hub.results import END
 
-__all__ = ["CardTable", "card_tables", "link_report"]
+__all__ = ["CardTable", "card_summary", "card_tables", "link_report"]
 
 
 class CardTable(NamedTuple):
@@ -23,6 +23,17 @@ class CardTable(NamedTuple):
     section: str
     head: list[str]
     rows: list[list[str]]
+
+
+def card_summary(file: Path) -> str | None:
+    """The card's first paragraph and its data set, without Markdown's marks; None where there is no card of ours."""
+    text = file.read_text(encoding="utf-8") if file.is_file() else ""
+    first = re.search(r"^# .+\n\n(.+?)\n\n", text, re.M | re.S)
+    if END not in text or first is None:
+        return None
+    data = re.search(r"^Data set .+$", text, re.M)
+    words = " ".join([*first[1].split(), *([data[0]] if data else [])])
+    return re.sub(r"\[(.+?)\]\(.+?\)", r"\1", words).replace("`", "")
 
 
 def card_tables(file: Path) -> list[CardTable]:
