@@ -48,6 +48,8 @@ def as_picture(figure: Figure, alt: str, photographs: bool = False) -> Picture:
         alt: what is to be seen.
         photographs: there are frames of videos in it, which are kept in a tenth of the bytes with a little loss.
     """
+    figure.draw_without_rendering()  # lays it out, once for both
+    figure.set_layout_engine("none")
     light, dark = (_drawn(figure, ink, "webp" if photographs else "png") for ink in (_LIGHT_INK, _DARK_INK))
     return Picture(light, dark, alt, width=round(96 * figure.get_figwidth()))
 

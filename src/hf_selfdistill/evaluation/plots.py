@@ -122,6 +122,8 @@ def frontier_figure(outcomes: Sequence[Outcome]) -> Figure:
     axes.set_title("mean ± standard deviation; the line joins what no other setting beats in both", fontsize=9)
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
+    figure.draw_without_rendering()  # fixes the axes, from which places are measured
+    figure.set_layout_engine("none")
     _write_names(axes, outcomes)
     return figure
 
@@ -132,9 +134,6 @@ def _numbers(outcome: Outcome) -> tuple[float, float, float, float]:
 
 def _write_names(axes: Axes, outcomes: Sequence[Outcome]) -> None:
     """Each beside its point, where it covers no point and no other name."""
-    figure = axes.figure
-    figure.draw_without_rendering()  # fixes the axes, from which places are measured
-    figure.set_layout_engine("none")
     taken = [box for outcome in outcomes for box in _marks(axes, outcome)]
     for outcome in outcomes:
         label = axes.annotate(
@@ -153,7 +152,7 @@ def _marks(axes: Axes, outcome: Outcome) -> list[np.ndarray]:
 
 def _place(label: Annotation, axes: Axes, taken: Sequence[np.ndarray]) -> np.ndarray:
     """Moves a label to its least covered place and returns its box there, `(x0, y0, x1, y1)` in pixels."""
-    frame = axes.get_window_extent().extents
+    frame = np.array(axes.get_window_extent().extents)
     costs = []
     for x, y in _PLACES:
         box = _move(label, x, y)
@@ -166,7 +165,7 @@ def _move(label: Annotation, x: float, y: float) -> np.ndarray:
     label.set_position((x, y))
     label.set_horizontalalignment("left" if x > 0 else "right" if x < 0 else "center")
     label.set_verticalalignment("bottom" if y > 0 else "top" if y < 0 else "center")
-    return label.get_window_extent().extents
+    return np.array(label.get_window_extent().extents)
 
 
 def _overlap(one: np.ndarray, other: np.ndarray) -> float:
