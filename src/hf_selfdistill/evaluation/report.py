@@ -139,7 +139,9 @@ def _classes(report: Report) -> dict[str, Any]:
     labels = [prediction["label"] for prediction in predictions]
     counts = confusion_counts(labels, [prediction["predicted"] for prediction in predictions], report.classes)
     pairs = most_confused(counts, report.classes)
-    alt = f"Confusion matrix, {len(report.classes)} classes, {len(labels)} videos; a table below has its largest errors"
+    alt = (
+        f"Confusion matrix, {len(report.classes)} classes, {len(labels)} videos; a table below has its largest errors"
+    )
     return {
         "confusion": as_picture(confusion_figure(counts, report.classes), alt),
         "pairs": _pairs(pairs) if pairs else None,

@@ -28,7 +28,7 @@ class CardTable(NamedTuple):
 def card_summary(file: Path) -> str | None:
     """The card's first paragraph and its data set, without Markdown's marks; None where there is no card of ours."""
     text = file.read_text(encoding="utf-8") if file.is_file() else ""
-    first = re.search(r"^# .+\n\n(.+?)\n\n", text, re.M | re.S)
+    first = re.search(r"^# [^\n]+\n\n(.+?)\n\n", text, re.M | re.S)
     if END not in text or first is None:
         return None
     data = re.search(r"^Data set .+$", text, re.M)
