@@ -41,6 +41,7 @@ def test_results_have_the_documented_fields(evaluation):
         "num_videos",
         "protocol",
         "per_class",
+        "predictions",
         "failed",
     }
     assert evaluation["num_videos"] == 6 and evaluation["failed"] == []
@@ -64,6 +65,10 @@ def test_accuracies_equal_those_computed_by_hand(evaluation, fine_tuned, shapes)
         videos.append(logits.mean(0).argmax().item() == record["label"])
         clips += (logits.argmax(1) == record["label"]).tolist()
     assert evaluation["video_top1"] == pytest.approx(sum(videos) / 6)
+    assert [one["label"] == one["predicted"] for one in evaluation["predictions"]] == videos
+    assert [one["video"] for one in evaluation["predictions"]] == [
+        record["video"]["path"] for record in load_video_dataset("moving_shapes", shapes)["test"]
+    ]
     assert evaluation["clip_top1"] == pytest.approx(sum(clips) / 18)
 
 

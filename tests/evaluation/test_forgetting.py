@@ -18,7 +18,7 @@ def feature_sets(noise, seed=0):
         corners = torch.eye(DIM)[labels]
         features = corners + noise * torch.randn(len(labels), DIM, generator=generator)
         groups = [f"{part}{index // CLASSES}" for index in range(len(labels))]
-        sets.append(FeatureSet(features, labels, groups, {"stages.0": features * 2}))
+        sets.append(FeatureSet(features, labels, groups, list(range(len(labels))), {"stages.0": features * 2}))
     return sets
 
 
@@ -54,8 +54,8 @@ def test_where_nothing_was_known_nothing_can_be_retained():
 
 
 def test_chance_is_the_share_of_the_commonest_class_of_the_training_videos():
-    known = FeatureSet(torch.zeros(5, 2), torch.tensor([0, 1, 1, 1, 2]), list("abcde"))
-    asked = FeatureSet(torch.zeros(4, 2), torch.tensor([0, 1, 2, 2]), list("fghi"))
+    known = FeatureSet(torch.zeros(5, 2), torch.tensor([0, 1, 1, 1, 2]), list("abcde"), list(range(5)))
+    asked = FeatureSet(torch.zeros(4, 2), torch.tensor([0, 1, 2, 2]), list("fghi"), list(range(4)))
     assert chance(known, asked) == 0.25
 
 

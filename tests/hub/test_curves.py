@@ -16,7 +16,7 @@ def test_nothing_is_drawn_of_a_single_step(tmp_path):
 
 
 def test_without_matplotlib_one_line_says_what_to_install(tmp_path, monkeypatch, caplog):
-    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    monkeypatch.setitem(sys.modules, "matplotlib.backends.backend_agg", None)
     with caplog.at_level(logging.INFO):
         assert draw_curves(LOG, tmp_path) is None
     (record,) = caplog.records

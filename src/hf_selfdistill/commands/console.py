@@ -14,6 +14,7 @@ COMMANDS = {
     "pretrain": ("pretrain", "Pre-train an encoder on videos without labels."),
     "finetune": ("finetune", "Fine-tune a video classifier with self-distillation."),
     "evaluate": ("evaluate_model", "Test a fine-tuned classifier, or what an encoder's frozen features tell."),
+    "report": ("report", "One page on a run: results, curves, confusions, what was forgotten."),
     "predict": ("predict", "Classify video files."),
     "convert": ("convert_checkpoint", "Convert a pre-trained encoder of another project."),
     "demo": ("demo", "The main job on videos written for the purpose, with and without self-distillation."),

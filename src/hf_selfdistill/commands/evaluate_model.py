@@ -19,7 +19,7 @@ from hf_selfdistill.commands.forgetting import ForgettingArguments, evaluate_for
 from hf_selfdistill.commands.models import frames_per_clip, load_for_inference
 from hf_selfdistill.commands.testing import TestArguments
 from hf_selfdistill.data.callbacks import UnreadableVideosCallback
-from hf_selfdistill.data.clips import collate_clips
+from hf_selfdistill.data.clips import collate_clips, video_name
 from hf_selfdistill.evaluation.forgetting_table import quote
 from hf_selfdistill.evaluation.multi_clip import MultiClipAccuracy, rows_of_videos
 from hf_selfdistill.hub.results import METRICS, Result, add_results
@@ -27,6 +27,8 @@ from hf_selfdistill.hub.results import METRICS, Result, add_results
 __all__ = ["evaluate_model", "main"]
 
 logger = logging.getLogger(__name__)
+
+STYLE: dict[str, Any] = {"indent": 2, "ensure_ascii": False}
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -56,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         else:
             results = evaluate_features(test, features, data, sampling, args)
         if args.should_save:
-            file.write_text(json.dumps(results, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+            file.write_text(_as_json(results), encoding="utf-8")
             if test.task == "forgetting":
                 write_report(results, file)
             if test.task == "classification" and file.parent.resolve() == Path(test.model_name_or_path).resolve():
@@ -72,6 +74,16 @@ def _check_flags(test: TestArguments, features: FeatureArguments, forgetting: Fo
             f"--task is {test.task} and --before {forgetting.before}; what was forgotten is measured against the "
             "encoder before fine-tuning: give both or neither"
         )
+
+
+def _as_json(results: dict[str, Any]) -> str:
+    """Indented, but a video in a line."""
+    lists = {name: results[name] for name in ("predictions", "neighbours") if name in results}
+    text = json.dumps({name: f"<{name}>" if name in lists else value for name, value in results.items()}, **STYLE)
+    for name, videos in lists.items():
+        lines = ",\n    ".join(json.dumps(video, ensure_ascii=False) for video in videos)
+        text = text.replace(f'"<{name}>"', f"[\n    {lines}\n  ]" if videos else "[]", 1)
+    return text + "\n"
 
 
 def _in_words(results: dict[str, Any]) -> str:
@@ -163,5 +175,9 @@ def evaluate_model(
             data, test.part, test.num_clips, frames_per_clip(model.config), *sampling_rate(processor, sampling)
         ),
         "per_class": accuracy.per_class(prediction),
+        "predictions": [
+            {"video": video_name(records, place), "label": label, "predicted": predicted}
+            for place, label, predicted in accuracy.predictions(prediction)
+        ],
         "failed": failed,
     }

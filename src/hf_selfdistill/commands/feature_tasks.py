@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Optional
 
 import datasets
+import torch
 import transformers
 from transformers import BaseVideoProcessor, PreTrainedModel, TrainingArguments
 
@@ -15,7 +16,7 @@ from hf_selfdistill.commands.datasets import DatasetArguments, SamplingArguments
 from hf_selfdistill.commands.models import frames_per_clip, load_for_features
 from hf_selfdistill.commands.testing import TestArguments
 from hf_selfdistill.data.callbacks import UnreadableVideosCallback
-from hf_selfdistill.data.clips import TestingClips
+from hf_selfdistill.data.clips import TestingClips, video_name
 from hf_selfdistill.data.sampling import clip_sampler, evenly_centred_clips
 from hf_selfdistill.data.transforms import ClipProcessor
 from hf_selfdistill.evaluation.features import (
@@ -27,10 +28,12 @@ from hf_selfdistill.evaluation.features import (
     video_features,
 )
 from hf_selfdistill.evaluation.probe import TEMPERATURE, knn, linear_probe
-from hf_selfdistill.evaluation.retrieval import retrieval_accuracy
+from hf_selfdistill.evaluation.retrieval import nearest_first, retrieval_accuracy
 from hf_selfdistill.models import C3DVideoProcessor
 
 __all__ = ["FeatureArguments", "evaluate_features", "gallery_and_queries", "vcop_processor"]
+
+EXAMPLES, NEAREST = 12, 5  # of retrieval, to look at
 
 
 @dataclass
@@ -76,6 +79,8 @@ def evaluate_features(
     unreadable.check()
     failed = unreadable.failures()  # before the end of the processes' group
     figures, how = TASKS[test.task](known, asked)
+    if test.task == "retrieval":
+        figures |= {"neighbours": _neighbours(known, asked, gallery, queries)}
     trainer.end()
     rate = rate_in_words(*sampling_rate(processor, sampling))
     return {
@@ -90,10 +95,32 @@ def evaluate_features(
     }
 
 
-def _retrieval(known: FeatureSet, asked: FeatureSet) -> tuple[dict[str, float], str]:
+def _retrieval(known: FeatureSet, asked: FeatureSet) -> tuple[dict[str, Any], str]:
     hits = retrieval_accuracy(asked.features, asked.labels, known.features, known.labels)
     figures = {f"retrieval_{name}": value for name, value in hits.items()}
     return figures, "share of videos with one of their class among the k nearest by cosine"
+
+
+def _neighbours(
+    known: FeatureSet, asked: FeatureSet, gallery: datasets.Dataset, queries: datasets.Dataset
+) -> list[dict[str, Any]]:
+    """Some queries, evenly spaced over the part so that nobody picks the good ones, and what lies nearest to each."""
+    chosen = torch.linspace(0, len(asked.labels) - 1, min(EXAMPLES, len(asked.labels))).round().long()
+    ((cosines, order),) = nearest_first(asked.features[chosen], known.features)
+    return [
+        {
+            **_video(queries, asked.places[query]),
+            "nearest": [
+                {**_video(gallery, known.places[place]), "cosine": round(cosine, 4)}
+                for cosine, place in zip(near_cosines[:NEAREST].tolist(), near[:NEAREST].tolist(), strict=True)
+            ],
+        }
+        for query, near_cosines, near in zip(chosen.tolist(), cosines, order, strict=True)
+    ]
+
+
+def _video(records: datasets.Dataset, place: int) -> dict[str, str]:
+    return {"video": video_name(records, place), "label": records.features["label"].int2str(records[place]["label"])}
 
 
 def _linear_probe(known: FeatureSet, asked: FeatureSet) -> tuple[dict[str, float], str]:
@@ -108,7 +135,7 @@ def _knn(known: FeatureSet, asked: FeatureSet) -> tuple[dict[str, float], str]:
     return {"knn_top1": result.accuracy}, how
 
 
-TASKS: dict[str, Callable[[FeatureSet, FeatureSet], tuple[dict[str, float], str]]] = {
+TASKS: dict[str, Callable[[FeatureSet, FeatureSet], tuple[dict[str, Any], str]]] = {
     "retrieval": _retrieval,
     "linear_probe": _linear_probe,
     "knn": _knn,

@@ -14,7 +14,7 @@ from hf_selfdistill.data.decoding import VideoDecodingError, VideoReader
 from hf_selfdistill.data.sampling import ClipSampler
 from hf_selfdistill.data.transforms import seeded_draws
 
-__all__ = ["UNREADABLE", "RandomClips", "TestingClips", "TrainingClips", "VideoClips", "collate_clips"]
+__all__ = ["UNREADABLE", "RandomClips", "TestingClips", "TrainingClips", "VideoClips", "collate_clips", "video_name"]
 
 ClipTransform = Callable[[torch.Tensor], torch.Tensor]
 """`(T, C, H, W)` uint8 → `(T, C, h, w)` float, what a model takes."""
@@ -50,7 +50,7 @@ class VideoClips(Dataset[dict[str, Any]]):
                 yield reader
         except VideoDecodingError as error:
             self._unreadable[index] = True
-            raise VideoDecodingError(video["path"] or f"video {index}", error.reason) from None
+            raise VideoDecodingError(video_name(self.records, index), error.reason) from None
 
     def read(self, index: int) -> Any:
         """What a sample is made of; raises VideoDecodingError where the file can't be read."""
@@ -193,3 +193,8 @@ def collate_clips(samples: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
     """
     batch = {name: torch.stack([torch.as_tensor(sample[name]) for sample in samples]) for name in samples[0]}
     return {name: value.flatten(0, 1) if value.ndim == 6 else value for name, value in batch.items()}
+
+
+def video_name(records: datasets.Dataset, index: int) -> str:
+    """The video's path, or its place where it is bytes without one."""
+    return records[index]["video"]["path"] or f"video {index}"

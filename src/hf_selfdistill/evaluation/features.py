@@ -35,12 +35,14 @@ class FeatureSet:
         features: `(V, dim)` float32.
         labels: `(V,)`.
         groups: source of each video.
+        places: of each video in the data set.
         layers: of each layer of the encoder, by name, features like those of `features`; empty where not asked for.
     """
 
     features: Tensor
     labels: Tensor
     groups: list[str]
+    places: list[int]
     layers: dict[str, Tensor] = field(default_factory=dict)
 
 
@@ -170,9 +172,11 @@ def video_features(trainer: Trainer, clips: TestingClips) -> FeatureSet:
     found = prediction.predictions if isinstance(prediction.predictions, tuple) else (prediction.predictions,)
     features, *layers = (torch.from_numpy(rows)[counted] for rows in found)
     names = trainer.model.layers if isinstance(trainer.model, LayerFeatures) else ()
+    places = counted.nonzero().flatten().tolist()
     return FeatureSet(
         features,
         labels[counted],
-        [groups[index] for index in counted.nonzero().flatten().tolist()],
+        [groups[place] for place in places],
+        places,
         dict(zip(names, layers, strict=True)),
     )

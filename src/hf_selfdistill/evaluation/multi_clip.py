@@ -66,6 +66,16 @@ class MultiClipAccuracy:
             if rows.any()
         }
 
+    def predictions(self, prediction: EvalPrediction) -> list[tuple[int, str, str]]:
+        """Of each video that counts its place in the data set, its class, and the class of the largest mean logit."""
+        logits, labels = _counted(prediction)
+        places = np.flatnonzero(prediction.label_ids[:, 0] != UNREADABLE).tolist()
+        predicted = _video_logits(logits).argmax(axis=1)
+        return [
+            (place, self.class_names[label], self.class_names[index])
+            for place, label, index in zip(places, labels[:, 0], predicted, strict=True)
+        ]
+
     def _accuracy(self, unit: str, scores: np.ndarray, labels: np.ndarray) -> dict[str, float]:
         computed = self.metric.compute(predictions=scores, references=labels, k=(1, 5))
         return {f"{unit}_{name}": value for name, value in computed.items()}

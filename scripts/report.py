@@ -1,0 +1,9 @@
+"""One page on a run, `OUT/report.html`: results, curves, confusions, what was forgotten.
+
+python scripts/report.py --run OUT
+"""
+
+from hf_selfdistill.commands.report import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,142 @@
+"""One page on a run: results, curves, confusions, what was forgotten."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Optional
+
+import numpy as np
+from tqdm import tqdm
+
+from hf_selfdistill.commands.arguments import CommandParser, start_logging, user_errors
+from hf_selfdistill.data.decoding import VideoDecodingError, VideoReader
+from hf_selfdistill.evaluation.pictures import Picture, file_as_picture
+from hf_selfdistill.evaluation.report import Report, Table, render
+from hf_selfdistill.evaluation.retrieval_examples import Filmstrip
+from hf_selfdistill.hub.card_tables import CardTable, card_summary, card_tables, link_report
+
+__all__ = ["ReportArguments", "main"]
+
+logger = logging.getLogger(__name__)
+
+REPORT = "report.html"
+FRAMES, SIDE = 4, 96  # of a filmstrip: frames, and the pixels of their shorter side
+EXAMPLES, NEAREST = 6, 3
+MOST_PICTURE_BYTES = 2_500_000  # of saliency, so that the page stays below 5 MB
+
+MISSING = {
+    "evaluation.json": "Test figures, confusions and classes: evaluate_model.py --output_file {run}/evaluation.json",
+    "retrieval.json": "Retrieval examples: evaluate_model.py --task retrieval --output_file {run}/retrieval.json",
+    "forgetting.json": "What was forgotten: there is no {run}/forgetting.json",
+}
+
+
+@dataclass
+class ReportArguments:
+    """Report."""
+
+    run: str = field(metadata={"help": "Folder of a fine-tuned model, with what was measured of it."})
+    saliency: Optional[list[str]] = field(  # noqa: UP045 - HfArgumentParser's form
+        default=None, metadata={"help": "Picture files that show where the model looks."}
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """The command behind `scripts/report.py`."""
+    parser = CommandParser(ReportArguments, description="Write OUT/report.html, a page that needs no other file.")
+    with user_errors():
+        (args,) = parser.parse(argv)
+        start_logging()
+        if find_spec("matplotlib") is None:
+            raise ValueError('a report needs matplotlib; install it with pip install "hf_selfdistill[report]"')
+        folder = Path(args.run)
+        report = _gather(folder, args.saliency or [])
+        (folder / REPORT).write_text(render(report), encoding="utf-8")
+        if not link_report(folder / "README.md", REPORT):
+            logger.info("There is no model card in %s that could lead to the report", folder)
+        logger.info("The report is %s", (folder / REPORT).resolve())
+
+
+def _gather(folder: Path, saliency: Sequence[str]) -> Report:
+    config = _read(folder / "config.json")
+    if config is None or "id2label" not in config:
+        raise ValueError(f"--run {folder} is no fine-tuned model: it lacks config.json, or that has no classes")
+    state, results = _read(folder / "trainer_state.json") or {}, _read(folder / "all_results.json") or {}
+    evaluation, retrieval = _read(folder / "evaluation.json"), _read(folder / "retrieval.json")
+    tables = card_tables(folder / "README.md")
+    classes = [config["id2label"][key] for key in sorted(config["id2label"], key=int)]
+    return Report(
+        name=folder.resolve().name,
+        summary=card_summary(folder / "README.md") or f"{config['model_type']}, {len(classes)} classes",
+        classes=classes,
+        how=[Table(*_captioned(table)) for table in tables if table.section in ("Training data", "Training")],
+        log_history=state.get("log_history", []),
+        validation=_validation(results),
+        evaluation=evaluation,
+        retrieval=_examples((retrieval or {}).get("neighbours", [])),
+        retrieval_protocol=(retrieval or {}).get("protocol", ""),
+        saliency=_pictures(saliency),
+        forgetting=_read(folder / "forgetting.json"),
+        unreadable=_unreadable(results.get("unreadable", []), (evaluation or {}).get("failed", [])),
+        missing=[words.format(run=folder) for file, words in MISSING.items() if not (folder / file).is_file()],
+    )
+
+
+def _read(file: Path) -> Any:
+    if not file.is_file():
+        return None
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{file} is no JSON ({error}); write it anew, or take it away") from None
+
+
+def _captioned(table: CardTable) -> tuple[str, list[str], list[list[str]]]:
+    if table.section == "Training data":
+        return "Data", table.head, table.rows
+    return table.head[0].capitalize(), [table.head[0], "value"], table.rows
+
+
+def _validation(results: Mapping[str, Any]) -> dict[str, Any] | None:
+    names = ("video_top1", "video_top5", "clip_top1", "clip_top5", "num_videos")
+    if not all(f"eval_{name}" in results for name in names):
+        return None
+    return {"protocol": "validation part", **{name: results[f"eval_{name}"] for name in names}}
+
+
+def _unreadable(*lists: Sequence[Mapping[str, str]]) -> list[Mapping[str, str]]:
+    return list({failure["video"]: failure for failures in lists for failure in failures}.values())
+
+
+def _pictures(files: Sequence[str]) -> list[Picture]:
+    size = sum(Path(file).stat().st_size for file in files)
+    if size > MOST_PICTURE_BYTES:
+        raise ValueError(
+            f"the pictures of --saliency take {size / 1e6:.1f} MB, and {MOST_PICTURE_BYTES / 1e6} MB fit; give fewer"
+        )
+    return [file_as_picture(Path(file), f"Saliency: {Path(file).stem}", Path(file).stem) for file in files]
+
+
+def _examples(neighbours: Sequence[Mapping[str, Any]]) -> list[tuple[Filmstrip, list[Filmstrip]]]:
+    """Evenly spaced queries, so that no one picks the good ones."""
+    places = np.unique(np.linspace(0, len(neighbours) - 1, min(EXAMPLES, len(neighbours))).round()).astype(int)
+    examples = []
+    for query in tqdm([neighbours[place] for place in places], desc="retrieval examples", leave=False):
+        try:
+            examples.append((_strip(query), [_strip(video) for video in query["nearest"][:NEAREST]]))
+        except VideoDecodingError as error:
+            logger.warning("a retrieval example is left out: %s", error)
+    return examples
+
+
+def _strip(video: Mapping[str, Any]) -> Filmstrip:
+    with VideoReader(video["video"]) as reader:
+        last = reader.num_frames - 1
+        frames = reader.read([round(last * (number + 0.5) / FRAMES) for number in range(FRAMES)])  # (T, C, H, W)
+    step = max(1, min(frames.shape[2:]) // SIDE)
+    return Filmstrip(video["label"], frames[:, :, ::step, ::step].permute(0, 2, 3, 1).numpy(), video.get("cosine"))

@@ -1,0 +1,70 @@
+"""What fine-tuning did to an encoder's features, as figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from hf_selfdistill.training.figures import COLOURS, GREY, MARKERS, new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["MEASUREMENTS", "drift_figure", "forgetting_figure"]
+
+MEASUREMENTS = {"linear_probe_top1": "linear probe", "knn_top1": "nearest neighbours", "retrieval_top1": "retrieval"}
+"""Name in forgetting.json → in words."""
+
+
+def forgetting_figure(before: Mapping[str, Any], after: Mapping[str, Any]) -> Figure:
+    """Each measurement before and after fine-tuning, with its confidence interval.
+
+    Args:
+        before: measurement → `value`, `low`, `high`, fractions of 1.
+        after: the same measurements.
+    """
+    figure = new_figure(6, 1.1 + 0.55 * len(before))
+    axes = figure.subplots()
+    for number, (when, figures) in enumerate((("before", before), ("after", after))):
+        rows = [row + 0.14 * (2 * number - 1) for row in range(len(figures))]
+        values = [100 * interval["value"] for interval in figures.values()]
+        below = [100 * (interval["value"] - interval["low"]) for interval in figures.values()]
+        above = [100 * (interval["high"] - interval["value"]) for interval in figures.values()]
+        style: dict[str, Any] = {
+            "color": COLOURS[number],
+            "marker": MARKERS[number],
+            "linestyle": "none",
+            "capsize": 3,
+        }
+        axes.errorbar(values, rows, xerr=[below, above], label=f"{when} fine-tuning", **style)
+    axes.set_yticks(range(len(before)), [MEASUREMENTS.get(name, name) for name in before])
+    axes.set_ylim(len(before) - 0.5, -0.5)
+    axes.set_xlim(0, 100)
+    axes.set_xlabel("top-1 (%), with confidence interval")
+    axes.grid(axis="x", alpha=0.3)
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.legend(frameon=False, fontsize=9, ncols=2, loc="outside upper center")
+    return figure
+
+
+def drift_figure(layers: Sequence[Mapping[str, Any]]) -> Figure:
+    """How alike each layer's features are before and after fine-tuning, from the first layer on top.
+
+    Args:
+        layers: `name` and `cka`, linear CKA from 0 to 1.
+    """
+    figure = new_figure(6, 0.9 + 0.3 * len(layers))
+    axes = figure.subplots()
+    values = [layer["cka"] for layer in layers]
+    rows = range(len(layers))
+    axes.hlines(rows, 0, values, color=GREY, linewidth=1)
+    axes.plot(values, rows, color=COLOURS[0], marker=MARKERS[0], linestyle="none")
+    for row, value in enumerate(values):
+        axes.annotate(f"{value:.2f}", (value, row), (6, 0), textcoords="offset points", va="center", fontsize=8)
+    axes.set_yticks(rows, [layer["name"] for layer in layers], fontsize=9)
+    axes.set_ylim(len(layers) - 0.5, -0.5)
+    axes.set_xlim(0, 1.1)
+    axes.set_xticks([0, 0.25, 0.5, 0.75, 1])
+    axes.set_xlabel("CKA of features before and after (1: the same)")
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure

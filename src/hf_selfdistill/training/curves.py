@@ -1,0 +1,78 @@
+"""What a Trainer logged, as curves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from hf_selfdistill.training.figures import COLOURS, MARKERS, new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["curve_figures", "training_curves"]
+
+Series = dict[str, tuple[list[int], list[float]]]
+
+_PANELS = {
+    "loss": {"loss": "loss", "ce_loss": "cross-entropy"},
+    "distance to the teacher (unweighted)": {"distill_loss": "distance"},
+    "validation accuracy (%)": {"eval_video_top1": "video top-1", "eval_clip_top1": "clip top-1"},
+    "retention (%)": {"retention": "retention", "eval_retention": "retention"},
+}
+
+
+def training_curves(log_history: Sequence[Mapping[str, Any]]) -> Figure | None:
+    """Loss, distance, accuracy and retention against steps, side by side.
+
+    Args:
+        log_history: of the Trainer's state.
+
+    Returns:
+        As many panels as there is something to show; None where nothing was logged twice.
+
+    Raises:
+        ImportError: matplotlib is missing.
+    """
+    panels = _panels(log_history)
+    if not panels:
+        return None
+    figure = new_figure(4 * len(panels), 3)
+    for axes, (title, series) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
+        _draw(axes, title, series)
+    return figure
+
+
+def curve_figures(log_history: Sequence[Mapping[str, Any]]) -> dict[str, Figure]:
+    """The panels of `training_curves`, each a figure of its own, by title."""
+    figures = {}
+    for title, series in _panels(log_history).items():
+        figures[title] = new_figure(4, 3)
+        _draw(figures[title].subplots(), title, series)
+    return figures
+
+
+def _panels(log_history: Sequence[Mapping[str, Any]]) -> dict[str, Series]:
+    panels = {title: _series(log_history, names, 100 if "%" in title else 1) for title, names in _PANELS.items()}
+    return {title: series for title, series in panels.items() if series}
+
+
+def _series(log_history: Sequence[Mapping[str, Any]], names: Mapping[str, str], scale: float) -> Series:
+    series = {}
+    for name, label in names.items():
+        points = [(entry["step"], scale * entry[name]) for entry in log_history if name in entry]
+        if len(points) > 1:
+            series[label] = ([step for step, _ in points], [value for _, value in points])
+    return series
+
+
+def _draw(axes: Axes, title: str, series: Series) -> None:
+    for (label, (steps, values)), colour, marker in zip(series.items(), COLOURS, MARKERS, strict=False):
+        axes.plot(steps, values, label=label, color=colour, marker=marker if len(steps) < 40 else None, markersize=4)
+    axes.set_title(title, fontsize=10)
+    axes.set_xlabel("step")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(alpha=0.3)
+    if len(series) > 1:
+        axes.legend(frameon=False, fontsize=9)

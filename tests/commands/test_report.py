@@ -1,0 +1,60 @@
+"""A real run, tested, and the page on it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+
+from hf_selfdistill.commands import evaluate_model, report
+
+
+@pytest.fixture
+def run(fine_tuned, tmp_path):
+    return shutil.copytree(fine_tuned, tmp_path / "run")
+
+
+def evaluate(run, shapes, file, *words):
+    flags = ["--model_name_or_path", run, "--dataset", "moving_shapes", "--dataset_root", shapes, "--num_clips", 2]
+    flags += ["--output_file", run / file, "--output_dir", run, "--use_cpu", True, "--disable_tqdm", True]
+    evaluate_model.main([str(word) for word in (*flags, *words)])
+
+
+def test_a_tested_run_has_a_page_that_its_card_leads_to(run, shapes):
+    evaluate(run, shapes, "evaluation.json")
+    evaluate(run, shapes, "retrieval.json", "--task", "retrieval")
+    report.main(["--run", str(run)])
+    page = (run / "report.html").read_text()
+    assert json.loads((run / "evaluation.json").read_text())["protocol"] in page
+    for part in ("Classes", "Retrieval", "How it was made"):
+        assert f"<h2>{part}</h2>" in page
+    assert ">seed</th><td>42</td>" in page and "Query moving_" in page
+    assert "evaluation.json" not in page and "forgetting.json" in page  # what is missing is named
+    assert "(report.html)" in (run / "README.md").read_text()
+
+
+def test_a_folder_without_a_classifier_is_one_line(tmp_path):
+    with pytest.raises(SystemExit, match=r"is no fine-tuned model: it lacks config\.json"):
+        report.main(["--run", str(tmp_path)])
+
+
+def test_a_broken_file_is_named(run):
+    (run / "evaluation.json").write_text("{")
+    with pytest.raises(SystemExit, match=r"evaluation\.json is no JSON"):
+        report.main(["--run", str(run)])
+
+
+def test_pictures_of_saliency_are_embedded_and_too_many_bytes_refused(run, tmp_path):
+    shutil.copy(run / "training_curves.png", tmp_path / "left.png")
+    report.main(["--run", str(run), "--saliency", str(tmp_path / "left.png")])
+    assert 'alt="Saliency: left"' in (run / "report.html").read_text()
+    (tmp_path / "big.png").write_bytes(bytes(3_000_000))
+    with pytest.raises(SystemExit, match=r"3\.0 MB, and 2\.5 MB fit"):
+        report.main(["--run", str(run), "--saliency", str(tmp_path / "big.png")])
+
+
+def test_without_matplotlib_one_line_says_what_to_install(run, monkeypatch):
+    monkeypatch.setattr(report, "find_spec", lambda name: None)
+    with pytest.raises(SystemExit, match=r"hf_selfdistill\[report\]"):
+        report.main(["--run", str(run)])

@@ -1,0 +1,28 @@
+import base64
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from hf_selfdistill.evaluation.pictures import as_picture, file_as_picture
+from hf_selfdistill.training.figures import new_figure
+
+
+def decoded(uri):
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2]))).convert("RGBA"))
+
+
+@pytest.mark.parametrize("photographs", [False, True])
+def test_ink_is_dark_on_a_light_page_and_light_on_a_dark_one_and_there_is_no_ground(photographs):
+    figure = new_figure(2, 1)
+    figure.subplots().set_title("words")
+    picture = as_picture(figure, "words", photographs)
+    light, dark = decoded(picture.light), decoded(picture.dark)
+    assert light[0, 0, 3] == dark[0, 0, 3] == 0
+    assert light[light[..., 3] == 255][:, :3].mean() < 60 < 190 < dark[dark[..., 3] == 255][:, :3].mean()
+
+
+def test_a_file_that_is_no_picture_is_named(tmp_path):
+    with pytest.raises(ValueError, match=r"clip\.mp4 is no picture"):
+        file_as_picture(tmp_path / "clip.mp4", "a clip")

@@ -1,0 +1,53 @@
+import itertools
+
+import numpy as np
+import pytest
+
+from hf_selfdistill.evaluation.plots import Outcome, frontier_figure, lambda_figure, not_dominated
+
+OUTCOMES = [
+    Outcome("λ = 0", 0.67, 0.05, 0.35, 0.04),
+    Outcome("λ = 1", 0.69, 0.02, 0.39, 0.03),
+    Outcome("λ = 10", 0.68, 0.03, 0.51, 0.02),
+    Outcome("λ = 100", 0.665, 0.01, 0.59, 0.02),
+    Outcome("L2-SP", 0.66, 0.02, 0.57, 0.02),
+    Outcome("low rate", 0.69, 0.01, 0.56, 0.01),
+]
+
+
+def test_lambda_zero_is_on_the_axis_and_bars_are_the_seeds_standard_deviation():
+    figure = lambda_figure({"C3D": {0: [0.5, 0.6, 0.7], 1: [0.8], 100: [0.7, 0.9]}})
+    (axes,) = figure.axes
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["0", "1", "100"]
+    (container,) = axes.containers
+    np.testing.assert_allclose(container.lines[0].get_ydata(orig=False), [60, 80, 80])
+    (bars,) = container.lines[2]
+    heights = [segment[1, 1] - segment[0, 1] for segment in bars.get_segments()]
+    np.testing.assert_allclose(heights, [20, 0, 2 * 100 * np.sqrt(0.02)])
+    assert "1 to 3 runs" in axes.get_title()
+
+
+def test_nothing_to_draw_is_an_error():
+    with pytest.raises(ValueError, match="give 1 to 6"):
+        lambda_figure({})
+    with pytest.raises(ValueError, match="no setting"):
+        frontier_figure([])
+
+
+def test_the_frontier_is_what_no_other_setting_beats_in_both():
+    assert [outcome.name for outcome in not_dominated(OUTCOMES)] == ["low rate", "λ = 100"]
+
+
+def test_equal_settings_do_not_push_each_other_out():
+    twins = [Outcome("a", 0.5, 0, 0.5, 0), Outcome("b", 0.5, 0, 0.5, 0)]
+    assert not_dominated(twins) == twins
+
+
+def test_names_in_the_frontier_stand_inside_and_do_not_overlap():
+    figure = frontier_figure(OUTCOMES)
+    (axes,) = figure.axes
+    boxes = [text.get_window_extent() for text in axes.texts]
+    assert [text.get_text() for text in axes.texts] == [outcome.name for outcome in OUTCOMES]
+    assert not any(one.overlaps(other) for one, other in itertools.combinations(boxes, 2))
+    frame = axes.get_window_extent()
+    assert all(frame.x0 <= box.x0 and box.x1 <= frame.x1 for box in boxes)

@@ -1,0 +1,31 @@
+from hf_selfdistill.training.curves import curve_figures, training_curves
+
+LOG = [
+    {"step": 10, "loss": 3.0, "ce_loss": 2.0, "distill_loss": 0.1},
+    {"step": 10, "eval_video_top1": 0.25, "retention": 0.9},
+    {"step": 20, "loss": 2.0, "ce_loss": 1.5, "distill_loss": 0.05},
+    {"step": 20, "eval_video_top1": 0.5, "retention": 0.8},
+]
+
+
+def lines(axes):
+    return {line.get_label(): (list(line.get_xdata()), list(line.get_ydata())) for line in axes.get_lines()}
+
+
+def test_every_quantity_that_was_logged_has_its_panel():
+    figures = curve_figures(LOG)
+    assert list(figures) == [
+        "loss", "distance to the teacher (unweighted)", "validation accuracy (%)", "retention (%)",
+    ]  # fmt: skip
+    (loss,) = figures["loss"].axes
+    assert lines(loss) == {"loss": ([10, 20], [3.0, 2.0]), "cross-entropy": ([10, 20], [2.0, 1.5])}
+    (accuracy,) = figures["validation accuracy (%)"].axes
+    assert lines(accuracy) == {"video top-1": ([10, 20], [25.0, 50.0])}
+
+
+def test_the_panels_stand_side_by_side_too():
+    assert [axes.get_title() for axes in training_curves(LOG).axes] == list(curve_figures(LOG))
+
+
+def test_what_was_logged_once_is_no_curve():
+    assert training_curves(LOG[:2]) is None and curve_figures(LOG[:2]) == {}

@@ -1,0 +1,27 @@
+import subprocess
+import sys
+
+import pytest
+
+from hf_selfdistill.training.figures import new_figure
+
+
+def test_a_figure_touches_neither_pyplot_nor_the_settings_of_others():
+    code = (
+        "import matplotlib; before = matplotlib.rcParams.copy()\n"
+        "from hf_selfdistill.training.figures import new_figure\n"
+        "new_figure(2, 1).savefig('/dev/null', format='png')\n"
+        "import sys; assert 'matplotlib.pyplot' not in sys.modules; assert matplotlib.rcParams.copy() == before"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_package_does_not_import_matplotlib():
+    code = "import sys, hf_selfdistill, hf_selfdistill.evaluation.report; assert 'matplotlib' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_without_matplotlib_the_error_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    with pytest.raises(ImportError, match=r"pip install \"hf_selfdistill\[report\]\""):
+        new_figure(1, 1)
