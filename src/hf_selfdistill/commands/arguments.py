@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 import json
 import logging
@@ -56,14 +57,26 @@ class CommandParser(HfArgumentParser):
             self.error(str(error))
         return (*filled, getattr(rest, self.positional[0])) if self.positional else tuple(filled)
 
+    def parse_some(self, argv: Sequence[str]) -> tuple[Any, ...]:
+        """The dataclasses filled in, and the words that are not theirs, `--config` among them: another command's."""
+        try:
+            namespace, rest = self.parse_known_args(argv)
+            filled = self._fill(namespace)
+        except (ValueError, TypeError) as error:
+            self.error(str(error))
+        return (*filled, [*(["--config", namespace.config] if namespace.config else []), *rest])
+
     def parse_args_into_dataclasses(self, args: Sequence[str], **kwargs: Any) -> tuple[Any, ...]:
         """As the base class's, with the arguments of no dataclass always last."""
         namespace = self.parse_args(args)
+        return (*self._fill(namespace), namespace)
+
+    def _fill(self, namespace: argparse.Namespace) -> list[Any]:
         filled = []
         for dataclass_type in self.dataclass_types:
             names = {field.name for field in dataclasses.fields(dataclass_type) if field.init}
             filled.append(dataclass_type(**{name: vars(namespace).pop(name) for name in names}))
-        return (*filled, namespace)
+        return filled
 
     def error(self, message: str) -> NoReturn:
         """One line, no page of usage above it."""

@@ -13,6 +13,7 @@ from hf_selfdistill.commands.models import frames_per_clip
 from hf_selfdistill.data.clips import TestingClips, TrainingClips
 from hf_selfdistill.data.datasets import load_video_dataset
 from hf_selfdistill.data.sampling import clip_sampler
+from hf_selfdistill.data.splits import share_of_each_class
 from hf_selfdistill.data.transforms import ClipProcessor, training_augmentation
 
 __all__ = [
@@ -91,6 +92,9 @@ class AugmentationArguments:
     max_train_samples: Optional[int] = field(  # noqa: UP045
         default=None, metadata={"help": "Train on this many videos, drawn with the seed."}
     )
+    label_fraction: float = field(
+        default=1.0, metadata={"help": "Train on this share of each class's videos, drawn with the seed."}
+    )
 
 
 def training_clips(
@@ -102,6 +106,8 @@ def training_clips(
     seed: int,
 ) -> TrainingClips:
     """One random, augmented clip per video and epoch, as the model takes it."""
+    if augmentation.label_fraction != 1:
+        records = share_of_each_class(records, augmentation.label_fraction, seed)
     if augmentation.max_train_samples is not None:
         if augmentation.max_train_samples < 1:
             raise ValueError(f"--max_train_samples is {augmentation.max_train_samples}; it must be at least 1")

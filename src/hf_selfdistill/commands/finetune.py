@@ -35,14 +35,23 @@ from hf_selfdistill.self_distillation.arguments import SelfDistillationArguments
 from hf_selfdistill.self_distillation.loss import ClassificationLoss
 from hf_selfdistill.self_distillation.trainer import SelfDistillationTrainer
 
-__all__ = ["build_trainer", "main"]
+__all__ = ["build_trainer", "main", "parser"]
 
 logger = logging.getLogger(__name__)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """The command behind `scripts/finetune.py`."""
-    parser = CommandParser(
+    with user_errors():
+        model_args, data, sampling, augmentation, regularizer, args = parser().parse(argv)
+        start_logging(args)
+        trainer, unreadable, average = build_trainer(model_args, data, sampling, augmentation, regularizer, args)
+        run(trainer, unreadable, average)
+
+
+def parser() -> CommandParser:
+    """Of the command's flags."""
+    return CommandParser(
         ModelArguments,
         DatasetArguments,
         SamplingArguments,
@@ -53,11 +62,6 @@ def main(argv: Sequence[str] | None = None) -> None:
         defaults=DEFAULTS,
         most_used=MOST_USED,
     )
-    with user_errors():
-        model_args, data, sampling, augmentation, regularizer, args = parser.parse(argv)
-        start_logging(args)
-        trainer, unreadable, average = build_trainer(model_args, data, sampling, augmentation, regularizer, args)
-        run(trainer, unreadable, average)
 
 
 def build_trainer(

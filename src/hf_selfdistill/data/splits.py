@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import datasets
 
-__all__ = ["TEST_FRACTION", "check_disjoint", "complete_splits", "held_out_groups"]
+__all__ = ["TEST_FRACTION", "check_disjoint", "complete_splits", "held_out_groups", "share_of_each_class"]
 
 logger = logging.getLogger(__name__)
 
@@ -104,6 +104,31 @@ def held_out_groups(labels: Sequence[int], groups: Sequence[str], fraction: floa
         spare = [group for group in order if _leaves_every_class(members[group], left)]
         held_out.update(sorted(spare, key=lambda group: _cost(members[group], wanted, 0.0))[:1])
     return held_out
+
+
+def share_of_each_class(records: datasets.Dataset, fraction: float, seed: int) -> datasets.Dataset:
+    """A share of the videos of each class, drawn with the seed: at least one of each, in their order.
+
+    A larger share has all videos of a smaller one.
+
+    Args:
+        records: with the column `label`.
+        fraction: 0 (not itself) … 1.
+        seed: of the draw.
+
+    Raises:
+        ValueError: the fraction is out of range.
+    """
+    if not 0 < fraction <= 1:
+        raise ValueError(f"--label_fraction is {fraction:g}; it must lie between 0 (not itself) and 1")
+    places: dict[int, list[int]] = defaultdict(list)
+    for index, label in enumerate(records["label"]):
+        places[label].append(index)
+    chosen: list[int] = []
+    for label in sorted(places):
+        random.Random(f"{seed} {label}").shuffle(places[label])
+        chosen += places[label][: max(1, round(fraction * len(places[label])))]
+    return records.select(sorted(chosen))
 
 
 def _cost(members: Counter[int], wanted: dict[int, float], weight_of_all: float) -> float:

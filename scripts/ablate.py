@@ -1,0 +1,12 @@
+"""Fine-tune in many settings and compare them.
+
+    python scripts/ablate.py --output_dir OUT --distill_weights 0 1 10 100 --seeds 0 1 2 \
+        --config configs/ucf101_c3d.yaml --model_name_or_path ENCODER --dataset_root VIDEOS --annotations LISTS
+
+Flags that are not its own are those of scripts/finetune.py. The same command resumes.
+"""
+
+from hf_selfdistill.commands.ablate import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,137 @@
+"""What many runs left behind, gathered: a table, a CSV file, figures."""
+
+from __future__ import annotations
+
+import csv
+import importlib.util
+import json
+import logging
+import statistics
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import av
+
+from hf_selfdistill.commands.datasets import DatasetArguments
+from hf_selfdistill.commands.run_queue import FINISHED
+from hf_selfdistill.data.fingerprint import fingerprint
+from hf_selfdistill.evaluation.comparison import Run, Setting, runs_by_setting
+from hf_selfdistill.evaluation.comparison_table import as_table
+from hf_selfdistill.evaluation.paper_results import paper_accuracy
+from hf_selfdistill.evaluation.plots import Outcome, frontier_figure, lambda_figure
+
+__all__ = ["Place", "write_comparison"]
+
+logger = logging.getLogger(__name__)
+
+
+class Place(NamedTuple):
+    """Which run of an ablation."""
+
+    setting: Setting
+    split: int
+    seed: int
+
+
+def write_comparison(output_dir: Path, folders: dict[Place, Path], data: DatasetArguments) -> None:
+    """Write `table.md`, `results.csv` and, with matplotlib, `weights.png` and `frontier.png`.
+
+    Args:
+        output_dir: where to.
+        folders: of the finished runs.
+        data: what they were tested on, whatever the split.
+    """
+    results = {place: json.loads((folder / "evaluation.json").read_text("utf-8")) for place, folder in folders.items()}
+    kept = {place: _retention(folder) for place, folder in folders.items()}
+    runs = [
+        Run(*place, result["video_top1"], result["video_top5"], kept[place] and kept[place]["value"])
+        for place, result in results.items()
+    ]
+    config = json.loads((next(iter(folders.values())) / "config.json").read_text("utf-8"))
+    about = (config["model_type"], data.dataset, len(config["id2label"]))
+    in_paper = paper_accuracy(*about, 0) is not None
+    table = as_table(runs, (lambda weight: paper_accuracy(*about, weight)) if in_paper else None)
+    (output_dir / "table.md").write_text(table, encoding="utf-8")
+    _write_csv(output_dir / "results.csv", folders, results, kept, data)
+    if importlib.util.find_spec("matplotlib") is not None:
+        _draw(output_dir, runs)
+    logger.info("%s\n%s", table, output_dir.resolve())
+
+
+def _retention(folder: Path) -> dict[str, float] | None:
+    file = folder / "forgetting.json"
+    return json.loads(file.read_text("utf-8"))["retention"] if file.is_file() else None
+
+
+def _write_csv(
+    file: Path,
+    folders: dict[Place, Path],
+    results: dict[Place, dict[str, Any]],
+    kept: dict[Place, dict[str, float] | None],
+    data: DatasetArguments,
+) -> None:
+    root = data.dataset_root or (Path(data.annotations).parent if data.annotations else None)
+    hashes = {}
+    for split in sorted({place.split for place in folders}):
+        data.split = split
+        hashes[split] = {f"{part}_hash": fingerprint(records, root) for part, records in data.load().items()}
+    rows = []
+    for place, folder in folders.items():
+        result, retained = results[place], kept[place] or {}
+        rows.append(
+            {
+                **vars(place.setting),
+                "split": place.split,
+                "seed": place.seed,
+                **{
+                    name: result[name] for name in ("video_top1", "video_top5", "clip_top1", "clip_top5", "num_videos")
+                },
+                **{name: retained.get(key) for name, key in _RETENTION.items()},
+                **json.loads((folder / FINISHED).read_text("utf-8")),
+                "commit": _commit(),
+                "decoder": f"PyAV {av.__version__}",
+                **hashes[place.split],
+                "protocol": result["protocol"],
+                "folder": str(folder),
+            }
+        )
+    with file.open("w", newline="", encoding="utf-8") as out:
+        writer = csv.DictWriter(out, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+_RETENTION = {"retention": "value", "retention_low": "low", "retention_high": "high"}
+
+
+def _commit() -> str:
+    """Of the checkout that the package runs from; else the package's version."""
+    here = Path(__file__).parent
+    asked = subprocess.run(["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=False)
+    return asked.stdout.strip() if asked.returncode == 0 else version("hf_selfdistill")
+
+
+def _draw(output_dir: Path, runs: list[Run]) -> None:
+    by_setting = runs_by_setting(runs)
+    curves: dict[str, dict[float, list[float]]] = {}
+    outcomes = []
+    for setting, own in by_setting.items():
+        place = f"learning rate {setting.learning_rate:g}, {100 * setting.label_fraction:g} % of the labels"
+        if setting.regularizer == "self_distillation":
+            curves.setdefault(place, {})[setting.distill_weight] = [run.top1 for run in own]
+        values = [run.retention for run in own if run.retention is not None]
+        if values:
+            figures = ([run.top1 for run in own], values)
+            means = [number for part in figures for number in (statistics.fmean(part), _spread(part))]
+            name = setting.name if len(curves) < 2 else f"{setting.name}, {place}"
+            outcomes.append(Outcome(name, *means))
+    if any(len(curve) > 1 for curve in curves.values()):
+        lambda_figure(curves).savefig(output_dir / "weights.png", dpi=150)
+    if outcomes:
+        frontier_figure(outcomes).savefig(output_dir / "frontier.png", dpi=150)
+
+
+def _spread(values: list[float]) -> float:
+    return statistics.stdev(values) if len(values) > 1 else 0.0

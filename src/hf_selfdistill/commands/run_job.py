@@ -1,0 +1,19 @@
+"""One job of a queue: `python -m hf_selfdistill.commands.run_job commands.json`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from hf_selfdistill.commands.console import main
+
+
+def run_job(file: str) -> None:
+    """Run the subcommands that the file lists, one after the other, in one process: importing takes seconds."""
+    for words in json.loads(Path(file).read_text(encoding="utf-8")):
+        main(words)
+
+
+if __name__ == "__main__":
+    run_job(sys.argv[1])

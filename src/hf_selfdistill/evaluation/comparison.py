@@ -1,0 +1,117 @@
+"""Runs of several settings compared: mean, spread, and whether a difference may be chance."""
+
+from __future__ import annotations
+
+import itertools
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import torch
+
+__all__ = ["Difference", "Run", "Setting", "in_percent", "paired_difference", "runs_by_setting", "sign_flip_p"]
+
+EXACT, DRAWS = 14, 20_000
+
+
+@dataclass(frozen=True, order=True)
+class Setting:
+    """What is compared.
+
+    Args:
+        label_fraction: share of the labelled videos.
+        learning_rate: of the fine-tuning.
+        regularizer: its name.
+        distill_weight: λ, 0 without self-distillation.
+    """
+
+    label_fraction: float
+    learning_rate: float
+    regularizer: str
+    distill_weight: float
+
+    @property
+    def is_baseline(self) -> bool:
+        """Plain fine-tuning."""
+        return self.regularizer == "none" or (self.regularizer == "self_distillation" and self.distill_weight == 0)
+
+    @property
+    def name(self) -> str:
+        """Short, without what is not of the method."""
+        return f"λ = {self.distill_weight:g}" if self.regularizer == "self_distillation" else self.regularizer
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of a setting.
+
+    Args:
+        setting: which.
+        split: of the data set.
+        seed: of the run.
+        top1: video accuracies, fractions of 1.
+        top5: the same.
+        retention: share of what the encoder knew, None where it was not measured.
+    """
+
+    setting: Setting
+    split: int
+    seed: int
+    top1: float
+    top5: float
+    retention: float | None = None
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Of two settings over the runs that both have.
+
+    Args:
+        mean: of the differences.
+        spread: their standard deviation, 0 of a single one.
+        pairs: how many.
+        p: of the sign-flip test, two-sided.
+    """
+
+    mean: float
+    spread: float
+    pairs: int
+    p: float
+
+
+def runs_by_setting(runs: Iterable[Run]) -> dict[Setting, list[Run]]:
+    """Settings in their order."""
+    ordered = sorted(runs, key=lambda run: (run.setting, run.split, run.seed))
+    return {setting: list(own) for setting, own in itertools.groupby(ordered, key=lambda run: run.setting)}
+
+
+def paired_difference(runs: Sequence[Run], baseline: Sequence[Run]) -> Difference | None:
+    """Top-1 of each run minus that of the baseline with the same split and seed; None where there are no pairs."""
+    by_place = {(run.split, run.seed): run.top1 for run in baseline}
+    differences = [run.top1 - by_place[place] for run in runs if (place := (run.split, run.seed)) in by_place]
+    if not differences:
+        return None
+    spread = statistics.stdev(differences) if len(differences) > 1 else 0.0
+    return Difference(statistics.fmean(differences), spread, len(differences), sign_flip_p(differences))
+
+
+def sign_flip_p(differences: Sequence[float]) -> float:
+    """How often a mean difference as large arises when each one's sign is a coin's: a two-sided permutation test.
+
+    Exact up to 14 differences, else from 20,000 draws. With n pairs p cannot fall below 2 / 2ⁿ: five runs can't show
+    p < 0.05.
+    """
+    values = torch.tensor(differences, dtype=torch.float64)
+    if len(values) <= EXACT:
+        signs = torch.tensor(list(itertools.product((-1.0, 1.0), repeat=len(values))), dtype=torch.float64)
+    else:
+        drawn = torch.randint(2, (DRAWS, len(values)), generator=torch.Generator().manual_seed(0))
+        signs = drawn.double() * 2 - 1
+    sums = (signs @ values).abs()
+    return (sums >= values.sum().abs() - 1e-12).double().mean().item()
+
+
+def in_percent(values: Sequence[float]) -> str:
+    """Mean ± standard deviation in percent, the mean alone of a single value."""
+    mean = f"{100 * statistics.fmean(values):.1f}"
+    return mean if len(values) == 1 else f"{mean} ± {100 * statistics.stdev(values):.1f}"

@@ -1,0 +1,63 @@
+"""Settings compared, in the layout of the paper's Table 2."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from hf_selfdistill.evaluation.comparison import Run, Setting, in_percent, paired_difference, runs_by_setting
+
+__all__ = ["as_table"]
+
+Paper = Callable[[float], tuple[float, float] | None]
+
+NOTES = """
+Percent; mean ± standard deviation over runs (splits × seeds). "Against" is the mean difference of top-1 to plain
+fine-tuning with the same split, seed, learning rate and labels, ± its standard deviation over the pairs; p is of a
+two-sided sign-flip test over them, which can't fall below 2 / 2ⁿ. Where p is large, no difference was shown.
+"""
+
+
+def as_table(runs: Sequence[Run], paper: Paper | None = None) -> str:
+    """A Markdown table, one row per setting, one block per share of labels and learning rate.
+
+    Args:
+        runs: of all settings.
+        paper: λ → the paper's top-1 and top-5 in percent; None where the data set is not the paper's.
+    """
+    by_setting = runs_by_setting(runs)
+    heads = ["Method", "labels", "learning rate", "Acc@1", "Acc@5", "against, top-1", "p", "retention", "runs"]
+    heads += ["paper, Acc@1 / Acc@5"] if paper is not None else []
+    lines = [f"| {' | '.join(heads)} |", "|" + "---|" * len(heads)]
+    for setting, own in by_setting.items():
+        cells = _cells(setting, own, _baseline(setting, by_setting))
+        if paper is not None:
+            known = paper(setting.distill_weight) if setting.regularizer in ("self_distillation", "none") else None
+            cells.append("" if known is None else f"{known[0]:.1f} / {known[1]:.1f}")
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n" + NOTES
+
+
+def _baseline(setting: Setting, by_setting: dict[Setting, list[Run]]) -> list[Run]:
+    same = (setting.label_fraction, setting.learning_rate)
+    return [
+        run
+        for other, own in by_setting.items()
+        if other.is_baseline and (other.label_fraction, other.learning_rate) == same
+        for run in own
+    ]
+
+
+def _cells(setting: Setting, own: Sequence[Run], baseline: Sequence[Run]) -> list[str]:
+    difference = None if setting.is_baseline else paired_difference(own, baseline)
+    kept = [run.retention for run in own if run.retention is not None]
+    return [
+        setting.name,
+        f"{100 * setting.label_fraction:g} %",
+        f"{setting.learning_rate:g}",
+        in_percent([run.top1 for run in own]),
+        in_percent([run.top5 for run in own]),
+        "" if difference is None else f"{100 * difference.mean:+.1f} ± {100 * difference.spread:.1f}",
+        "" if difference is None else f"{difference.p:.2g}",
+        in_percent(kept) if kept else "",
+        str(len(own)),
+    ]
