@@ -133,9 +133,10 @@ def _folder(args: AblationArguments, place: Place) -> Path:
 
 
 def _commands(
-    args: AblationArguments, recipe: list[str], model: str, shared: dict[str, Any], place: Place, folder: Path
+    args: AblationArguments, recipe: list[str], model: str, shared: dict[str, Any], place: Place
 ) -> tuple[tuple[str, ...], ...]:
     """Fine-tuning, the test, and what was forgotten where there is a reference set."""
+    folder = _folder(args, place)
     own = {**vars(place.setting), "split": place.split, "seed": place.seed, "output_dir": folder, "disable_tqdm": True}
     test = {**shared, "model_name_or_path": folder}
     clips = {"num_clips": args.num_clips, "split": place.split, "output_file": folder / "evaluation.json"}

@@ -46,7 +46,7 @@ def write_comparison(output_dir: Path, folders: dict[Place, Path], data: Dataset
     results = {place: json.loads((folder / "evaluation.json").read_text("utf-8")) for place, folder in folders.items()}
     kept = {place: _retention(folder) for place, folder in folders.items()}
     runs = [
-        Run(*place, result["video_top1"], result["video_top5"], kept[place] and kept[place]["value"])
+        Run(*place, result["video_top1"], result["video_top5"], (kept[place] or {}).get("value"))
         for place, result in results.items()
     ]
     config = json.loads((next(iter(folders.values())) / "config.json").read_text("utf-8"))
@@ -103,6 +103,7 @@ def _write_csv(
         writer.writerows(rows)
 
 
+_MEASURED = ("video_top1", "video_top5", "clip_top1", "clip_top5", "num_videos")
 _RETENTION = {"retention": "value", "retention_low": "low", "retention_high": "high"}
 
 

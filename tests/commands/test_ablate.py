@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import csv
+
+import pytest
+
+from hf_selfdistill.commands import ablate
+
+
+def flags_of(fine_tuned, shapes, tiny_flags, folder, **recipe):
+    given = {"distill_weight": None, "model_name_or_path": fine_tuned, "config_overrides": None, **recipe}
+    own = f"--distill_weights 0 1 --seeds 0 --num_clips 2 --devices a b --reference_root {shapes}"
+    words = [*tiny_flags(shapes, folder, num_train_epochs=1, save_strategy="no", **given), *own.split()]
+    return [*words, "--reference_dataset", "moving_shapes"]
+
+
+def test_every_run_is_compared_and_a_second_call_runs_nothing_anew(fine_tuned, shapes, tiny_flags, tmp_path):
+    words = flags_of(fine_tuned, shapes, tiny_flags, tmp_path / "out")
+    ablate.main(words)
+    table = (tmp_path / "out" / "table.md").read_text()
+    assert "| λ = 0 | 100 % | 0.05 |" in table and "| λ = 1 | 100 % | 0.05 |" in table
+    rows = list(csv.DictReader((tmp_path / "out" / "results.csv").open()))
+    assert [row["distill_weight"] for row in rows] == ["0.0", "1.0"]
+    assert all(len(row["test_hash"]) == 64 and float(row["wall_seconds"]) > 0 and row["decoder"] for row in rows)
+    folders = sorted((tmp_path / "out" / "runs").iterdir())
+    before = [(folder / "model.safetensors").stat().st_mtime_ns for folder in folders]
+    assert all((folder / "forgetting.json").is_file() for folder in folders)
+    ablate.main(words)
+    assert [(folder / "model.safetensors").stat().st_mtime_ns for folder in folders] == before
+
+
+def test_failed_runs_are_named_and_tried_again(fine_tuned, shapes, tiny_flags, tmp_path):
+    words = flags_of(fine_tuned, shapes, tiny_flags, tmp_path / "out", max_train_samples=0)
+    with pytest.raises(SystemExit, match=r"2 of 2 runs failed: self_distillation-w0-.*tries them again"):
+        ablate.main(words)
+    failed = (tmp_path / "out" / "runs" / "self_distillation-w0-lr0.05-l1-s1-r0" / "failed.txt").read_text()
+    assert failed == "error: --max_train_samples is 0; it must be at least 1"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (["--regularizers", "l2sp"], "regularizers is 'l2sp'"),
+        (["--learning_rat", "0.1"], "learning_rat"),
+        (["--model_name_or_path", "c3d"], "with nothing to retain"),
+    ],
+)
+def test_a_wrong_flag_ends_it_in_one_line_before_any_run(
+    fine_tuned, shapes, tiny_flags, tmp_path, capsys, wrong, message
+):
+    with pytest.raises(SystemExit) as stopped:
+        ablate.main([*flags_of(fine_tuned, shapes, tiny_flags, tmp_path / "out"), *wrong])
+    line = stopped.value.code if isinstance(stopped.value.code, str) else capsys.readouterr().err
+    assert message in line and line.strip().count("\n") == 0
+    assert not (tmp_path / "out" / "runs").exists()
