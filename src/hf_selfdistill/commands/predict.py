@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any, Literal, Optional
 
+import datasets
 import torch
+from torch.utils.data import DataLoader
 from tqdm import tqdm
 from transformers import BaseVideoProcessor, PreTrainedModel
 
 from hf_selfdistill.commands.arguments import CommandParser, start_logging, user_errors
-from hf_selfdistill.commands.datasets import SamplingArguments, sampling_rate
-from hf_selfdistill.commands.models import frames_per_clip, load_for_inference
-from hf_selfdistill.data.decoding import VideoDecodingError, VideoReader
-from hf_selfdistill.data.sampling import ClipSampler, clip_sampler
-from hf_selfdistill.data.transforms import ClipProcessor
+from hf_selfdistill.commands.datasets import SamplingArguments, testing_clips
+from hf_selfdistill.commands.explain import Explainer
+from hf_selfdistill.commands.models import load_for_inference
+from hf_selfdistill.data.clips import UNREADABLE, TestingClips, collate_clips
+from hf_selfdistill.data.decoding import VideoDecodingError
+from hf_selfdistill.data.video_files import named_videos
+from hf_selfdistill.evaluation.multi_clip import rows_of_videos
 
-__all__ = ["PredictionArguments", "main", "predict"]
+__all__ = ["Prediction", "PredictionArguments", "likeliest", "main", "predict", "prediction_clips"]
 
 
 @dataclass
@@ -27,6 +33,40 @@ class PredictionArguments:
     model_name_or_path: str = field(metadata={"help": "A fine-tuned model: a folder, or a name on the Hub."})
     top_k: int = field(default=5, metadata={"help": "How many classes to show per video."})
     num_clips: int = field(default=10, metadata={"help": "Evenly spaced clips per video, their logits averaged."})
+    batch_size: int = field(default=4, metadata={"help": "Videos that go through the model at once, all clips each."})
+    num_workers: int = field(default=0, metadata={"help": "Processes that read videos meanwhile."})
+    format: Literal["table", "jsonl"] = field(default="table", metadata={"help": "For readers, or a line per video:"})
+    explain: Optional[str] = field(  # noqa: UP045 - HfArgumentParser's form
+        default=None,
+        metadata={"help": "Folder for a picture and a GIF per video of where its class was seen (Grad-CAM)."},
+    )
+
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        for name, least in (("top_k", 1), ("num_clips", 1), ("batch_size", 1), ("num_workers", 0)):
+            if vars(self)[name] < least:
+                raise ValueError(f"--{name} is {vars(self)[name]}; it must be at least {least}")
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a model says of a video.
+
+    Args:
+        video: its path.
+        logits: `(K, classes)` of its clips; None where it can't be read.
+        error: why it can't be read.
+    """
+
+    video: str
+    logits: torch.Tensor | None
+    error: VideoDecodingError | None = None
+
+    @property
+    def scores(self) -> torch.Tensor:
+        """Class probabilities `(classes,)`: the softmax of the mean logits of the clips."""
+        assert self.logits is not None
+        return self.logits.mean(0).softmax(-1)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -35,40 +75,76 @@ def main(argv: Sequence[str] | None = None) -> None:
         PredictionArguments,
         SamplingArguments,
         description="Classify video files.",
-        positional=("videos", "Video files."),
+        positional=("videos", "Video files, folders of them, or - for paths on standard input, one per line."),
     )
-    failed = False
     with user_errors():
-        args, sampling, videos = parser.parse(argv)
+        args, sampling, names = parser.parse(argv)
         start_logging()
-        if args.top_k < 1:
-            raise ValueError(f"--top_k is {args.top_k}; it must be at least 1")
+        records = named_videos([name for word in names for name in (_piped() if word == "-" else [word])])
         model, processor = load_for_inference(args.model_name_or_path)
-        sampler = clip_sampler(args.num_clips, frames_per_clip(model.config), *sampling_rate(processor, sampling))
-        for video in tqdm(videos, disable=len(videos) < 10):
-            try:
-                scores = predict(video, model, processor, sampler)
-            except VideoDecodingError as error:
-                failed = True
-                tqdm.write(f"error: {error}", file=sys.stderr)
-                continue
-            tqdm.write(video)
-            for score, index in zip(*scores.topk(min(args.top_k, len(scores))), strict=True):
-                tqdm.write(f"  {score:6.1%}  {model.config.id2label[int(index)]}")
-    sys.exit(1 if failed else 0)
+        clips = prediction_clips(records, model, processor, sampling, args.num_clips)
+        explainer = Explainer(model, processor, clips, args.explain) if args.explain else None
+        failures = []
+        predictions = predict(clips, model, args.batch_size, args.num_workers)
+        for prediction in tqdm(predictions, total=len(clips), unit="video", disable=len(clips) < 10):
+            if prediction.error is not None:
+                failures.append(prediction.error)
+            elif explainer is not None:
+                explainer.write(prediction.video, prediction.logits)
+            for line in _lines(prediction, model, args):
+                tqdm.write(line)
+    for error in failures:
+        sys.stderr.write(f"error: {error}\n")
+    sys.exit(1 if failures else 0)
+
+
+def prediction_clips(
+    records: datasets.Dataset,
+    model: PreTrainedModel,
+    processor: BaseVideoProcessor,
+    sampling: SamplingArguments,
+    num_clips: int,
+) -> TestingClips:
+    """Clips of videos (see `named_videos`) whose classes nobody knows: any label does that is not "unreadable"."""
+    return testing_clips(records.add_column("label", [0] * len(records)), model, processor, sampling, num_clips)
 
 
 @torch.inference_mode()
-def predict(video: str, model: PreTrainedModel, processor: BaseVideoProcessor, sampler: ClipSampler) -> torch.Tensor:
-    """Class probabilities `(classes,)` of one video: the softmax of the mean logits of its clips.
+def predict(
+    clips: TestingClips, model: PreTrainedModel, batch_size: int = 1, num_workers: int = 0
+) -> Iterator[Prediction]:
+    """What a model says of each video, in their order."""
+    device = torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
+    model.to(device)
+    paths = [video["path"] for video in clips.records["video"]]
+    index = 0
+    for batch in DataLoader(clips, batch_size, num_workers=num_workers, collate_fn=collate_clips):
+        labels = batch.pop("labels")
+        logits = model(**{name: value.to(device) for name, value in batch.items()}).logits.flatten(1)
+        for row, label in zip(rows_of_videos(logits.float().cpu(), labels), labels[:, 0], strict=True):
+            if label == UNREADABLE:
+                yield Prediction(paths[index], None, clips.why_unreadable(index))
+            else:
+                yield Prediction(paths[index], row)
+            index += 1
 
-    Raises:
-        VideoDecodingError: the file can't be read.
-    """
-    with VideoReader(video) as reader:
-        indices = sampler(reader.num_frames, reader.fps)
-        frames = reader.read([frame for clip in indices for frame in clip])
-    process = ClipProcessor(processor)
-    clips = torch.stack([process(clip) for clip in frames.unflatten(0, (len(indices), -1))])
-    logits = model(**{model.main_input_name: clips.to(model.device)}).logits.flatten(1)  # (K, classes)
-    return logits.float().mean(0).softmax(-1)
+
+def likeliest(scores: torch.Tensor, id2label: dict[int, str], top_k: int) -> list[tuple[str, float]]:
+    """The classes with the highest probabilities, best first."""
+    best = scores.topk(min(top_k, len(scores)))
+    return [(id2label[index], score) for score, index in zip(best.values.tolist(), best.indices.tolist(), strict=True)]
+
+
+def _piped() -> list[str]:
+    return [line for line in sys.stdin.read().splitlines() if line]
+
+
+def _lines(prediction: Prediction, model: PreTrainedModel, args: PredictionArguments) -> list[str]:
+    if prediction.error is not None:
+        said: dict[str, Any] = {"video": prediction.video, "error": prediction.error.reason}
+        return [json.dumps(said, ensure_ascii=False)] if args.format == "jsonl" else []
+    best = likeliest(prediction.scores, model.config.id2label, args.top_k)
+    if args.format == "jsonl":
+        classes = [{"label": label, "score": score} for label, score in best]
+        return [json.dumps({"video": prediction.video, "predictions": classes}, ensure_ascii=False)]
+    return [prediction.video, *(f"  {score:6.1%}  {label}" for label, score in best)]

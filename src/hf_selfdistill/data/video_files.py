@@ -1,16 +1,17 @@
-"""Videos without labels: all of a folder, those that a list names, or those of tar shards."""
+"""Videos without labels: all of a folder, those that a list or a user names, or those of tar shards."""
 
 from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import datasets
 
 from hf_selfdistill.data.class_folders import VIDEO_SUFFIXES
 
-__all__ = ["find_videos", "listed_videos", "stream_shards"]
+__all__ = ["find_videos", "listed_videos", "named_videos", "stream_shards"]
 
 logger = logging.getLogger(__name__)
 
@@ -25,10 +26,21 @@ def find_videos(root: Path) -> datasets.Dataset:
     """
     if not root.is_dir():
         raise ValueError(f"--dataset_root {root} is not a folder")
-    files = sorted(file for file in root.rglob("*") if file.suffix.lower() in VIDEO_SUFFIXES and file.is_file())
+    return _records([file.absolute() for file in _below(root)])
+
+
+def named_videos(names: Sequence[str]) -> datasets.Dataset:
+    """Files, as they are named, and every video file in the folders named or below them, as the column `video`.
+
+    A file need not exist: whoever reads it learns that it does not. One that is named twice is taken once.
+
+    Raises:
+        ValueError: there is no name, or no video in a folder.
+    """
+    files = [file for name in names for file in (_below(Path(name)) if Path(name).is_dir() else [Path(name)])]
     if not files:
-        raise ValueError(f"no video ({' '.join(sorted(VIDEO_SUFFIXES))}) in {root} or the folders below it")
-    return _records(files)
+        raise ValueError("no video is named; name files, or folders of videos")
+    return _records(list(dict.fromkeys(files)))
 
 
 def listed_videos(file: Path, root: Path | None = None, max_missing_fraction: float = 0.05) -> datasets.Dataset:
@@ -58,7 +70,14 @@ def listed_videos(file: Path, root: Path | None = None, max_missing_fraction: fl
         if len(missing) == len(files) or len(missing) > max_missing_fraction * len(files):
             raise ValueError(f"{about}; check --dataset_root, which relative paths start from")
         logger.warning("%s", about)
-    return _records(files)
+    return _records([file.absolute() for file in files])
+
+
+def _below(root: Path) -> list[Path]:
+    files = sorted(file for file in root.rglob("*") if file.suffix.lower() in VIDEO_SUFFIXES and file.is_file())
+    if not files:
+        raise ValueError(f"no video ({' '.join(sorted(VIDEO_SUFFIXES))}) in {root} or the folders below it")
+    return files
 
 
 def _named_by(line: str, folder: Path) -> Path:
@@ -84,4 +103,4 @@ def stream_shards(root: Path) -> datasets.IterableDataset:
 
 def _records(files: list[Path]) -> datasets.Dataset:
     features = datasets.Features(video=datasets.Video(decode=False))
-    return datasets.Dataset.from_dict({"video": [str(file.absolute()) for file in files]}, features=features)
+    return datasets.Dataset.from_dict({"video": [str(file) for file in files]}, features=features)

@@ -1,0 +1,59 @@
+"""Where in a clip a class was seen: Grad-CAM (Selvaraju et al., ICCV 2017) over time and space."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from hf_selfdistill.models.modeling_video_encoder import VideoEncoderForVideoClassification
+
+__all__ = ["check_explainable", "grad_cam"]
+
+
+def check_explainable(model: PreTrainedModel) -> None:
+    """Grad-CAM needs a last map over time and space.
+
+    Raises:
+        ValueError: the model has none.
+    """
+    if not isinstance(model, VideoEncoderForVideoClassification):
+        raise ValueError(
+            f"{type(model).__name__} has no last map over time and space, which Grad-CAM needs; "
+            "C3DForVideoClassification and R2Plus1DForVideoClassification have"
+        )
+
+
+@torch.enable_grad()
+def grad_cam(model: PreTrainedModel, pixel_values: Tensor, classes: Tensor) -> Tensor:
+    """How much each place of a clip speaks for a class.
+
+    The channels of the last map are summed, each weighted with the mean gradient of the class's logit on it; what
+    speaks against the class is cut off at 0. The sum is interpolated to the size of the clip.
+
+    Args:
+        model: a C3D or R(2+1)D classifier, in evaluation mode.
+        pixel_values: normalised clips `(B, T, C, H, W)`.
+        classes: the class of each clip, `(B,)`.
+
+    Returns:
+        `(B, T, H, W)` from 0 to 1, the greatest value of each clip; all 0 where nothing speaks for the class.
+
+    Raises:
+        ValueError: the model has no last map over time and space.
+    """
+    check_explainable(model)
+    kept: list[Tensor] = []
+    hook = model.base_model.register_forward_hook(lambda module, args, outputs: kept.append(outputs.last_hidden_state))
+    try:
+        logits = model(**{model.main_input_name: pixel_values}).logits  # (B, classes)
+    finally:
+        hook.remove()
+    maps = kept[0]  # (B, C, t, h, w)
+    (gradients,) = torch.autograd.grad(logits.gather(1, classes[:, None]).sum(), maps)
+    weights = gradients.mean((2, 3, 4), keepdim=True)  # (B, C, 1, 1, 1)
+    evidence = (weights * maps).sum(1, keepdim=True).relu().detach()
+    frames, (height, width) = pixel_values.shape[1], pixel_values.shape[3:]
+    evidence = nn.functional.interpolate(evidence, (frames, height, width), mode="trilinear")[:, 0]
+    greatest = evidence.amax((1, 2, 3), keepdim=True)
+    return evidence / torch.where(greatest > 0, greatest, 1.0)
