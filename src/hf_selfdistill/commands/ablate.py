@@ -95,9 +95,7 @@ def run(args: AblationArguments, recipe: list[str]) -> None:
     shared = {name: getattr(data, name) for name in OF_TEST}
     shared |= {name: getattr(training, name) for name in OF_DEVICE} | {"disable_tqdm": True}
     jobs = {
-        place: Job(
-            folder := _folder(args, place), _commands(args, recipe, model.model_name_or_path, shared, place, folder)
-        )
+        place: Job(_folder(args, place), _commands(args, recipe, model.model_name_or_path, shared, place))
         for place in _places(args, training.learning_rate)
     }
     logger.info("%d runs in %s", len(jobs), Path(args.output_dir).resolve())
