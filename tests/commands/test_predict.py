@@ -1,8 +1,16 @@
+import io
+import json
+
 import pytest
 import torch
+from PIL import Image
+from tiny_classifiers import save_checkpoint, tiny_model, tiny_processor
 from transformers import pipeline
 
 from hf_selfdistill.commands import predict
+from hf_selfdistill.commands.datasets import SamplingArguments
+from hf_selfdistill.commands.models import load_for_inference
+from hf_selfdistill.data.video_files import named_videos
 
 
 def run(capsys, *words):
@@ -37,17 +45,82 @@ def test_a_bad_file_is_named_and_the_others_are_classified(fine_tuned, shapes, t
     assert len(printed.out.splitlines()) == 4
 
 
-@pytest.mark.parametrize("wrong", [["--top_k", "0"], ["--num_clips", "0"]])
+@pytest.mark.parametrize("wrong", [["--top_k", "0"], ["--num_clips", "0"], ["--batch_size", "-1"]])
 def test_a_wrong_number_is_one_line(fine_tuned, wrong, capsys):
-    code, _ = run(capsys, "--model_name_or_path", fine_tuned, "x.mp4", *wrong)
-    assert code.startswith("error: ") and wrong[0].removeprefix("--") in code
+    code, printed = run(capsys, "--model_name_or_path", fine_tuned, "x.mp4", *wrong)
+    assert code == 2 and f"error: {wrong[0]} is {wrong[1]}; it must be at least " in printed.err
 
 
 def test_probabilities_sum_to_one(fine_tuned, shapes):
-    from hf_selfdistill.commands.models import load_for_inference
-    from hf_selfdistill.data.sampling import clip_sampler
-
     model, processor = load_for_inference(str(fine_tuned))
-    scores = predict.predict(str(next(shapes.glob("*/*.mp4"))), model, processor, clip_sampler(10, 8))
-    assert scores.shape == (3,)
-    torch.testing.assert_close(scores.sum(), torch.tensor(1.0))
+    records = named_videos([str(next(shapes.glob("*/*.mp4")))])
+    (prediction,) = predict.predict(
+        predict.prediction_clips(records, model, processor, SamplingArguments(), 10), model
+    )
+    assert prediction.logits.shape == (10, 3)
+    torch.testing.assert_close(prediction.scores.sum(), torch.tensor(1.0))
+
+
+def test_folders_are_looked_through_and_the_size_of_a_batch_changes_nothing(fine_tuned, shapes, capsys):
+    flags = ["--model_name_or_path", fine_tuned, "--num_clips", 2, "--format", "jsonl", shapes / "moving_up"]
+    _, one = run(capsys, *flags, "--batch_size", 1)
+    _, three = run(capsys, *flags, "--batch_size", 3, "--num_workers", 1)
+    rows, same = (list(map(json.loads, printed.out.splitlines())) for printed in (one, three))
+    assert [row["video"] for row in rows] == [str(file) for file in sorted((shapes / "moving_up").iterdir())]
+    for row, other in zip(rows, same, strict=True):
+        assert row["video"] == other["video"]
+        for mine, its in zip(row["predictions"], other["predictions"], strict=True):
+            assert mine["label"] == its["label"] and mine["score"] == pytest.approx(its["score"], abs=1e-5)
+
+
+def test_paths_come_from_standard_input_too(fine_tuned, shapes, capsys, monkeypatch):
+    videos = [str(video) for video in sorted(shapes.glob("*/*.avi"))[:2]]
+    monkeypatch.setattr("sys.stdin", io.StringIO("\n".join(videos) + "\n"))
+    code, printed = run(capsys, "--model_name_or_path", fine_tuned, "-", "--num_clips", 1, "--top_k", 1)
+    assert code == 0 and printed.out.splitlines()[::2] == videos
+
+
+def test_nothing_on_standard_input_is_one_line(fine_tuned, capsys, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+    code, _ = run(capsys, "--model_name_or_path", fine_tuned, "-")
+    assert code == "error: no video is named; name files, or folders of videos"
+
+
+def test_json_lines_name_bad_files_with_their_reason(fine_tuned, shapes, tmp_path, capsys):
+    bad = tmp_path / "empty.mp4"
+    bad.touch()
+    good = next(shapes.glob("*/*.avi"))
+    code, printed = run(
+        capsys, "--model_name_or_path", fine_tuned, bad, good, tmp_path / "none.mp4", "--format", "jsonl"
+    )
+    rows = list(map(json.loads, printed.out.splitlines()))
+    assert code == 1
+    assert rows[0] == {"video": str(bad), "error": "it is empty"}
+    assert rows[1]["video"] == str(good) and len(rows[1]["predictions"]) == 3
+    assert "No such file" in rows[2]["error"]
+    assert printed.err.splitlines()[-2:] == [f"error: {row['video']}: {row['error']}" for row in (rows[0], rows[2])]
+
+
+def test_it_shows_where_it_saw_the_class(fine_tuned, shapes, tmp_path, capsys):
+    video = next(shapes.glob("*/*.avi"))
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    for twin in (tmp_path / "a" / "same.avi", tmp_path / "b" / "same.avi"):
+        twin.write_bytes(video.read_bytes())
+    flags = ["--model_name_or_path", fine_tuned, "--explain", tmp_path / "pictures"]
+    code, _ = run(capsys, *flags, video, tmp_path / "a", tmp_path / "b")
+    assert code == 0
+    written = sorted(file.name for file in (tmp_path / "pictures").iterdir())
+    prefix = "-".join(tmp_path.parts[1:])
+    stems = [f"{prefix}-a-same.avi", f"{prefix}-b-same.avi", video.stem]
+    assert written == sorted(f"{stem}{suffix}" for stem in stems for suffix in (".png", ".gif"))
+    with Image.open(tmp_path / "pictures" / f"{video.stem}.gif") as gif:
+        assert gif.n_frames == 8
+
+
+def test_what_cannot_be_explained_is_refused_in_one_line(shapes, tmp_path, capsys):
+    folder = save_checkpoint(tiny_model("videomae"), tiny_processor("videomae"), tmp_path / "model")
+    video = next(shapes.glob("*/*.avi"))
+    code, printed = run(capsys, "--model_name_or_path", folder, "--explain", tmp_path / "pictures", video)
+    assert code.startswith("error: VideoMAEForVideoClassification has no last map") and printed.out == ""
+    assert not (tmp_path / "pictures").exists()

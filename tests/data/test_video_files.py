@@ -8,7 +8,7 @@ import pytest
 from videos import frame_numbers, numbered_frames, write_video
 
 from hf_selfdistill.data.decoding import read_frames
-from hf_selfdistill.data.video_files import find_videos, listed_videos, stream_shards
+from hf_selfdistill.data.video_files import find_videos, listed_videos, named_videos, stream_shards
 
 
 def paths(records):
@@ -45,6 +45,18 @@ def test_paths_are_absolute_so_that_workers_may_run_elsewhere(tmp_path, monkeypa
     assert paths(find_videos(Path("videos"))) == [tmp_path / "videos" / "a.mp4"]
     Path("list.txt").write_text("videos/a.mp4\n")
     assert paths(listed_videos(Path("list.txt"))) == [tmp_path / "videos" / "a.mp4"]
+
+
+def test_files_and_folders_that_a_user_names_keep_their_names_and_count_once(tmp_path, monkeypatch):
+    touch(tmp_path, "b/deep/2.mp4", "b/1.avi", "b/notes.txt", "odd.bin")
+    monkeypatch.chdir(tmp_path)
+    found = paths(named_videos(["odd.bin", "b", "b/1.avi", "missing.mp4"]))
+    assert found == [Path("odd.bin"), Path("b/1.avi"), Path("b/deep/2.mp4"), Path("missing.mp4")]
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ValueError, match=r"no video \(.*\) in empty or"):
+        named_videos(["odd.bin", "empty"])
+    with pytest.raises(ValueError, match="no video is named"):
+        named_videos([])
 
 
 def test_a_folder_that_is_missing_or_without_videos_is_named(tmp_path):

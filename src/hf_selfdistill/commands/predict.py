@@ -89,7 +89,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         for prediction in tqdm(predictions, total=len(clips), unit="video", disable=len(clips) < 10):
             if prediction.error is not None:
                 failures.append(prediction.error)
-            elif explainer is not None:
+            elif explainer is not None and prediction.logits is not None:
                 explainer.write(prediction.video, prediction.logits)
             for line in _lines(prediction, model, args):
                 tqdm.write(line)

@@ -17,6 +17,7 @@ OPACITY = 0.7  # of full evidence
 INK, FAINT, PAPER, BAR = (28, 28, 34), (112, 112, 124), (255, 255, 255), (226, 226, 232)
 MARGIN, GAP, LINE = 24, 6, 22
 COLUMNS = 8  # of the filmstrip
+KEY, KEY_LINES = 230, 3  # width and lines of the key to the colours
 SECONDS_PER_FRAME = 0.16  # of the GIF, slow enough to follow
 
 
@@ -57,7 +58,7 @@ def overlay(frames: torch.Tensor, evidence: torch.Tensor) -> np.ndarray:
     heat = torch.nn.functional.interpolate(evidence[:, None].float(), size, mode="bilinear", align_corners=False)
     share = heat[:, 0].clamp(0, 1).numpy()[..., None]  # (T, H, W, 1)
     grey = frames.float().mean(1).numpy()[..., None]
-    return (grey + OPACITY * np.sqrt(share) * (_colour(share[..., 0]) - grey)).round().astype(np.uint8)
+    return (grey + OPACITY * share * (_colour(share[..., 0]) - grey)).round().astype(np.uint8)
 
 
 def draw_filmstrip(explanation: Explanation) -> Image.Image:
@@ -70,7 +71,9 @@ def draw_filmstrip(explanation: Explanation) -> Image.Image:
     top = MARGIN + 3 * LINE + GAP
     strip = columns * width + (columns - 1) * GAP
     classes = top + 2 * height + 2 * GAP + 2 * LINE
-    page = Image.new("RGB", (max(strip, 560) + 2 * MARGIN, classes + len(explanation.scores) * LINE + MARGIN), PAPER)
+    page = Image.new(
+        "RGB", (max(strip, 560) + 2 * MARGIN, classes + max(len(explanation.scores), KEY_LINES) * LINE + MARGIN), PAPER
+    )
     draw = ImageDraw.Draw(page)
     _write_title(draw, explanation, page.width)
     for column, index in enumerate(shown):
@@ -78,7 +81,7 @@ def draw_filmstrip(explanation: Explanation) -> Image.Image:
         page.paste(Image.fromarray(frames[index]), (left, top))
         page.paste(Image.fromarray(heat[index]), (left, top + height + GAP))
         draw.text((left, top + 2 * height + 2 * GAP), f"{explanation.times[index]:.2f} s", FAINT, _font(14))
-    _draw_scores(draw, explanation, classes)
+    _draw_scores(draw, explanation, classes, page.width - 2 * MARGIN - KEY - 20)
     _draw_key(page, draw, explanation.label, classes)
     return page
 
@@ -95,7 +98,7 @@ def write_gif(explanation: Explanation, file: Path) -> None:
         draw = ImageDraw.Draw(page)
         draw.text((2, height + 2), f"{time:.2f} s", FAINT, _font(14))
         draw.text((width + GAP, height + 2), _fitted(draw, explanation.label, width, 14), INK, _font(14))
-        pages.append(page)
+        pages.append(page.quantize(method=Image.Quantize.FASTOCTREE))  # ten times as fast as the default
     milliseconds = round(1000 * SECONDS_PER_FRAME)
     pages[0].save(file, save_all=True, append_images=pages[1:], duration=milliseconds, loop=0)
 
@@ -113,20 +116,19 @@ def _write_title(draw: ImageDraw.ImageDraw, explanation: Explanation, width: int
     draw.rectangle((begin, line, max(end, begin + 2), line + 5), tuple(COLOURS[2].astype(int)))
 
 
-def _draw_scores(draw: ImageDraw.ImageDraw, explanation: Explanation, top: int) -> None:
+def _draw_scores(draw: ImageDraw.ImageDraw, explanation: Explanation, top: int, width: int) -> None:
     for row, (label, score) in enumerate(explanation.scores):
         y = top + row * LINE
         draw.rectangle((MARGIN, y + 4, MARGIN + 100, y + 15), BAR)
         draw.rectangle((MARGIN, y + 4, MARGIN + 100 * score, y + 15), tuple(COLOURS[1].astype(int)))
         draw.text((MARGIN + 110, y), f"{score:.1%}", INK, _font(15))
-        draw.text((MARGIN + 166, y), _fitted(draw, label, 150, 15), INK, _font(15))
+        draw.text((MARGIN + 166, y), _fitted(draw, label, width - 166, 15), INK, _font(15))
 
 
 def _draw_key(page: Image.Image, draw: ImageDraw.ImageDraw, label: str, top: int) -> None:
-    width = 180
-    left = page.width - MARGIN - width
+    width, left = KEY, page.width - MARGIN - KEY
     ramp = np.linspace(0, 1, width)
-    shades = 128 + OPACITY * np.sqrt(ramp)[:, None] * (_colour(ramp) - 128)
+    shades = 128 + OPACITY * ramp[:, None] * (_colour(ramp) - 128)
     page.paste(Image.fromarray(np.tile(shades.round().astype(np.uint8)[None], (12, 1, 1))), (left, top + 4))
     draw.text((left, top + LINE), "nothing", FAINT, _font(14))
     draw.text((left + width, top + LINE), "most", FAINT, _font(14), anchor="ra")
