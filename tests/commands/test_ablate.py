@@ -31,7 +31,7 @@ def test_every_run_is_compared_and_a_second_call_runs_nothing_anew(fine_tuned, s
 
 def test_failed_runs_are_named_and_tried_again(fine_tuned, shapes, tiny_flags, tmp_path):
     words = flags_of(fine_tuned, shapes, tiny_flags, tmp_path / "out", max_train_samples=0)
-    with pytest.raises(SystemExit, match=r"2 of 2 runs failed: self_distillation-w0-.*tries them again"):
+    with pytest.raises(SystemExit, match=r"2 of 2 runs failed: self_distillation-w0-.*tries again"):
         ablate.main(words)
     failed = (tmp_path / "out" / "runs" / "self_distillation-w0-lr0.05-l1-s1-r0" / "failed.txt").read_text()
     assert failed == "error: --max_train_samples is 0; it must be at least 1"

@@ -67,6 +67,8 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _check_flags(test: TestArguments, features: FeatureArguments, forgetting: ForgettingArguments) -> None:
+    if test.task == "forgetting" and test.part == "train":
+        raise ValueError("--part train, but --task forgetting compares with those; use --part test or validation")
     if test.task in ("classification", "forgetting") and features != FeatureArguments():
         raise ValueError("--retrieval_protocol and --config_overrides go with --task retrieval, linear_probe, knn")
     if (test.task == "forgetting") != (forgetting.before is not None):
