@@ -102,6 +102,27 @@ def test_pictures_have_words_and_tables_have_heads(page):
     assert all("scope" in attributes for tag, attributes in elements if tag == "th")
 
 
+@pytest.mark.parametrize(
+    ("forgetting", "why"),
+    [
+        (FORGETTING | {"retention": None}, "not surely better than chance"),
+        ({"retention": None, "drift": FORGETTING["drift"]}, "the reference set has no labels"),
+    ],
+)
+def test_where_there_is_no_retention_it_says_why_and_shows_the_drift(forgetting, why):
+    page = render(Report(name="run", summary="A model.", classes=["run", "walk"], forgetting=forgetting))
+    assert "No retention: " in page and why in page
+    assert "relative distance of weights" in page and ("Accuracy of frozen features" in page) == (
+        "before" in forgetting
+    )
+
+
+def test_measurements_beside_top_1_are_named_in_the_table():
+    wide = {when: {**FORGETTING[when], "retrieval_top5": INTERVAL} for when in ("before", "after")}
+    page = render(Report(name="run", summary="A model.", classes=["run"], forgetting=FORGETTING | wide))
+    assert "retrieval, top-5" in page and "retrieval_top5" not in page
+
+
 def test_what_is_not_known_is_left_out():
     page = render(Report(name="run", summary="A model.", classes=["run", "walk"]))
     assert re.findall("<h2>(.+?)</h2>", page) == ["Results"]

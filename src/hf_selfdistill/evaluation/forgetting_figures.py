@@ -13,23 +13,25 @@ if TYPE_CHECKING:
 __all__ = ["MEASUREMENTS", "drift_figure", "forgetting_figure"]
 
 MEASUREMENTS = {"linear_probe_top1": "linear probe", "knn_top1": "nearest neighbours", "retrieval_top1": "retrieval"}
-"""Name in forgetting.json → in words."""
+"""What the figure shows of forgetting.json, all top-1 → in words."""
 
 
 def forgetting_figure(before: Mapping[str, Any], after: Mapping[str, Any]) -> Figure:
     """Each measurement before and after fine-tuning, with its confidence interval.
 
     Args:
-        before: measurement → `value`, `low`, `high`, fractions of 1.
+        before: measurement → `value`, `low`, `high`, fractions of 1; those of `MEASUREMENTS` are drawn.
         after: the same measurements.
     """
-    figure = new_figure(6, 1.1 + 0.55 * len(before))
+    shown = [name for name in MEASUREMENTS if name in before]
+    figure = new_figure(6, 1.1 + 0.55 * len(shown))
     axes = figure.subplots()
     for number, (when, figures) in enumerate((("before", before), ("after", after))):
-        rows = [row + 0.14 * (2 * number - 1) for row in range(len(figures))]
-        values = [100 * interval["value"] for interval in figures.values()]
-        below = [100 * (interval["value"] - interval["low"]) for interval in figures.values()]
-        above = [100 * (interval["high"] - interval["value"]) for interval in figures.values()]
+        rows = [row + 0.14 * (2 * number - 1) for row in range(len(shown))]
+        intervals = [figures[name] for name in shown]
+        values = [100 * interval["value"] for interval in intervals]
+        below = [100 * (interval["value"] - interval["low"]) for interval in intervals]
+        above = [100 * (interval["high"] - interval["value"]) for interval in intervals]
         style: dict[str, Any] = {
             "color": COLOURS[number],
             "marker": MARKERS[number],
@@ -37,8 +39,8 @@ def forgetting_figure(before: Mapping[str, Any], after: Mapping[str, Any]) -> Fi
             "capsize": 3,
         }
         axes.errorbar(values, rows, xerr=[below, above], label=f"{when} fine-tuning", **style)
-    axes.set_yticks(range(len(before)), [MEASUREMENTS.get(name, name) for name in before])
-    axes.set_ylim(len(before) - 0.5, -0.5)
+    axes.set_yticks(range(len(shown)), [MEASUREMENTS[name] for name in shown])
+    axes.set_ylim(len(shown) - 0.5, -0.5)
     axes.set_xlim(0, 100)
     axes.set_xlabel("top-1 (%), with confidence interval")
     axes.grid(axis="x", alpha=0.3)

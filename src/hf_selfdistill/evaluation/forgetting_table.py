@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["as_markdown", "quote"]
+from hf_selfdistill.evaluation.retrieval import TOP_K
+
+__all__ = ["NAMES", "as_markdown", "quote", "why_none"]
 
 NAMES = {
     "linear_probe_top1": "linear probe, top-1",
     "knn_top1": "kNN, top-1",
-    **{f"retrieval_top{k}": f"retrieval, top-{k}" for k in (1, 5, 10, 20, 50)},
+    **{f"retrieval_top{k}": f"retrieval, top-{k}" for k in TOP_K},
 }
+"""Measurement in forgetting.json → in words."""
 
 
 def quote(report: dict[str, Any]) -> str:
@@ -18,12 +22,15 @@ def quote(report: dict[str, Any]) -> str:
     retained = report["retention"]
     if retained is not None:
         return f"retention {_share(retained)} of what a linear probe reads off the encoder; {report['protocol']}"
-    why = (
-        "the reference set has no labels"
-        if "before" not in report
-        else "before fine-tuning the encoder was not surely better than chance on the reference set"
-    )
-    return f"no retention: {why}; CKA to the encoder before {report['drift']['cka']:.3f}; {report['protocol']}"
+    cka = report["drift"]["cka"]
+    return f"no retention: {why_none(report)}; CKA to the encoder before {cka:.3f}; {report['protocol']}"
+
+
+def why_none(report: Mapping[str, Any]) -> str:
+    """Why there is no retention where there is none."""
+    if "before" not in report:
+        return "the reference set has no labels"
+    return "before fine-tuning the encoder was not surely better than chance on the reference set"
 
 
 def as_markdown(report: dict[str, Any]) -> str:

@@ -13,7 +13,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from hf_selfdistill.evaluation.confusion import ConfusedPair, confusion_counts, confusion_figure, most_confused
-from hf_selfdistill.evaluation.forgetting_figures import MEASUREMENTS, drift_figure, forgetting_figure
+from hf_selfdistill.evaluation.forgetting_figures import drift_figure, forgetting_figure
+from hf_selfdistill.evaluation.forgetting_table import NAMES, why_none
 from hf_selfdistill.evaluation.pictures import DARK_PAGE, Picture, as_picture
 from hf_selfdistill.evaluation.retrieval_examples import Filmstrip, retrieval_figure
 from hf_selfdistill.training.curves import curve_figures
@@ -177,15 +178,19 @@ def _right(strip: Filmstrip, query: Filmstrip) -> str:
 
 def _forgetting(forgetting: Mapping[str, Any] | None) -> dict[str, Any]:
     if forgetting is None:
-        return {"kept": None, "forgetting_pictures": [], "drift": None}
-    before, after, drift = (forgetting[name] for name in ("before", "after", "drift"))
-    rows = [(MEASUREMENTS.get(name, name), _interval(before[name]), _interval(after[name])) for name in before]
-    pictures = [as_picture(forgetting_figure(before, after), "Each measurement before and after; the table has them")]
+        return {"kept": None, "forgetting_pictures": [], "drift": None, "no_retention": None}
+    drift, kept, pictures = forgetting["drift"], None, []
+    if "before" in forgetting:  # the reference set has labels
+        before, after = forgetting["before"], forgetting["after"]
+        rows = [(NAMES[name], _interval(before[name]), _interval(after[name])) for name in before]
+        kept = Table("Accuracy of frozen features", ("measured by", "before", "after"), rows)
+        pictures.append(as_picture(forgetting_figure(before, after), "Top-1 before and after; the table has them"))
     if drift["layers"]:
         layers = ", ".join(f"{layer['name']} {layer['cka']:.2f}" for layer in drift["layers"])
         pictures.append(as_picture(drift_figure(drift["layers"]), f"CKA of each layer before and after: {layers}"))
     return {
-        "kept": Table("Top-1 of frozen features", ("measured by", "before", "after"), rows),
+        "kept": kept,
+        "no_retention": None if forgetting["retention"] else why_none(forgetting),
         "forgetting_pictures": pictures,
         "drift": _drift(drift),
     }
