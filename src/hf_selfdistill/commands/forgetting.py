@@ -18,10 +18,9 @@ from hf_selfdistill.commands.pretext import pretext_metrics
 from hf_selfdistill.commands.testing import TestArguments
 from hf_selfdistill.data.callbacks import UnreadableVideosCallback
 from hf_selfdistill.data.video_files import find_videos
-from hf_selfdistill.evaluation.bootstrap import estimate, resampled_shares
 from hf_selfdistill.evaluation.drift import weight_distance
-from hf_selfdistill.evaluation.features import FeatureSet, LayerFeatures, feature_trainer, video_features
-from hf_selfdistill.evaluation.forgetting import HEADLINE, accuracies, chance, drift, retentions
+from hf_selfdistill.evaluation.features import LayerFeatures, SeveralFeatures, feature_trainer, several_video_features
+from hf_selfdistill.evaluation.forgetting import compare, drift
 from hf_selfdistill.evaluation.forgetting_table import as_markdown
 
 __all__ = ["ForgettingArguments", "evaluate_forgetting", "write_report"]
@@ -60,18 +59,15 @@ def evaluate_forgetting(
     distance = weight_distance(old.base_model, new.base_model)  # first: it refuses two architectures
     clips = [testing_clips(records, old, processor, sampling, test.num_clips) for records in parts]
     unreadable = UnreadableVideosCallback(*clips, most=data.max_unreadable)
-    sets: list[list[FeatureSet]] = []
-    for model in (old, new):
-        trainer = feature_trainer(LayerFeatures(model), args)
-        sets.append([video_features(trainer, part) for part in clips])
+    trainer = feature_trainer(SeveralFeatures(LayerFeatures(old), LayerFeatures(new)), args)
+    before, after = zip(*(several_video_features(trainer, part) for part in clips), strict=True)
     unreadable.check()
     failed = unreadable.failures()
     own = pretext_metrics(str(forgetting.before), {"before": old, "after": new}, processor, parts[-1], args)
     trainer.end()
-    before, after = sets
     rate = rate_in_words(*sampling_rate(processor, sampling))
     return {
-        **(_compared(before, after) if len(parts) == 2 else {"retention": None}),
+        **(compare(before, after) if len(parts) == 2 else {"retention": None}),
         "drift": drift(before[-1], after[-1]) | {"weight_distance": distance},
         "objective": own,
         "num_videos": len(before[-1].labels),
@@ -92,27 +88,6 @@ def _reference_set(data: DatasetArguments, part: str) -> tuple[list[datasets.Dat
     paths = [video["path"] for video in videos.to_dict()["video"]]
     videos = videos.add_column("label", [0] * len(videos)).add_column("group", paths)
     return [videos], "videos without labels"
-
-
-def _compared(before: list[FeatureSet], after: list[FeatureSet]) -> dict[str, Any]:
-    groups = before[1].groups
-    right = accuracies(*before), accuracies(*after)
-    by_chance = chance(*before)
-    retained = retentions(*right, groups, by_chance)
-    old, new = (
-        {
-            name: estimate(correct.double().mean().item(), resampled_shares(correct, groups)).as_dict()
-            for name, correct in measured.items()
-        }
-        for measured in right
-    )
-    return {
-        "retention": retained[HEADLINE],
-        "retention_knn": retained["knn_top1"],
-        "chance": by_chance,
-        "before": old,
-        "after": new,
-    }
 
 
 def write_report(results: dict[str, Any], file: Path) -> None:

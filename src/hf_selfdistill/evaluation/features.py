@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel, Trainer, TrainingArguments
@@ -21,8 +22,10 @@ __all__ = [
     "LayerFeatures",
     "MappedFeatures",
     "PooledFeatures",
+    "SeveralFeatures",
     "VideoFeatures",
     "feature_trainer",
+    "several_video_features",
     "video_features",
 ]
 
@@ -115,6 +118,24 @@ class LayerFeatures(PooledFeatures):
         return outputs | {name: mean.view(*labels.shape, -1).mean(1) for name, mean in self._means.items()}
 
 
+class SeveralFeatures(nn.Module):
+    """Several encoders on the same clips, which are read once for all."""
+
+    accepts_loss_kwargs = False
+
+    def __init__(self, *encoders: LayerFeatures) -> None:
+        super().__init__()
+        self.encoders = nn.ModuleList(encoders)
+
+    def forward(self, labels: Tensor, **clips: Tensor) -> dict[str, Tensor]:
+        """As each encoder's `forward`, with the encoder's number in front of the names."""
+        outputs: dict[str, Tensor] = {}
+        for number, encoder in enumerate(self.encoders):
+            loss, *rest = encoder(labels, **clips).items()
+            outputs |= dict([loss]) | {f"{number}.{name}": rows for name, rows in rest}
+        return outputs
+
+
 class MappedFeatures(VideoFeatures):
     """The last map of C3D or R(2+1)D, max-pooled over 2×2 positions of each frame and flattened, as VCOP retrieves.
 
@@ -151,7 +172,7 @@ def _max_pooled_map(outputs: Any) -> Tensor:
     return nn.functional.max_pool3d(maps, window).flatten(1)
 
 
-def feature_trainer(model: VideoFeatures, args: TrainingArguments) -> Trainer:
+def feature_trainer(model: VideoFeatures | SeveralFeatures, args: TrainingArguments) -> Trainer:
     """A Trainer that only predicts, on however many processes."""
     args.dataloader_drop_last = False  # recipes set it, for training
     args.remove_unused_columns = False  # the Trainer can't know what `**clips` uses
@@ -166,17 +187,31 @@ def video_features(trainer: Trainer, clips: TestingClips) -> FeatureSet:
         clips: their records have a column `group`.
     """
     prediction = trainer.predict(clips)
-    labels = torch.from_numpy(prediction.label_ids)[:, 0]
+    return _feature_set((prediction.predictions,), prediction.label_ids, clips)
+
+
+def several_video_features(trainer: Trainer, clips: TestingClips) -> list[FeatureSet]:
+    """The same of each encoder of `SeveralFeatures`, with its layers."""
+    prediction, start = trainer.predict(clips), 0
+    sets = []
+    for encoder in trainer.model.encoders:
+        rows = prediction.predictions[start : start + 1 + len(encoder.layers)]
+        sets.append(_feature_set(rows, prediction.label_ids, clips, encoder.layers))
+        start += len(rows)
+    return sets
+
+
+def _feature_set(
+    rows: Sequence[np.ndarray], label_ids: np.ndarray, clips: TestingClips, layers: Sequence[str] = ()
+) -> FeatureSet:
+    labels = torch.from_numpy(label_ids)[:, 0]
     counted = labels != UNREADABLE
-    groups = clips.records["group"]
-    found = prediction.predictions if isinstance(prediction.predictions, tuple) else (prediction.predictions,)
-    features, *layers = (torch.from_numpy(rows)[counted] for rows in found)
-    names = trainer.model.layers if isinstance(trainer.model, LayerFeatures) else ()
-    places = counted.nonzero().flatten().tolist()
+    features, *of_layers = (torch.from_numpy(part)[counted] for part in rows)
+    places, groups = counted.nonzero().flatten().tolist(), clips.records["group"]
     return FeatureSet(
         features,
         labels[counted],
         [groups[place] for place in places],
         places,
-        dict(zip(names, layers, strict=True)),
+        dict(zip(layers, of_layers, strict=True)),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -14,7 +14,7 @@ from hf_selfdistill.evaluation.features import FeatureSet
 from hf_selfdistill.evaluation.probe import knn, linear_probe
 from hf_selfdistill.evaluation.retrieval import TOP_K, ranks_of_first_hit
 
-__all__ = ["HEADLINE", "accuracies", "chance", "drift", "retention", "retentions"]
+__all__ = ["HEADLINE", "accuracies", "chance", "compare", "drift", "retention", "retentions"]
 
 HEADLINE = "linear_probe_top1"
 """The measurement whose retention is the one that is quoted."""
@@ -72,6 +72,33 @@ def retentions(
         draws = retention(old, new, by_chance)
         found[name] = estimate(value.item(), draws[torch.isfinite(draws)]).as_dict()
     return found
+
+
+def compare(before: Sequence[FeatureSet], after: Sequence[FeatureSet]) -> dict[str, Any]:
+    """Each measurement of both encoders with its interval, and the retention.
+
+    Args:
+        before: features of the reference set's training and test videos.
+        after: of the same videos.
+    """
+    groups = before[1].groups
+    right = accuracies(*before), accuracies(*after)
+    by_chance = chance(*before)
+    retained = retentions(*right, groups, by_chance)
+    old, new = (
+        {
+            name: estimate(correct.double().mean().item(), resampled_shares(correct, groups)).as_dict()
+            for name, correct in measured.items()
+        }
+        for measured in right
+    )
+    return {
+        "retention": retained[HEADLINE],
+        "retention_knn": retained["knn_top1"],
+        "chance": by_chance,
+        "before": old,
+        "after": new,
+    }
 
 
 def drift(before: FeatureSet, after: FeatureSet) -> dict[str, Any]:
