@@ -7,20 +7,18 @@ import importlib.util
 import json
 import logging
 import statistics
-import subprocess
-from importlib.metadata import version
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
-
-import av
 
 from hf_selfdistill.commands.datasets import DatasetArguments
 from hf_selfdistill.commands.run_queue import FINISHED
 from hf_selfdistill.data.fingerprint import fingerprint
-from hf_selfdistill.evaluation.comparison import Run, Setting, runs_by_setting
+from hf_selfdistill.evaluation.comparison import Run, Setting, runs_by_setting, spread
 from hf_selfdistill.evaluation.comparison_table import as_table
 from hf_selfdistill.evaluation.paper_results import paper_accuracy
 from hf_selfdistill.evaluation.plots import Outcome, frontier_figure, lambda_figure
+from hf_selfdistill.hub.results import MEASURED
 
 __all__ = ["Place", "write_comparison"]
 
@@ -75,8 +73,8 @@ def _write_csv(
     root = data.dataset_root or (Path(data.annotations).parent if data.annotations else None)
     hashes = {}
     for split in sorted({place.split for place in folders}):
-        data.split = split
-        hashes[split] = {f"{part}_hash": fingerprint(records, root) for part, records in data.load().items()}
+        parts = replace(data, split=split).load()
+        hashes[split] = {f"{part}_hash": fingerprint(records, root) for part, records in parts.items()}
     rows = []
     for place, folder in folders.items():
         result, retained = results[place], kept[place] or {}
@@ -85,13 +83,9 @@ def _write_csv(
                 **vars(place.setting),
                 "split": place.split,
                 "seed": place.seed,
-                **{
-                    name: result[name] for name in ("video_top1", "video_top5", "clip_top1", "clip_top5", "num_videos")
-                },
+                **{name: result[name] for name in MEASURED},
                 **{name: retained.get(key) for name, key in _RETENTION.items()},
                 **json.loads((folder / FINISHED).read_text("utf-8")),
-                "commit": _commit(),
-                "decoder": f"PyAV {av.__version__}",
                 **hashes[place.split],
                 "protocol": result["protocol"],
                 "folder": str(folder),
@@ -103,36 +97,28 @@ def _write_csv(
         writer.writerows(rows)
 
 
-_MEASURED = ("video_top1", "video_top5", "clip_top1", "clip_top5", "num_videos")
 _RETENTION = {"retention": "value", "retention_low": "low", "retention_high": "high"}
-
-
-def _commit() -> str:
-    """Of the checkout that the package runs from; else the package's version."""
-    here = Path(__file__).parent
-    asked = subprocess.run(["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=False)
-    return asked.stdout.strip() if asked.returncode == 0 else version("hf_selfdistill")
 
 
 def _draw(output_dir: Path, runs: list[Run]) -> None:
     by_setting = runs_by_setting(runs)
+    places = {
+        setting: f"learning rate {setting.learning_rate:g}, {100 * setting.label_fraction:g} % of the labels"
+        for setting in by_setting
+    }
     curves: dict[str, dict[float, list[float]]] = {}
     outcomes = []
     for setting, own in by_setting.items():
-        place = f"learning rate {setting.learning_rate:g}, {100 * setting.label_fraction:g} % of the labels"
+        place = places[setting]
         if setting.regularizer == "self_distillation":
             curves.setdefault(place, {})[setting.distill_weight] = [run.top1 for run in own]
         values = [run.retention for run in own if run.retention is not None]
         if values:
             figures = ([run.top1 for run in own], values)
-            means = [number for part in figures for number in (statistics.fmean(part), _spread(part))]
-            name = setting.name if len(curves) < 2 else f"{setting.name}, {place}"
+            means = [number for part in figures for number in (statistics.fmean(part), spread(part))]
+            name = setting.name if len(set(places.values())) == 1 else f"{setting.name}, {place}"
             outcomes.append(Outcome(name, *means))
     if any(len(curve) > 1 for curve in curves.values()):
         lambda_figure(curves).savefig(output_dir / "weights.png", dpi=150)
     if outcomes:
         frontier_figure(outcomes).savefig(output_dir / "frontier.png", dpi=150)
-
-
-def _spread(values: list[float]) -> float:
-    return statistics.stdev(values) if len(values) > 1 else 0.0

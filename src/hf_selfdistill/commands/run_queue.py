@@ -12,8 +12,10 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
+import av
 from tqdm.auto import tqdm
 
 __all__ = ["Job", "run_jobs"]
@@ -105,8 +107,23 @@ def _run(job: Job, device: str) -> None:
         )
     (job.folder / FAILED).unlink(missing_ok=True)
     if done.returncode == 0:
-        facts = {"wall_seconds": round(time.time() - start, 1), "host": socket.gethostname()}
+        facts = {"wall_seconds": round(time.time() - start, 1), "host": socket.gethostname(), **_made_with()}
         (job.folder / FINISHED).write_text(json.dumps(facts), encoding="utf-8")
     else:
         said = (job.folder / LOG).read_text(encoding="utf-8", errors="replace").strip()
         (job.folder / FAILED).write_text(said.splitlines()[-1] if said else f"exit code {done.returncode}")
+
+
+def _made_with() -> dict[str, str]:
+    """The commit of the checkout that the package runs from, or its version, and the decoder."""
+    here = Path(__file__)
+    commit = _git(here, "rev-parse", "HEAD") if _git(here, "ls-files", here.name) else None
+    return {"commit": commit or version("hf_selfdistill"), "decoder": f"PyAV {av.__version__}"}
+
+
+def _git(file: Path, *words: str) -> str:
+    try:
+        said = subprocess.run(["git", *words], cwd=file.parent, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):  # no git, or no checkout
+        return ""
+    return said.stdout.strip()

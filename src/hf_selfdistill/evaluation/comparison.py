@@ -9,7 +9,16 @@ from dataclasses import dataclass
 
 import torch
 
-__all__ = ["Difference", "Run", "Setting", "in_percent", "paired_difference", "runs_by_setting", "sign_flip_p"]
+__all__ = [
+    "Difference",
+    "Run",
+    "Setting",
+    "in_percent",
+    "paired_difference",
+    "runs_by_setting",
+    "sign_flip_p",
+    "spread",
+]
 
 EXACT, DRAWS = 14, 20_000
 
@@ -91,8 +100,12 @@ def paired_difference(runs: Sequence[Run], baseline: Sequence[Run]) -> Differenc
     differences = [run.top1 - by_place[place] for run in runs if (place := (run.split, run.seed)) in by_place]
     if not differences:
         return None
-    spread = statistics.stdev(differences) if len(differences) > 1 else 0.0
-    return Difference(statistics.fmean(differences), spread, len(differences), sign_flip_p(differences))
+    return Difference(statistics.fmean(differences), spread(differences), len(differences), sign_flip_p(differences))
+
+
+def spread(values: Sequence[float]) -> float:
+    """Standard deviation of a sample, 0 of a single value."""
+    return statistics.stdev(values) if len(values) > 1 else 0.0
 
 
 def sign_flip_p(differences: Sequence[float]) -> float:
@@ -114,4 +127,4 @@ def sign_flip_p(differences: Sequence[float]) -> float:
 def in_percent(values: Sequence[float]) -> str:
     """Mean ± standard deviation in percent, the mean alone of a single value."""
     mean = f"{100 * statistics.fmean(values):.1f}"
-    return mean if len(values) == 1 else f"{mean} ± {100 * statistics.stdev(values):.1f}"
+    return mean if len(values) == 1 else f"{mean} ± {100 * spread(values):.1f}"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hf_selfdistill.evaluation.comparison import spread
 from hf_selfdistill.training.figures import COLOURS, GREY, MARKERS, new_figure
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def lambda_figure(accuracies: Mapping[str, Mapping[float, Sequence[float]]]) -> 
     for number, (name, of_setting) in enumerate(accuracies.items()):
         points = sorted(of_setting.items())
         means = [100 * float(np.mean(values)) for _, values in points]
-        spreads = [100 * _std(values) for _, values in points]
+        spreads = [100 * spread(values) for _, values in points]
         style: dict[str, Any] = {"color": COLOURS[number], "marker": MARKERS[number], "capsize": 3, "markersize": 5}
         axes.errorbar([weight for weight, _ in points], means, spreads, label=name, **style)
     smallest = min((weight for weight in weights if weight > 0), default=1.0)
@@ -71,10 +72,6 @@ def lambda_figure(accuracies: Mapping[str, Mapping[float, Sequence[float]]]) -> 
     if len(accuracies) > 1:
         axes.legend(frameon=False)
     return figure
-
-
-def _std(values: Sequence[float]) -> float:
-    return float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
 
 
 def _runs_in_words(accuracies: Mapping[str, Mapping[float, Sequence[float]]]) -> str:

@@ -12,7 +12,7 @@ from transformers import PreTrainedConfig, TrainerCallback, TrainerControl, Trai
 
 from hf_selfdistill.hub.citations import works_behind
 from hf_selfdistill.hub.curves import draw_curves
-from hf_selfdistill.hub.results import METRICS, Result, metadata_of, table
+from hf_selfdistill.hub.results import MEASURED, Result, metadata_of, table
 from hf_selfdistill.models import C3DConfig, R2Plus1DConfig
 
 __all__ = ["CardFacts", "ModelCardCallback"]
@@ -98,8 +98,8 @@ class ModelCardCallback(TrainerCallback):
     def _results(self, args: TrainingArguments, state: TrainerState) -> list[Result]:
         """The last validation of the run, with the step that it was made at."""
         for entry in reversed(state.log_history):
-            if all(f"eval_{name}" in entry for name in (*METRICS, "num_videos")):
-                metrics = {name: entry[f"eval_{name}"] for name in (*METRICS, "num_videos")}
+            if all(f"eval_{name}" in entry for name in MEASURED):
+                metrics = {name: entry[f"eval_{name}"] for name in MEASURED}
                 best = state.best_global_step if args.load_best_model_at_end else None
                 step = best if best and entry["step"] == state.max_steps else entry["step"]
                 protocol = f"{self.facts.protocol}, after step {step} of {state.max_steps}"

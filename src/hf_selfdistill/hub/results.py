@@ -13,6 +13,7 @@ __all__ = ["Result", "add_results", "metadata_of", "table"]
 
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
 METRICS = ("video_top1", "video_top5", "clip_top1", "clip_top5")
+MEASURED = (*METRICS, "num_videos")
 HEAD = ["| measured on | videos | video top-1 | video top-5 | clip top-1 | clip top-5 |", "|---|---|---|---|---|---|"]
 
 
