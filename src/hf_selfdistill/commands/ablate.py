@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Optional
 
 from hf_selfdistill.commands import finetune
-from hf_selfdistill.commands.arguments import CommandParser, start_logging, user_errors
+from hf_selfdistill.commands.arguments import CommandParser, as_flags, start_logging, user_errors
 from hf_selfdistill.commands.comparison import Place, write_comparison
 from hf_selfdistill.commands.models import FROM_SCRATCH
 from hf_selfdistill.commands.run_queue import Job, run_jobs
@@ -138,7 +138,7 @@ def _commands(
     own = {**vars(place.setting), "split": place.split, "seed": place.seed, "output_dir": folder, "disable_tqdm": True}
     test = {**shared, "model_name_or_path": folder}
     clips = {"num_clips": args.num_clips, "split": place.split, "output_file": folder / "evaluation.json"}
-    commands = [("finetune", *recipe, *_flags(own)), ("evaluate", *_flags(test | clips))]
+    commands = [("finetune", *recipe, *as_flags(own)), ("evaluate", *as_flags(test | clips))]
     if args.reference_dataset is not None:
         reference = {
             "task": "forgetting",
@@ -150,9 +150,5 @@ def _commands(
             "num_clips": REFERENCE_CLIPS,
             "output_file": folder / "forgetting.json",
         }
-        commands.append(("evaluate", *_flags(test | reference)))
+        commands.append(("evaluate", *as_flags(test | reference)))
     return tuple(commands)
-
-
-def _flags(values: dict[str, Any]) -> list[str]:
-    return [word for name, value in values.items() if value is not None for word in (f"--{name}", str(value))]

@@ -7,7 +7,7 @@ import dataclasses
 import json
 import logging
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
@@ -17,7 +17,7 @@ import yaml
 from safetensors import SafetensorError
 from transformers import HfArgumentParser, TrainingArguments
 
-__all__ = ["CommandParser", "config_flags", "start_logging", "user_errors"]
+__all__ = ["CommandParser", "as_flags", "config_flags", "start_logging", "user_errors"]
 
 logger = logging.getLogger(__name__)
 
@@ -133,6 +133,11 @@ def config_flags(argv: Sequence[str]) -> list[str]:
         raise ValueError(f"--config {file}: not YAML ({' '.join(str(error).split())})") from error
     if not isinstance(values, dict):
         raise ValueError(f"--config {file}: expected lines of `flag: value`")
+    return as_flags(values)
+
+
+def as_flags(values: Mapping[str, Any]) -> list[str]:
+    """`--name value` of each that is not None; lists as several words, dictionaries as JSON."""
     flags: list[str] = []
     for name, value in values.items():
         if value is not None:

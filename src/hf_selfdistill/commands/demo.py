@@ -11,7 +11,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from hf_selfdistill.commands import evaluate_model, finetune, pretrain
-from hf_selfdistill.commands.arguments import CommandParser, start_logging, user_errors
+from hf_selfdistill.commands.arguments import CommandParser, as_flags, start_logging, user_errors
 from hf_selfdistill.data.moving_shapes import FINETUNING_MOTIONS, PRETRAINING_MOTIONS, write_moving_shapes
 
 __all__ = ["DemoArguments", "main"]
@@ -103,7 +103,7 @@ def _test(videos: Path, model: Path, baseline: Path | None) -> dict[str, float]:
 
 
 def _run(command: Callable[[Sequence[str]], None], name: str, flags: dict[str, object]) -> None:
-    words = [word for flag, value in flags.items() for word in (f"--{flag}", str(value))]
+    words = as_flags(flags)
     tqdm.write(f"\n$ python scripts/{name}.py {' '.join(words)}")
     command(words)
 

@@ -22,7 +22,7 @@ from hf_selfdistill.data.callbacks import UnreadableVideosCallback
 from hf_selfdistill.data.clips import collate_clips, video_name
 from hf_selfdistill.evaluation.forgetting_table import quote
 from hf_selfdistill.evaluation.multi_clip import MultiClipAccuracy, rows_of_videos
-from hf_selfdistill.hub.results import METRICS, Result, add_results
+from hf_selfdistill.hub.results import MEASURED, Result, add_results
 
 __all__ = ["evaluate_model", "main"]
 
@@ -67,8 +67,8 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _check_flags(test: TestArguments, features: FeatureArguments, forgetting: ForgettingArguments) -> None:
-    if test.task == "forgetting" and test.part == "train":
-        raise ValueError("--part train, but --task forgetting compares with those; use --part test or validation")
+    if test.task != "classification" and test.part == "train":
+        raise ValueError(f"--part train, but --task {test.task} compares with those; use --part test or validation")
     if test.task in ("classification", "forgetting") and features != FeatureArguments():
         raise ValueError("--retrieval_protocol and --config_overrides go with --task retrieval, linear_probe, knn")
     if (test.task == "forgetting") != (forgetting.before is not None):
@@ -119,7 +119,7 @@ def _read_baseline(name: str | None) -> dict[str, Any] | None:
         return None
     try:
         baseline = json.loads(Path(name).read_text(encoding="utf-8"))
-        return {field: baseline[field] for field in (*METRICS, "num_videos", "protocol")}
+        return {field: baseline[field] for field in (*MEASURED, "protocol")}
     except (ValueError, KeyError, TypeError):
         raise ValueError(f"--baseline_file {name} is no file of results that this command writes") from None
 
@@ -172,7 +172,7 @@ def evaluate_model(
     results = {name.removeprefix("_"): value for name, value in prediction.metrics.items()}
     trainer.end()
     return {
-        **{name: results[name] for name in ("video_top1", "video_top5", "clip_top1", "clip_top5", "num_videos")},
+        **{name: results[name] for name in MEASURED},
         "protocol": protocol(
             data, test.part, test.num_clips, frames_per_clip(model.config), *sampling_rate(processor, sampling)
         ),

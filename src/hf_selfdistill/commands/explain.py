@@ -13,6 +13,7 @@ from hf_selfdistill.data.clips import TestingClips
 from hf_selfdistill.data.decoding import VideoReader
 from hf_selfdistill.data.transforms import ClipProcessor
 from hf_selfdistill.evaluation.filmstrip import Explanation, draw_filmstrip, write_gif
+from hf_selfdistill.evaluation.multi_clip import likeliest
 from hf_selfdistill.evaluation.saliency import check_explainable, grad_cam
 
 __all__ = ["Explainer"]
@@ -78,14 +79,13 @@ class Explainer:
             duration = reader.num_frames / reader.fps
         pixels = self.clips.transform(frames)[None].to(self.model.device)
         labels = self.model.config.id2label
-        best = scores.topk(min(SHOWN_CLASSES, len(scores)))
         return Explanation(
             frames=_as_seen(frames, self.processor),
             evidence=grad_cam(self.model, pixels, torch.tensor([index], device=pixels.device))[0].cpu(),
             times=times,
             duration=duration,
             label=labels[index],
-            scores=[(labels[i], s) for s, i in zip(best.values.tolist(), best.indices.tolist(), strict=True)],
+            scores=likeliest(scores, labels, SHOWN_CLASSES),
             clip=f"clip {surest + 1} of {len(logits)}",
         )
 

@@ -21,9 +21,9 @@ from hf_selfdistill.commands.models import load_for_inference
 from hf_selfdistill.data.clips import UNREADABLE, TestingClips, collate_clips
 from hf_selfdistill.data.decoding import VideoDecodingError
 from hf_selfdistill.data.video_files import named_videos
-from hf_selfdistill.evaluation.multi_clip import rows_of_videos
+from hf_selfdistill.evaluation.multi_clip import likeliest, rows_of_videos
 
-__all__ = ["Prediction", "PredictionArguments", "likeliest", "main", "predict", "prediction_clips"]
+__all__ = ["Prediction", "PredictionArguments", "main", "predict", "prediction_clips"]
 
 
 @dataclass
@@ -127,12 +127,6 @@ def predict(
             else:
                 yield Prediction(paths[index], row)
             index += 1
-
-
-def likeliest(scores: torch.Tensor, id2label: dict[int, str], top_k: int) -> list[tuple[str, float]]:
-    """The classes with the highest probabilities, best first."""
-    best = scores.topk(min(top_k, len(scores)))
-    return [(id2label[index], score) for score, index in zip(best.values.tolist(), best.indices.tolist(), strict=True)]
 
 
 def _piped() -> list[str]:

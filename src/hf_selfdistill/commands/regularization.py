@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any
 
 from torch import nn
@@ -35,8 +35,7 @@ def check_regularizer(regularizer: RegularizerArguments, args: SelfDistillationA
     """
     if regularizer.regularizer == "self_distillation":
         return
-    usual = next(f.default for f in fields(args) if f.name == "distill_weight")
-    if args.distill_weight not in (0, usual):
+    if args.distill_weight not in (0, SelfDistillationArguments.distill_weight):  # given, and not the default
         raise ValueError(
             f"--distill_weight {args.distill_weight:g} goes with --regularizer self_distillation, not with "
             f"{regularizer.regularizer}"

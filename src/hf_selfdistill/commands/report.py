@@ -19,6 +19,7 @@ from hf_selfdistill.evaluation.pictures import Picture, file_as_picture
 from hf_selfdistill.evaluation.report import Report, Table, render
 from hf_selfdistill.evaluation.retrieval_examples import Filmstrip
 from hf_selfdistill.hub.card_tables import CardTable, card_summary, card_tables, link_report
+from hf_selfdistill.hub.results import MEASURED
 
 __all__ = ["ReportArguments", "main"]
 
@@ -103,10 +104,9 @@ def _captioned(table: CardTable) -> tuple[str, list[str], list[list[str]]]:
 
 
 def _validation(results: Mapping[str, Any]) -> dict[str, Any] | None:
-    names = ("video_top1", "video_top5", "clip_top1", "clip_top5", "num_videos")
-    if not all(f"eval_{name}" in results for name in names):
+    if not all(f"eval_{name}" in results for name in MEASURED):
         return None
-    return {"protocol": "validation part", **{name: results[f"eval_{name}"] for name in names}}
+    return {"protocol": "validation part", **{name: results[f"eval_{name}"] for name in MEASURED}}
 
 
 def _unreadable(*lists: Sequence[Mapping[str, str]]) -> list[Mapping[str, str]]:

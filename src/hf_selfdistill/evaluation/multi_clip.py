@@ -11,7 +11,7 @@ from transformers import EvalPrediction
 
 from hf_selfdistill.data.clips import UNREADABLE
 
-__all__ = ["MultiClipAccuracy", "rows_of_videos"]
+__all__ = ["MultiClipAccuracy", "likeliest", "rows_of_videos"]
 
 METRIC = Path(__file__).parent / "metrics" / "topk_accuracy"
 
@@ -23,6 +23,12 @@ def rows_of_videos(logits: torch.Tensor | tuple[torch.Tensor, ...], labels: torc
     """
     first = logits[0] if isinstance(logits, tuple) else logits
     return first.view(*labels.shape, -1)
+
+
+def likeliest(scores: torch.Tensor, id2label: dict[int, str], top_k: int) -> list[tuple[str, float]]:
+    """The classes with the highest probabilities `(classes,)`, best first."""
+    best = scores.topk(min(top_k, len(scores)))
+    return [(id2label[index], score) for score, index in zip(best.values.tolist(), best.indices.tolist(), strict=True)]
 
 
 class MultiClipAccuracy:
