@@ -1,12 +1,11 @@
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from processes import run_processes
 
 from hf_selfdistill.commands import finetune
 from hf_selfdistill.data.moving_shapes import write_moving_shapes
@@ -62,15 +61,6 @@ def run_script() -> Callable[..., subprocess.CompletedProcess[str]]:
     """Runs a script as a user does, on one process or on several."""
 
     def run(name: str, *words: object, processes: int = 1) -> subprocess.CompletedProcess[str]:
-        launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes)]
-        command = [sys.executable, *(launcher if processes > 1 else []), str(ROOT / "scripts" / f"{name}.py")]
-        return subprocess.run(
-            [*command, *map(str, words)],
-            capture_output=True,
-            text=True,
-            timeout=200,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
-            check=False,
-        )
+        return run_processes(ROOT / "scripts" / f"{name}.py", *words, processes=processes, timeout=200)
 
     return run

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from processes import command_of
 from safetensors.torch import load_file
 
 from hf_selfdistill.commands import finetune
@@ -125,9 +126,8 @@ def test_a_disk_that_is_full_while_saving_ends_the_run_and_spares_the_last_check
 def test_a_rank_that_dies_ends_the_job_within_a_minute(shapes, tiny_flags, tmp_path):
     out = tmp_path / "out"
     flags = tiny_flags(shapes, out, **{**SETTINGS, "num_train_epochs": 200, "save_steps": 3, "save_total_limit": 2})
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", str(SCRIPT)]
     job = subprocess.Popen(
-        [*launcher, *flags],
+        [*command_of(SCRIPT, processes=2), *flags],
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         text=True,

@@ -8,6 +8,7 @@ from typing import Any
 
 import datasets
 import torch
+from short_training import SETTINGS
 from tiny_classifiers import tiny_model
 from torch import Tensor, nn
 from torch.utils.data import Dataset
@@ -107,19 +108,8 @@ def write_videos(folder: Path, videos: int) -> datasets.Dataset:
 
 
 def arguments(folder: Path, **overrides: Any) -> PretrainingArguments:
-    settings: dict[str, Any] = dict(
-        per_device_train_batch_size=4,
-        num_train_epochs=2,
-        learning_rate=0.05,
-        optim="sgd",
-        optim_args="momentum=0.9",
-        logging_steps=1,
-        save_strategy="no",
-        report_to="none",
-        disable_tqdm=True,
-        use_cpu=True,
-    )
-    return PretrainingArguments(str(folder), **{**settings, **overrides})
+    """Of two epochs."""
+    return PretrainingArguments(str(folder), **{**SETTINGS, "num_train_epochs": 2, **overrides})
 
 
 def state_of(module: nn.Module) -> dict[str, Tensor]:

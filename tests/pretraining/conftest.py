@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import brightness
 import pytest
 import torch
 from torch.utils.data import Dataset
@@ -47,21 +48,8 @@ def tiny_objective() -> Callable[..., RSPNet]:
 
 @pytest.fixture
 def arguments(tmp_path: Path) -> Callable[..., PretrainingArguments]:
-    def build(**overrides: Any) -> PretrainingArguments:
-        defaults: dict[str, Any] = dict(
-            output_dir=str(tmp_path / "run"),
-            per_device_train_batch_size=4,
-            num_train_epochs=2,
-            learning_rate=0.05,
-            optim="sgd",
-            optim_args="momentum=0.9",
-            logging_steps=1,
-            save_strategy="no",
-            report_to="none",
-            disable_tqdm=True,
-            use_cpu=True,
-        )
-        return PretrainingArguments(**{**defaults, **overrides})
+    def build(output_dir: str | Path = tmp_path / "run", **overrides: Any) -> PretrainingArguments:
+        return brightness.arguments(Path(output_dir), **overrides)
 
     return build
 

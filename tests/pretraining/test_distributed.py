@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 import torch
 from brightness import differing, write_videos
+from processes import run_processes
 from shards import write_shards
 from videos import numbered_frames, write_video
 
 WORKER = Path(__file__).with_name("distributed_worker.py")
-FOLDERS = [str(WORKER.parents[1] / folder) for folder in ("data", "models")]
 
 
 @pytest.fixture(scope="module")
@@ -31,22 +28,8 @@ def data(tmp_path_factory):
 
 
 def start(processes, data, out):
-    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes)]
-    path = os.pathsep.join([*FOLDERS, *filter(None, [os.environ.get("PYTHONPATH")])])
-    finished = subprocess.run(
-        [
-            sys.executable,
-            *(launcher if processes > 1 else []),
-            *map(str, (WORKER, out, data / "videos", data / "shards")),
-        ],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=240,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": path},
-        check=False,
-    )
-    assert finished.returncode == 0, finished.stdout[-5000:]
+    finished = run_processes(WORKER, out, data / "videos", data / "shards", processes=processes)
+    assert finished.returncode == 0, finished.stderr[-5000:]
     return [torch.load(out / f"rank{rank}.pt") for rank in range(processes)]
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from short_training import SETTINGS
 from torch.utils.data import Dataset
 from transformers import TrainerCallback, set_seed
 
@@ -60,21 +61,8 @@ def tiny_classifier() -> Callable[..., C3DForVideoClassification]:
 @pytest.fixture
 def arguments(tmp_path: Path) -> Callable[..., SelfDistillationArguments]:
     def build(**overrides: Any) -> SelfDistillationArguments:
-        defaults: dict[str, Any] = dict(
-            output_dir=str(tmp_path / "run"),
-            per_device_train_batch_size=4,
-            num_train_epochs=3,
-            learning_rate=0.05,
-            optim="sgd",
-            optim_args="momentum=0.9",
-            distill_weight=1.0,
-            logging_steps=1,
-            save_strategy="no",
-            report_to="none",
-            disable_tqdm=True,
-            use_cpu=True,
-            dataloader_drop_last=True,
-        )
+        own = {"num_train_epochs": 3, "distill_weight": 1.0, "dataloader_drop_last": True}
+        defaults = {"output_dir": str(tmp_path / "run"), **SETTINGS, **own}
         return SelfDistillationArguments(**{**defaults, **overrides})
 
     return build

@@ -20,6 +20,7 @@ from accelerate import PartialState
 from accelerate.utils import broadcast, gather
 from conftest import RandomClips, without_batch_norm
 from shards import read_shards
+from short_training import SETTINGS
 from torch.distributed.tensor import DTensor
 from transformers import Trainer, TrainerCallback, TrainingArguments, set_seed
 
@@ -50,20 +51,13 @@ def classifier(batch_norm: bool = True, num_labels: int = 3) -> torch.nn.Module:
 
 
 def arguments(kind: type[TrainingArguments], folder: str, **overrides: Any) -> TrainingArguments:
-    settings: dict[str, Any] = dict(
-        per_device_train_batch_size=BATCH // PROCESSES,
-        num_train_epochs=3,
-        learning_rate=0.05,
-        optim="sgd",
-        optim_args="momentum=0.9",
-        logging_steps=1,
-        save_strategy="no",
-        report_to="none",
-        disable_tqdm=True,
-        use_cpu=True,
-        dataloader_drop_last=True,
-        remove_unused_columns=False,
-    )
+    settings: dict[str, Any] = {
+        **SETTINGS,
+        "per_device_train_batch_size": BATCH // PROCESSES,
+        "num_train_epochs": 3,
+        "dataloader_drop_last": True,
+        "remove_unused_columns": False,
+    }
     if LAUNCHER == "fsdp2":
         settings["fsdp"] = True
     return kind(str(OUT / folder), **{**settings, **overrides})

@@ -6,15 +6,13 @@ Each launcher is started once; what `distributed_worker.py` did there is read by
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from itertools import chain
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
+from processes import run_processes
 from shards import write_shards
 from torch import nn
 from torch.nn import functional as F
@@ -24,7 +22,6 @@ from hf_selfdistill.models import C3DForVideoClassification
 from hf_selfdistill.self_distillation.trainer import SelfDistillationTrainer
 
 WORKER = Path(__file__).with_name("distributed_worker.py")
-DATA = Path(__file__).parents[1] / "data"
 BEGINS = [True, False, False] * 3  # three epochs of three steps
 TERMS = ("loss", "ce_loss", "distill_loss", "feature_std", "grad_norm")
 
@@ -44,19 +41,9 @@ def launch(tmp_path_factory):
 
 
 def start(launcher, out, shards):
-    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
     processes = 1 if launcher == "single" else 2
-    path = os.pathsep.join([str(DATA), *filter(None, [os.environ.get("PYTHONPATH")])])
-    finished = subprocess.run(
-        [sys.executable, *(torchrun if processes > 1 else []), str(WORKER), launcher, str(out), str(shards)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=150,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": path},
-        check=False,
-    )
-    assert finished.returncode == 0, finished.stdout[-5000:]
+    finished = run_processes(WORKER, launcher, out, shards, processes=processes, timeout=150)
+    assert finished.returncode == 0, finished.stderr[-5000:]
     ranks = [json.loads((out / f"rank{rank}.json").read_text()) for rank in range(processes)]
     return SimpleNamespace(out=out, ranks=ranks, weights=torch.load(out / "weights.pt"))
 
