@@ -15,6 +15,7 @@ COMMANDS = {
     "finetune": ("finetune", "Fine-tune a video classifier with self-distillation."),
     "evaluate": ("evaluate_model", "Test a fine-tuned classifier, or what an encoder's frozen features tell."),
     "predict": ("predict", "Classify video files."),
+    "app": ("app", "A page in the browser: drop a video, see its class and where it was seen."),
     "convert": ("convert_checkpoint", "Convert a pre-trained encoder of another project."),
     "demo": ("demo", "The main job on videos written for the purpose, with and without self-distillation."),
 }
