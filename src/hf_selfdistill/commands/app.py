@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import logging
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -82,12 +83,12 @@ class Classifier:
         classes = dict(likeliest(prediction.scores, self.model.config.id2label, 5))
         with VideoReader(video) as reader:
             indices = clips.sampler(reader.num_frames, reader.fps)
-            spans = [f"{clip[0] / reader.fps:.2f} to {clip[-1] / reader.fps:.2f} s" for clip in indices]
+            spans = [f"{clip[0] / reader.fps:.2f} – {clip[-1] / reader.fps:.2f}" for clip in indices]
         rows = self._rows(prediction, spans)
         if not self.explainable:
             return classes, rows, None, None
         folder = tempfile.mkdtemp(dir=self.folder)
-        explainer = Explainer(self.model, self.processor, clips, folder)
+        explainer = Explainer(self.model, self.processor, clips, folder, columns=4)
         assert prediction.logits is not None
         explainer.write(video, prediction.logits)
         (picture,), (animation,) = Path(folder).glob("*.png"), Path(folder).glob("*.gif")
@@ -108,6 +109,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     with user_errors():
         args, sampling = parser.parse(argv)
         start_logging()
+        logging.getLogger("httpx").setLevel(logging.WARNING)  # of the page's requests to itself
         if find_spec("gradio") is None:
             raise ValueError('the page needs Gradio: pip install "hf_selfdistill[app]"')
         with tempfile.TemporaryDirectory() as folder:
@@ -118,7 +120,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def launch(
-    page: gradio.Blocks, server_name: str, server_port: int, folder: Path, examples: str | None, **settings: Any
+    page: gradio.Blocks, server_name: str, server_port: int | None, folder: Path, examples: str | None, **settings: Any
 ) -> Any:
     """Serve a page until it is interrupted; fonts of the system, so that nothing is fetched from elsewhere."""
     import gradio
@@ -156,7 +158,7 @@ STYLE = ".problem {color: #9b1c1c; background: #fdecec; padding: 0.6em 1em; bord
 
 
 def build_page(models: Sequence[Classifier], examples: Sequence[str] = ()) -> gradio.Blocks:
-    """The page; its outputs stand side by side, or below one another on a narrow screen."""
+    """The page, which classifies as soon as there is a video; on a narrow screen models stand one below another."""
     import gradio
 
     with gradio.Blocks(title=TITLE, analytics_enabled=False) as page:
@@ -167,13 +169,11 @@ def build_page(models: Sequence[Classifier], examples: Sequence[str] = ()) -> gr
             with gradio.Column(min_width=280):
                 if examples:
                     gradio.Examples([[example] for example in examples], [video], label="or choose an example")
-                ask = gradio.Button("Classify", variant="primary")
         problem = gradio.HTML(visible=False, elem_id="problem")
         with gradio.Row():
             answers = [_answer(model, number) for number, model in enumerate(models)]
         outputs = [problem, *(part for answer in answers for part in answer)]
-        for event in (ask.click, video.change):
-            event(_classify(models), [video], outputs, show_progress="minimal")
+        video.change(_classify(models), [video], outputs, show_progress="minimal")
     return page
 
 
@@ -192,17 +192,21 @@ def _answer(classifier: Classifier, number: int) -> list[Any]:
         gradio.Markdown(f"### {classifier.name}")
         label = gradio.Label(num_top_classes=5, label="likeliest classes", elem_id=f"label-{number}")
         animation = gradio.Image(
-            label="where it was seen", type="filepath", format="gif", visible=False, buttons=[], interactive=False
+            show_label=False, type="filepath", format="gif", visible=False, buttons=[], interactive=False
         )
         picture = gradio.Image(
-            label="frame by frame",
+            show_label=False,
             type="filepath",
             visible=False,
             buttons=["download", "fullscreen"],
             interactive=False,
         )
         rows = gradio.Dataframe(
-            headers=["clip", "seconds", "looks like", "sure"], label="clips used", visible=False, interactive=False
+            headers=["clip", "seconds", "looks like", "sure"],
+            label="clips used",
+            visible=False,
+            interactive=False,
+            wrap=True,
         )
     return [label, animation, picture, rows]
 
