@@ -206,7 +206,6 @@ def _answer(classifier: Classifier, number: int) -> list[Any]:
             label="clips used",
             visible=False,
             interactive=False,
-            wrap=True,
         )
     return [label, animation, picture, rows]
 
