@@ -13,7 +13,7 @@ import pytest
 from evaluate import EvaluationModule
 from torch import nn
 from torch.nn.modules import batchnorm
-from transformers import HfArgumentParser, PreTrainedModel, Trainer
+from transformers import HfArgumentParser, Pipeline, PreTrainedModel, Trainer
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 import hf_selfdistill
@@ -33,6 +33,7 @@ OVERRIDDEN = {
     PreTrainedModel: {"_init_weights", "_no_split_modules"},
     GradientCheckpointingLayer: {"_gradient_checkpointing_func"},
     EvaluationModule: {"_compute", "_info"},
+    Pipeline: {"_forward", "_sanitize_parameters"},
 }
 LIBRARIES = ("transformers", "accelerate", "datasets", "evaluate", "torch")
 USED = {Trainer: {"_prepare_inputs"}, HfArgumentParser: {"_option_string_actions"}, batchnorm: {"_BatchNorm"}}

@@ -19,6 +19,7 @@ _PUBLIC = {
     "R2Plus1DConfig": "models",
     "R2Plus1DForVideoClassification": "models",
     "R2Plus1DModel": "models",
+    "MultiClipPipeline": "models.pipeline",
     "PretrainingArguments": "pretraining.arguments",
     "PretrainingTrainer": "pretraining.trainer",
     "SelfDistillationArguments": "self_distillation.arguments",

@@ -17,6 +17,7 @@ COMMANDS = {
     "report": ("report", "One page on a run: results, curves, confusions, what was forgotten."),
     "ablate": ("ablate", "Fine-tune in many settings and compare accuracy and what was kept."),
     "predict": ("predict", "Classify video files."),
+    "app": ("app", "A page in the browser: drop a video, see its class and where it was seen."),
     "convert": ("convert_checkpoint", "Convert a pre-trained encoder of another project."),
     "demo": ("demo", "The main job on videos written for the purpose, with and without self-distillation."),
 }

@@ -29,7 +29,8 @@ class Explainer:
         model: a C3D or R(2+1)D classifier.
         processor: its own.
         clips: of the videos that will be explained, for their names and their sampler.
-        folder: where the pictures go, made if missing; None where none are to be written.
+        folder: where the pictures go, made if missing.
+        columns: frames of a filmstrip, at most.
 
     Raises:
         ValueError: the model has no map over time and space.
@@ -37,13 +38,17 @@ class Explainer:
     """
 
     def __init__(
-        self, model: PreTrainedModel, processor: BaseVideoProcessor, clips: TestingClips, folder: str | None = None
+        self,
+        model: PreTrainedModel,
+        processor: BaseVideoProcessor,
+        clips: TestingClips,
+        folder: str,
+        columns: int = 8,
     ) -> None:
         check_explainable(model)
         self.model, self.processor, self.clips = model, processor, clips
-        self.folder = Path(folder or ".")
-        if folder is not None:
-            self.folder.mkdir(parents=True, exist_ok=True)
+        self.folder, self.columns = Path(folder), columns
+        self.folder.mkdir(parents=True, exist_ok=True)
         paths = [Path(video["path"]) for video in clips.records["video"]]
         stems = Counter(path.stem for path in paths)
         self.names = {str(path): path.stem if stems[path.stem] == 1 else _whole_name(path) for path in paths}
@@ -60,7 +65,7 @@ class Explainer:
         """
         explanation = self.explain(video, logits)
         name = self.folder / self.names[video]
-        draw_filmstrip(explanation).save(f"{name}.png")
+        draw_filmstrip(explanation, self.columns).save(f"{name}.png")
         write_gif(explanation, Path(f"{name}.gif"))
 
     def explain(self, video: str, logits: torch.Tensor) -> Explanation:

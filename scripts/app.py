@@ -1,0 +1,9 @@
+"""A page in the browser: drop a video, see its class and where it was seen.
+
+python scripts/app.py --model_name_or_path OUT --compare_with BASELINE
+"""
+
+from hf_selfdistill.commands.app import main
+
+if __name__ == "__main__":
+    main()

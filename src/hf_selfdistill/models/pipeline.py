@@ -1,0 +1,61 @@
+"""`pipeline("video-classification")` that tests several clips of a video, as the paper does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from transformers import BatchFeature, VideoClassificationPipeline
+from transformers.modeling_outputs import ImageClassifierOutput
+
+from hf_selfdistill.data.decoding import VideoReader
+from hf_selfdistill.data.sampling import clip_sampler
+from hf_selfdistill.data.transforms import ClipProcessor
+
+__all__ = ["MultiClipPipeline"]
+
+
+class MultiClipPipeline(VideoClassificationPipeline):
+    """Transformers' pipeline with `num_clips`, 10 by default: evenly spaced clips whose logits are averaged.
+
+    For any video classifier with a video processor:
+    `pipeline("video-classification", "OUT", pipeline_class=MultiClipPipeline, num_clips=10)`. A video is the path of a
+    file. `num_frames` is the length of a clip, the model's own by default, and `frame_sampling_rate` takes every n-th
+    frame, by default as the model was trained.
+    """
+
+    def _sanitize_parameters(self, num_clips: int | None = None, **kwargs: Any) -> tuple[dict[str, Any], ...]:
+        if num_clips is not None and num_clips < 1:
+            raise ValueError(f"num_clips is {num_clips}; it must be at least 1")
+        preprocess, forward, postprocess = super()._sanitize_parameters(**kwargs)
+        return {**preprocess, **({} if num_clips is None else {"num_clips": num_clips})}, forward, postprocess
+
+    def preprocess(
+        self, video: str, num_frames: int | None = None, frame_sampling_rate: int | None = None, num_clips: int = 10
+    ) -> BatchFeature:
+        """Clips of a video, `(1, K, T, C, H, W)` under the model's name for them.
+
+        Raises:
+            VideoDecodingError: the file can't be read.
+        """
+        kept = self.video_processor.to_dict()
+        length = num_frames or self.model.config.to_dict().get("num_frames") or self.model.config.frames_per_clip
+        stride = frame_sampling_rate or kept.get("frame_stride", 1)
+        sampler = clip_sampler(num_clips, length, stride, None if frame_sampling_rate else kept.get("target_fps"))
+        with VideoReader(video) as reader:
+            indices = sampler(reader.num_frames, reader.fps)
+            frames = reader.read([frame for clip in indices for frame in clip])
+        process = ClipProcessor(self.video_processor)
+        clips = torch.stack([process(clip) for clip in frames.unflatten(0, (num_clips, -1))])
+        return BatchFeature({self.model.main_input_name: clips[None].to(self.dtype)})
+
+    def _forward(self, model_inputs: BatchFeature) -> ImageClassifierOutput:
+        name = self.model.main_input_name
+        clips = model_inputs[name]
+        logits = self.model(**{name: clips.flatten(0, 1)}).logits
+        return ImageClassifierOutput(logits=logits.view(*clips.shape[:2], -1))  # (B, K, classes)
+
+    def postprocess(self, model_outputs: ImageClassifierOutput, **kwargs: Any) -> list[dict[str, Any]]:
+        """The likeliest classes, by the mean logits of the clips."""
+        averaged = ImageClassifierOutput(logits=model_outputs["logits"].float().mean(1))
+        return super().postprocess(averaged, **kwargs)
