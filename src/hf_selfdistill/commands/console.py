@@ -16,6 +16,7 @@ COMMANDS = {
     "evaluate": ("evaluate_model", "Test a fine-tuned classifier, or what an encoder's frozen features tell."),
     "predict": ("predict", "Classify video files."),
     "convert": ("convert_checkpoint", "Convert a pre-trained encoder of another project."),
+    "export": ("export_model", "Write a fine-tuned classifier as ONNX or as PyTorch's exported program."),
     "demo": ("demo", "The main job on videos written for the purpose, with and without self-distillation."),
 }
 """Subcommand → its module in `commands`, whose `main` it runs, and what the overview says of it."""
