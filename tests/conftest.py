@@ -10,9 +10,9 @@ import pytest
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # before huggingface_hub is imported
 # With import mode "importlib" no test folder is on the path; with this, `from videos import write_video` and
-# `from reference_nets import ReferenceC3D` work, and so does the plugin that prints the table of promises.
-sys.path[:0] = [str(Path(__file__).parent / folder) for folder in (".", "data", "models", "pretraining")]
-pytest_plugins = ["promises"]
+# `from reference_nets import ReferenceC3D` work, and so do the plugins: the table of promises, a Hub in memory.
+sys.path[:0] = [str(Path(__file__).parent / folder) for folder in (".", "data", "hub", "models", "pretraining")]
+pytest_plugins = ["promises", "hub_server"]
 
 
 @pytest.fixture

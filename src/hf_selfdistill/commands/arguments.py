@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import yaml
+from huggingface_hub.errors import HTTPError
 from safetensors import SafetensorError
 from transformers import HfArgumentParser, TrainingArguments
 
@@ -158,13 +159,13 @@ def start_logging(args: TrainingArguments | None = None) -> None:
 
 @contextmanager
 def user_errors() -> Iterator[None]:
-    """Ends a command with one line where the input, the arguments or the disk are at fault.
+    """Ends a command with one line where the input, the arguments, the disk or the Hub are at fault.
 
     The traceback is shown with `--log_level debug`.
     """
     try:
         yield
-    except (ValueError, OSError, SafetensorError, RuntimeError) as error:
+    except (ValueError, OSError, HTTPError, SafetensorError, RuntimeError) as error:
         # Where the disk is full, torch.save knows no better than to raise this.
         if isinstance(error, RuntimeError) and "PytorchStreamWriter" not in str(error):
             raise

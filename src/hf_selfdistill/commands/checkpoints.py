@@ -6,19 +6,28 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from transformers import AutoConfig, PreTrainedConfig
+from huggingface_hub import snapshot_download
+from huggingface_hub.errors import HTTPError
+from transformers import AutoConfig, PreTrainedConfig, TrainerState, TrainingArguments
 from transformers.trainer import TRAINER_STATE_NAME
 
 if TYPE_CHECKING:
     from peft import LoraConfig
 
-__all__ = ["checkpoint_to_resume"]
+__all__ = ["check_best_checkpoint", "checkpoint_to_resume"]
+
+ON_THE_HUB = "last-checkpoint"  # what the Trainer calls it with `hub_strategy="checkpoint"`
 
 
 def checkpoint_to_resume(
-    given: str | None, output_dir: str | None, config: PreTrainedConfig, adapters: LoraConfig | None = None
+    given: str | None,
+    output_dir: str | None,
+    config: PreTrainedConfig,
+    adapters: LoraConfig | None = None,
+    token: str | None = None,
 ) -> str | None:
-    """The folder that `--resume_from_checkpoint` means: a path, or `true` for the last whole one of the output folder.
+    """The folder that `--resume_from_checkpoint` means: a path, `true` for the last whole one of the output folder, or
+    `user/model` on the Hub, whose `last-checkpoint` is downloaded (of `user/model/checkpoint-10` that one).
 
     The Trainer writes its state last, so a checkpoint that a crash cut short has none.
 
@@ -27,6 +36,7 @@ def checkpoint_to_resume(
         output_dir: where the run saves its checkpoints.
         config: of the model that is to be trained.
         adapters: that it has, None without.
+        token: for the Hub.
 
     Raises:
         ValueError: there is no whole checkpoint, or it is of another architecture or of other adapters.
@@ -40,6 +50,8 @@ def checkpoint_to_resume(
         checkpoint = max(whole, key=lambda folder: int(folder.name.split("-")[-1]))
     else:
         checkpoint = Path(given)
+        if given.count("/") in (1, 2) and not checkpoint.is_absolute() and not checkpoint.exists():
+            checkpoint = _from_the_hub(given, token)
         if not _is_whole(checkpoint):
             raise ValueError(f"--resume_from_checkpoint {given}: no whole checkpoint, its {TRAINER_STATE_NAME} is not")
     if _adapters_of(checkpoint) != (adapters and (adapters.r, set(adapters.target_modules or ()))):
@@ -51,6 +63,44 @@ def checkpoint_to_resume(
         return str(checkpoint)  # which has no config.json
     _check_same_model(checkpoint, config)
     return str(checkpoint)
+
+
+def check_best_checkpoint(args: TrainingArguments) -> None:
+    """Refuse to resume where the checkpoint that was best so far, to be loaded at the end, is on another machine.
+
+    Raises:
+        ValueError: it says which one it is.
+    """
+    if args.resume_from_checkpoint is None or not args.load_best_model_at_end:
+        return
+    best = TrainerState.load_from_json(
+        str(Path(args.resume_from_checkpoint) / TRAINER_STATE_NAME)
+    ).best_model_checkpoint
+    if best is not None and not Path(best).is_dir():
+        raise ValueError(
+            f"--load_best_model_at_end: the best checkpoint so far, {best}, is not here; copy it there, or set "
+            "--load_best_model_at_end false"
+        )
+
+
+def _from_the_hub(given: str, token: str | None) -> Path:
+    """The checkpoint that `user/model`, or `user/model/checkpoint-10`, names, downloaded."""
+    user, model, *rest = given.split("/")
+    name, folder = f"{user}/{model}", rest[0] if rest else ON_THE_HUB
+    try:
+        repository = snapshot_download(name, allow_patterns=f"{folder}/*", token=token)
+    except (HTTPError, OSError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ValueError(
+            f"--resume_from_checkpoint {given} is no folder, and not to be had from the Hub ({reason})"
+        ) from None
+    checkpoint = Path(repository) / folder
+    if not checkpoint.is_dir():
+        raise ValueError(
+            f"--resume_from_checkpoint {given}: {name} has no {folder} on the Hub; a run with --push_to_hub "
+            "--hub_strategy checkpoint uploads one"
+        )
+    return checkpoint
 
 
 def _is_whole(checkpoint: Path) -> bool:

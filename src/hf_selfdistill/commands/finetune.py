@@ -12,7 +12,7 @@ from transformers.trainer_utils import HubStrategy
 
 from hf_selfdistill.commands.arguments import CommandParser, start_logging, user_errors
 from hf_selfdistill.commands.cards import card_facts
-from hf_selfdistill.commands.checkpoints import checkpoint_to_resume
+from hf_selfdistill.commands.checkpoints import check_best_checkpoint, checkpoint_to_resume
 from hf_selfdistill.commands.datasets import (
     AugmentationArguments,
     DatasetArguments,
@@ -24,7 +24,14 @@ from hf_selfdistill.commands.datasets import (
 )
 from hf_selfdistill.commands.models import ModelArguments, load_classifier
 from hf_selfdistill.commands.regularization import check_regularizer, regularize
-from hf_selfdistill.commands.training import DEFAULTS, MOST_USED, check_trackers, check_whole_batch
+from hf_selfdistill.commands.training import (
+    DEFAULTS,
+    MOST_USED,
+    check_trackers,
+    check_whole_batch,
+    push,
+    watch_uploads,
+)
 from hf_selfdistill.data.callbacks import EpochCallback, UnreadableVideosCallback
 from hf_selfdistill.data.clips import collate_clips
 from hf_selfdistill.evaluation.multi_clip import MultiClipAccuracy, rows_of_videos
@@ -85,8 +92,9 @@ def build_trainer(
         adapters = model.peft_config["default"]
         args.hub_strategy = HubStrategy.END  # the Hub gets the merged model, no checkpoint's adapters beside it
     args.resume_from_checkpoint = checkpoint_to_resume(
-        args.resume_from_checkpoint, args.output_dir, model.config, adapters
+        args.resume_from_checkpoint, args.output_dir, model.config, adapters, args.hub_token
     )
+    check_best_checkpoint(args)
     keeping = regularize(model, regularizer, args)
     processor.frame_stride, processor.target_fps = sampling_rate(processor, sampling)  # saved with the model
     train = training_clips(records["train"], model, processor, sampling, augmentation, args.seed)
@@ -111,6 +119,7 @@ def build_trainer(
         optimizer_cls_and_kwargs=keeping.optimizer_cls_and_kwargs,
         model_card=card.write,
     )
+    watch_uploads(trainer)
     return trainer, unreadable, keeping.average
 
 
@@ -123,7 +132,7 @@ def run(
         trainer.model = trainer.model.merge_and_unload()  # adapters: what is saved and evaluated is a plain model
     if average is not None:
         average.save_all(trainer)
-    trainer.save_model()
+    trainer.save_model(_internal_call=True)  # without the upload, which comes last, when all is there
     trainer.save_state()
     if trainer.eval_dataset is not None:
         metrics |= trainer.evaluate()
@@ -132,6 +141,6 @@ def run(
     trainer.create_model_card()
     unreadable.check()
     if trainer.args.push_to_hub:
-        trainer.push_to_hub()
+        push(trainer)
     logger.info("The fine-tuned model is in %s", Path(trainer.args.output_dir).resolve())
     trainer.end()

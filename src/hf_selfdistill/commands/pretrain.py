@@ -15,10 +15,17 @@ from accelerate.utils import gather_object
 from transformers import AutoModel, BaseVideoProcessor, PreTrainedModel
 
 from hf_selfdistill.commands.arguments import CommandParser, config_flags, start_logging, user_errors
-from hf_selfdistill.commands.checkpoints import checkpoint_to_resume
+from hf_selfdistill.commands.checkpoints import check_best_checkpoint, checkpoint_to_resume
 from hf_selfdistill.commands.datasets import SamplingArguments, sampling_rate
 from hf_selfdistill.commands.models import from_scratch, in_its_memory_format, load_encoder, refuse_overrides
-from hf_selfdistill.commands.training import DEFAULTS, MOST_USED, check_trackers, check_whole_batch
+from hf_selfdistill.commands.training import (
+    DEFAULTS,
+    MOST_USED,
+    check_trackers,
+    check_whole_batch,
+    push,
+    watch_uploads,
+)
 from hf_selfdistill.commands.unlabelled import UnlabelledArguments
 from hf_selfdistill.data.callbacks import EpochCallback, UnreadableVideosCallback
 from hf_selfdistill.data.unlabelled import UnlabelledClips
@@ -116,7 +123,10 @@ def build_trainer(
     check_trackers(args)
     transformers.set_seed(args.seed)
     encoder, processor = encoder_args.load()
-    args.resume_from_checkpoint = checkpoint_to_resume(args.resume_from_checkpoint, args.output_dir, encoder.config)
+    args.resume_from_checkpoint = checkpoint_to_resume(
+        args.resume_from_checkpoint, args.output_dir, encoder.config, token=args.hub_token
+    )
+    check_best_checkpoint(args)
     processor.frame_stride, processor.target_fps = sampling_rate(processor, sampling)  # saved with the model
     objective = OBJECTIVES[encoder_args.objective](encoder, objective_args)
     with args.main_process_first(desc="loading the data set"):
@@ -132,13 +142,14 @@ def build_trainer(
         processing_class=processor,
         callbacks=[EpochCallback(train), unreadable],
     )
+    watch_uploads(trainer)
     return trainer, unreadable
 
 
 def run(trainer: PretrainingTrainer, unreadable: UnreadableVideosCallback) -> None:
     """Train, save, and say where the encoder is and which videos were short or unreadable."""
     metrics = trainer.train(resume_from_checkpoint=trainer.args.resume_from_checkpoint).metrics
-    trainer.save_model()
+    trainer.save_model(_internal_call=True)  # without the upload, which comes last, when all is there
     trainer.save_state()
     if trainer.eval_dataset is not None:
         metrics |= trainer.evaluate()
@@ -148,7 +159,7 @@ def run(trainer: PretrainingTrainer, unreadable: UnreadableVideosCallback) -> No
     trainer.save_metrics("all", metrics)
     unreadable.check()
     if trainer.args.push_to_hub:
-        trainer.push_to_hub()
+        push(trainer)
     logger.info("The pre-trained encoder is in %s", Path(trainer.args.output_dir).resolve())
     trainer.end()
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import torch
+from huggingface_hub.errors import HTTPError
 from transformers import TrainingArguments
 from transformers.integrations import get_available_reporting_integrations
 
-__all__ = ["DEFAULTS", "MOST_USED", "check_trackers", "check_whole_batch"]
+from hf_selfdistill.hub.uploads import UploadWarningCallback
+from hf_selfdistill.training.trainer import VideoTrainer
+
+__all__ = ["DEFAULTS", "MOST_USED", "check_trackers", "check_whole_batch", "push", "watch_uploads"]
 
 DEFAULTS = {
     "logging_steps": 10,
@@ -64,3 +68,25 @@ def check_whole_batch(videos: int, args: TrainingArguments) -> None:
             f"{videos} training videos do not fill one batch of {batch}, and dataloader_drop_last drops the rest; "
             "lower --per_device_train_batch_size, or set --dataloader_drop_last false"
         )
+
+
+def watch_uploads(trainer: VideoTrainer) -> None:
+    """Have uploads that fail while the run goes on said."""
+    if trainer.args.push_to_hub and trainer.is_world_process_zero():
+        trainer.add_callback(UploadWarningCallback(trainer))
+
+
+def push(trainer: VideoTrainer) -> None:
+    """Upload what lies in the output folder.
+
+    Raises:
+        ValueError: the Hub did not take it; it says how to upload it later.
+    """
+    try:
+        trainer.push_to_hub()
+    except (HTTPError, OSError, RuntimeError) as error:  # the last one where a large file is refused
+        name, folder, reason = trainer.args.hub_model_id, trainer.args.output_dir, error.__cause__ or error
+        raise ValueError(
+            f"the upload to {name} failed ({reason}); the model is in {folder}, whole; once the Hub can be reached: "
+            f"hf upload {name} {folder} --exclude 'checkpoint-*'"
+        ) from error

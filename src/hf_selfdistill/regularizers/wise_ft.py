@@ -36,7 +36,8 @@ class WeightAverage:
         fine_tuned = {name: tensor.clone() for name, tensor in trainer.model.state_dict().items()}
         for weight in [*self.weights[1:], self.weights[0]]:
             self.average(fine_tuned, trainer.model, weight)
-            trainer.save_model(str(Path(trainer.args.output_dir) / AVERAGES / f"{weight:g}"))
+            folder = Path(trainer.args.output_dir) / AVERAGES / f"{weight:g}"
+            trainer.save_model(str(folder), _internal_call=True)  # without an upload of each
 
     @torch.no_grad()
     def average(self, fine_tuned: dict[str, Tensor], model: nn.Module, weight: float) -> None:

@@ -43,6 +43,10 @@ class VideoTrainingArguments(TrainingArguments):
         default="none", metadata={"help": "A learning rate constant within an epoch, instead of --lr_scheduler_type."}
     )
     weight_decay: float = field(default=0.0, metadata={"help": "Weight decay, on every parameter."})
+    resume_from_checkpoint: str | None = field(
+        default=None,
+        metadata={"help": "A checkpoint's folder; true: the last one of --output_dir; or user/model on the Hub."},
+    )
     # The Trainer would drop the columns that the clips are read from.
     remove_unused_columns: bool = field(default=False, metadata={"help": "Drop columns the model does not take."})
 

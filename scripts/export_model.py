@@ -1,0 +1,9 @@
+"""Write a fine-tuned classifier for another runtime.
+
+python scripts/export_model.py --model_name_or_path OUT --output_dir EXPORTED --format onnx
+"""
+
+from hf_selfdistill.commands.export_model import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from transformers import AutoConfig, AutoModelForVideoClassification, AutoVideoProcessor
+
+from hf_selfdistill.commands import export_model
+
+
+def export(model, folder, **flags):
+    flags = {"model_name_or_path": model, "output_dir": folder, **flags}
+    export_model.main([word for name, value in flags.items() for word in (f"--{name}", str(value))])
+
+
+@torch.no_grad()
+def test_a_fine_tuned_model_is_exported_with_its_processor_and_its_classes(fine_tuned, shapes, tmp_path):
+    export(fine_tuned, tmp_path / "out", format="torch_export")
+    model = AutoModelForVideoClassification.from_pretrained(fine_tuned)
+    processor, video = AutoVideoProcessor.from_pretrained(tmp_path / "out"), next(shapes.glob("*/*.mp4"))
+    clips = processor(str(video), return_tensors="pt")
+    exported = torch.export.load(tmp_path / "out" / "model.pt2").module()
+    torch.testing.assert_close(exported(clips["pixel_values"]), model(**clips).logits, rtol=0, atol=1e-4)
+    assert AutoConfig.from_pretrained(tmp_path / "out").id2label == model.config.id2label
+
+
+def test_an_unknown_format_is_one_line(fine_tuned, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        export(fine_tuned, tmp_path / "out", format="tflite")
+    assert "onnx" in capsys.readouterr().err.splitlines()[-1] and not (tmp_path / "out").exists()

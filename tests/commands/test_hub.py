@@ -1,0 +1,90 @@
+"""The commands against a Hub in memory: uploads while training, resuming from there, and what can go wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from hub_server import LFS_OVER
+from safetensors.torch import load_file
+
+from hf_selfdistill.commands import finetune
+
+SCRIPT = Path(__file__).parents[2] / "scripts" / "finetune.py"
+WEIGHTS = "model.safetensors"
+
+
+def test_a_run_uploads_its_checkpoints_and_resumes_from_them_as_from_a_folder(
+    hub, run_online, shapes, tiny_flags, tmp_path
+):
+    pushes = {"push_to_hub": True, "hub_strategy": "checkpoint", "hub_private_repo": True, "hub_always_push": True}
+    run_online(SCRIPT, *tiny_flags(shapes, tmp_path / "run", **pushes))
+    repository = hub.repositories["tester/run"]
+    assert repository.private and len(repository.files[WEIGHTS]) > LFS_OVER
+    assert repository.files[WEIGHTS] in hub.large.values()
+    assert repository.titles[-1] == "End of training"
+    assert "Training in progress, epoch 1, checkpoint" in repository.titles
+    local = {file.name: file.read_bytes() for file in (tmp_path / "run").iterdir() if file.is_file()}
+    assert {name: repository.files[name] for name in local} == local
+    assert b'model="tester/run"' in repository.files["README.md"]
+    checkpoint = {name for name in repository.files if name.startswith("last-checkpoint/")}
+    assert {"last-checkpoint/trainer_state.json", "last-checkpoint/teacher.safetensors"} <= checkpoint
+
+    longer = {"num_train_epochs": 3}
+    words = tiny_flags(shapes, tmp_path / "there", **longer, resume_from_checkpoint="tester/run", push_to_hub=True)
+    run_online(SCRIPT, *words, "--hub_model_id", "tester/run")  # which exists by now
+    assert repository.titles.count("initial commit") == 1
+    last = tmp_path / "run" / "checkpoint-8"
+    finetune.main(tiny_flags(shapes, tmp_path / "here", **longer, resume_from_checkpoint=last))
+    here, there = load_file(tmp_path / "here" / WEIGHTS), load_file(tmp_path / "there" / WEIGHTS)
+    for name, value in here.items():
+        # Two processes: small products are summed in an order that depends on where their memory lies.
+        torch.testing.assert_close(there[name], value, rtol=0, atol=1e-6)
+    assert repository.files[WEIGHTS] == (tmp_path / "there" / WEIGHTS).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "request_end"),
+    [("refuses", "/preupload/main"), ("refuses", "/objects/batch"), ("breaks", "/commit/main")],
+)
+def test_an_upload_that_fails_is_one_line_and_nothing_is_lost(
+    hub, run_online, shapes, tiny_flags, tmp_path, wrong, request_end
+):
+    setattr(hub, wrong, lambda request: request.endswith(request_end))
+    done = run_online(SCRIPT, *tiny_flags(shapes, tmp_path / "run", push_to_hub=True), code=1)
+    lines = done.stderr.strip().splitlines()
+    assert lines[-1].startswith("error: the upload to tester/run failed (") and "hf upload tester/run" in lines[-1]
+    assert any(line.startswith("an upload failed, training goes on") for line in lines)
+    assert "Traceback" not in done.stderr
+    assert {"README.md", WEIGHTS, "all_results.json", "checkpoint-8"} <= {
+        file.name for file in (tmp_path / "run").iterdir()
+    }
+
+
+def test_a_wrong_token_is_one_line_before_anything_is_trained(hub, run_online, shapes, tiny_flags, tmp_path):
+    done = run_online(SCRIPT, *tiny_flags(shapes, tmp_path / "run", push_to_hub=True), token="hf_wrong", code=1)
+    assert done.stderr.strip().splitlines()[-1].startswith("error: ") and "401" in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr and not list((tmp_path / "run").glob("checkpoint-*"))
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("tester/none", "not to be had from the Hub"),
+        ("tester/plain", "has no last-checkpoint"),
+        ("tester/plain/checkpoint-4", "has no checkpoint-4"),
+    ],
+)
+def test_a_name_without_a_checkpoint_is_one_line(hub, run_online, shapes, tiny_flags, tmp_path, name, says):
+    hub.add("tester/plain")
+    done = run_online(SCRIPT, *tiny_flags(shapes, tmp_path / "run", resume_from_checkpoint=name), code=1)
+    assert says in done.stderr.strip().splitlines()[-1] and "Traceback" not in done.stderr
+
+
+def test_the_best_checkpoint_must_be_here_where_it_is_to_be_loaded(shapes, tiny_flags, tmp_path):
+    best = {"eval_strategy": "epoch", "load_best_model_at_end": True, "metric_for_best_model": "video_top1"}
+    finetune.main(tiny_flags(shapes, tmp_path / "run", **best))
+    moved = (tmp_path / "run").rename(tmp_path / "moved") / "checkpoint-8"
+    with pytest.raises(SystemExit, match=r"best checkpoint so far, .*checkpoint-[48], is not here"):
+        finetune.main(tiny_flags(shapes, tmp_path / "new", **best, resume_from_checkpoint=moved))
