@@ -11,7 +11,7 @@ import pytest
 os.environ["HF_HUB_OFFLINE"] = "1"  # before huggingface_hub is imported
 # With import mode "importlib" no test folder is on the path; with this, `from videos import write_video` and
 # `from reference_nets import ReferenceC3D` work, and so does the plugin that prints the table of promises.
-sys.path[:0] = [str(Path(__file__).parent / folder) for folder in (".", "data", "models", "pretraining")]
+sys.path[:0] = [str(Path(__file__).parent / folder) for folder in (".", "data", "docs", "models", "pretraining")]
 pytest_plugins = ["promises"]
 
 
