@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 SCRIPTS = {script.stem for script in (ROOT / "scripts").glob("*.py")}
 NOT_RUN = re.compile(r"^<!-- not run: (.+) -->$")
-NOT_OURS = ("python3 -m venv", "source", "pip install", "make", "python benchmarks/", "CLIPS_PER_STEP")
+NOT_OURS = ("python3 -m venv", "source", "pip install", "make", "python benchmarks/", "CLIPS_PER_STEP", "…")
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,7 @@ class ParsedError(Exception):
 def refuse_unknown_flags(parser: CommandParser, argv: list[str]) -> None:
     """Flags exist and choices are among the allowed ones; values in capitals stand for something else."""
     words = config_flags([word.replace("$", "") for word in argv]) + list(argv)
-    for flag, value in zip(words, [*words[1:], ""], strict=True):
+    for flag, value in zip(words, [*words, ""][1:], strict=True):
         if flag.startswith("--"):
             assert flag in parser._option_string_actions, f"{flag} is no flag of {parser.prog}"
             choices = parser._option_string_actions[flag].choices
