@@ -5,7 +5,7 @@ STAMP := .venv/.installed
 LOWEST := .venv-lowest/.installed
 SUITE = HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(1)/python -m pytest -n 2 --dist loadfile
 
-.PHONY: help install demo test test-lowest lint format bench cards
+.PHONY: help install demo test test-lowest lint format bench cards docs
 
 help:  ## Show this help
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -45,3 +45,6 @@ bench: $(STAMP)  ## Time a training step (minutes); decoding: benchmarks/decodin
 
 cards: $(STAMP)  ## Write model_cards/ anew from configs/
 	$(BIN)/python -m hf_selfdistill.commands.recipe_cards
+
+docs: $(STAMP)  ## Build the documentation into site/, warnings being errors
+	$(BIN)/mkdocs build --strict

@@ -88,6 +88,7 @@ def test_it_is_fine_tuned_evaluated_and_predicts(name, checkpoint, fine_tune, ev
     assert before.keys() == after.keys() and any(not torch.equal(before[key], after[key]) for key in before)
     assert type(AutoVideoProcessor.from_pretrained(out)) is type(tiny_processor(name))
     assert "eval_video_top1" in json.loads((out / "all_results.json").read_text())
+    assert "torchcodec" in (out / "README.md").read_text()  # which transformers' pipeline needs for these
 
     results = evaluate(out)
     assert results["num_videos"] == 6 and results["failed"] == []

@@ -56,6 +56,12 @@ def test_a_run_resumed_within_an_epoch_with_workers_ends_in_the_same_model(shape
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
 
 
+def test_it_says_how_the_videos_are_divided(shapes, tiny_flags, tmp_path, caplog):
+    with caplog.at_level(logging.INFO):
+        finetune.main(tiny_flags(shapes, tmp_path / "out", num_train_epochs=1))
+    assert "15 training, 3 validation and 6 test videos of 3 classes" in caplog.text
+
+
 def test_a_model_of_other_classes_gets_a_new_head_said_aloud(fine_tuned, shapes, tiny_flags, tmp_path, caplog):
     annotations = tmp_path / "two.csv"
     rows = (shapes / "moving_shapes.csv").read_text().splitlines()

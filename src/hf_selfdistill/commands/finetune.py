@@ -86,6 +86,11 @@ def build_trainer(
     with args.main_process_first(desc="loading the data set"):
         records = data.load()
     labels = records["train"].features["label"].names
+    logger.info(
+        "%d training, %d validation and %d test videos of %d classes",
+        *(len(records[part]) for part in ("train", "validation", "test")),
+        len(labels),
+    )
     model, processor = load_classifier(model_args, labels)
     adapters = None
     if model_args.lora_rank is not None:

@@ -1,0 +1,44 @@
+"""What MkDocs asks of us: the line `<!-- commands -->` becomes the help of every subcommand."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import sys
+from typing import Any
+
+from hf_selfdistill.commands.console import COMMANDS, NAME, main
+from hf_selfdistill.commands.pretrain import OBJECTIVES
+
+MARK = "<!-- commands -->"
+
+
+def on_page_markdown(markdown: str, **kwargs: Any) -> str:
+    """Called by MkDocs for every page."""
+    return markdown.replace(MARK, commands()) if MARK in markdown else markdown
+
+
+def commands() -> str:
+    """A table of the subcommands and their scripts, and a section of each with its flags."""
+    rows = [f"| [`{name}`](#{name}) | `{module}.py` | {says} |" for name, (module, says) in COMMANDS.items()]
+    sections = [f"## {name}\n\n```text\n{help_of(name)}\n```" for name in COMMANDS]
+    objectives = [f"```text\n{flags_of_objective(name)}\n```" for name in OBJECTIVES]
+    table = ["| subcommand | script | |\n|---|---|---|", *rows]
+    return "\n\n".join(["\n".join(table), *sections, "## The flags of each objective", *objectives])
+
+
+def help_of(*words: str) -> str:
+    """What `hf-selfdistill <words> --help` prints."""
+    printed, called = io.StringIO(), sys.argv[0]
+    sys.argv[0] = NAME
+    try:
+        with contextlib.redirect_stdout(printed), contextlib.suppress(SystemExit):
+            main([*words, "--help"])
+    finally:
+        sys.argv[0] = called
+    return printed.getvalue().strip()
+
+
+def flags_of_objective(name: str) -> str:
+    """The last section of the help of `pretrain --objective <name>`."""
+    return f"--objective {name}\n" + help_of("pretrain", "--objective", name).split("\n\n")[-1]

@@ -1,0 +1,141 @@
+"""README and guides do what they say: their blocks are run on tiny models, and their flags exist."""
+
+from __future__ import annotations
+
+import csv
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from guides import PAGES, ROOT, Block, blocks, command_lines, subcommand
+from shards import write_shards
+from tiny_classifiers import save_checkpoint, tiny_model, tiny_processor
+
+from hf_selfdistill import C3DConfig, C3DModel, C3DVideoProcessor
+from hf_selfdistill.commands import console
+from hf_selfdistill.commands.arguments import CommandParser, config_flags
+from hf_selfdistill.data.moving_shapes import write_moving_shapes
+
+SHELL = [block for page in PAGES for block in blocks(page) if block.language == "sh"]
+TINY = "hidden_sizes=4,8,8,8,8,num_frames=8,image_size=16"
+SMALLER = {
+    "finetune": "--use_cpu true --per_device_train_batch_size 4 --num_train_epochs 1 --dataloader_num_workers 0 "
+    "--dataloader_persistent_workers false --disable_tqdm true",
+    "evaluate": "--use_cpu true --num_clips 2 --disable_tqdm true",
+}
+SMALLER["pretrain"] = f"{SMALLER['finetune']} --config_overrides {TINY}"
+SMALLER_IN_PYTHON = {
+    r"num_train_epochs=\d+": "num_train_epochs=1",
+    r"dataloader_num_workers=\d+": "dataloader_num_workers=0",
+    r"per_device_train_batch_size=\d+": "per_device_train_batch_size=2",
+    r"clips_per_epoch=[\d_]+": "clips_per_epoch=4",
+    r"\b(SelfDistillationArguments\()": r"\1use_cpu=True, output_dir=",
+}
+
+
+class ParsedError(Exception):
+    """Ends a command once its line is parsed."""
+
+
+def refuse_unknown_flags(parser: CommandParser, argv: list[str]) -> None:
+    """Flags exist and choices are among the allowed ones; values in capitals stand for something else."""
+    words = config_flags([word.replace("$", "") for word in argv]) + list(argv)
+    for flag, value in zip(words, [*words, ""][1:], strict=True):
+        if flag.startswith("--"):
+            assert flag in parser._option_string_actions, f"{flag} is no flag of {parser.prog}"
+            choices = parser._option_string_actions[flag].choices
+            assert not choices or value in map(str, choices) or value.isupper(), f"{flag} {value}"
+    raise ParsedError
+
+
+def test_a_flag_that_does_not_exist_is_found(monkeypatch):
+    monkeypatch.setattr(CommandParser, "parse", refuse_unknown_flags)
+    with pytest.raises(AssertionError, match="--datasets is no flag"):
+        console.main(["finetune", "--datasets", "ucf101"])
+    with pytest.raises(AssertionError, match="--teacher_update epochs"):
+        console.main(["finetune", "--teacher_update", "epochs"])
+
+
+@pytest.mark.parametrize("block", SHELL, ids=str)
+def test_every_flag_in_a_guide_exists(block, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(CommandParser, "parse", refuse_unknown_flags)
+    for line in command_lines(block.code):
+        words = subcommand(line)
+        if words is not None:
+            with pytest.raises(ParsedError):
+                console.main(words)
+
+
+def test_every_target_of_make_in_a_guide_exists():
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M)
+    named = {name for page in PAGES for name in re.findall(r"`make ([a-z-]+)", page.read_text())}
+    assert named and named <= set(targets)
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the guides take as given: videos, lists, encoders, under the names that they use."""
+    folder = tmp_path_factory.mktemp("world")
+    (folder / "configs").symlink_to(ROOT / "configs")
+    shapes = write_moving_shapes(folder / "written", ("moving_left", "moving_up"), 6, num_frames=10, size=24)
+    for name in ("videos", "VIDEOS", "LABELLED"):
+        shutil.copytree(folder / "written", folder / name, ignore=shutil.ignore_patterns("*.csv"))
+    clips = sorted(folder.glob("videos/*/*"))
+    (folder / "some").mkdir()
+    shutil.copy(clips[0], folder / "some" / "clip.mp4")
+    with (folder / "list.csv").open("w", newline="") as stream:
+        csv.writer(stream).writerows(
+            [("video", "label", "group"), *((clip.relative_to(folder), clip.parent.name, clip.stem) for clip in clips)]
+        )
+    (folder / "shards").mkdir()
+    write_shards(folder / "shards", shards=1, videos_per_shard=4)
+    encoder = C3DModel(C3DConfig(hidden_sizes=[4, 8, 8, 8, 8], num_frames=8, image_size=16))
+    save_checkpoint(encoder, C3DVideoProcessor(size={"shortest_edge": 18}, crop_size=16), folder / "ENCODER")
+    save_checkpoint(tiny_model("videomae"), tiny_processor("videomae"), folder / "MCG-NJU" / "videomae-base")
+    assert shapes
+    return folder
+
+
+def run(block: Block, names: dict[str, object]) -> None:
+    if block.language == "python":
+        code = block.code
+        for there, here in SMALLER_IN_PYTHON.items():
+            code = re.sub(there, here, code)
+        exec(compile(code, str(block), "exec"), names)
+        return
+    for line in command_lines(block.code):
+        words = subcommand(line)
+        if words is not None:
+            try:
+                console.main([*words, *SMALLER.get(words[0], "").split()])
+            except SystemExit as stopped:
+                assert not stopped.code, f"{line}: {stopped.code}"
+
+
+RUN = {
+    page: [block for block in blocks(page) if block.language in ("sh", "python") and not block.not_run]
+    for page in PAGES
+}
+
+
+@pytest.mark.parametrize("page", [page for page, there in RUN.items() if there], ids=lambda page: page.name)
+def test_the_blocks_of_a_guide_run_in_their_order(page, world, tmp_path, monkeypatch):
+    shutil.copytree(world, tmp_path / "here", symlinks=True)
+    monkeypatch.chdir(tmp_path / "here")
+    names: dict[str, object] = {"__name__": "guide"}
+    for block in RUN[page]:
+        run(block, names)
+
+
+def test_the_guides_for_a_first_day_are_run():
+    ran = {page.name for page, there in RUN.items() if there}
+    assert {"README.md", "index.md", "own_videos.md", "any_model.md", "pretraining.md", "distributed.md"} <= ran
+
+
+def test_what_is_not_run_is_in_code_all_the_same():
+    for page in PAGES:
+        for block in blocks(page):
+            if block.language == "python":
+                compile(block.code, str(block), "exec")

@@ -1,0 +1,35 @@
+"""The notebook runs from its first cell to its last, in little time, and is kept without outputs."""
+
+from __future__ import annotations
+
+import os
+import re
+
+import nbformat
+import pytest
+from guides import ROOT
+from nbclient import NotebookClient
+
+FILE = ROOT / "notebooks" / "first_run.ipynb"
+
+
+@pytest.fixture
+def notebook():
+    return nbformat.read(FILE, as_version=4)
+
+
+def test_it_is_kept_without_outputs(notebook):
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert cells and not any(cell.outputs or cell.execution_count for cell in cells)
+
+
+def test_it_runs(notebook, tmp_path, monkeypatch):
+    """With fewer videos and one epoch; the cell that installs the package is left out."""
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT / "src"), os.environ.get("PYTHONPATH", "")]))
+    notebook.cells = [cell for cell in notebook.cells if "install" not in cell.metadata.get("tags", [])]
+    for cell in notebook.cells:
+        cell.source = re.sub(r"videos_per_class=\d+", "videos_per_class=4", cell.source)
+        cell.source = re.sub(r"--num_train_epochs \d+", "--num_train_epochs 1 --use_cpu true", cell.source)
+    NotebookClient(notebook, timeout=200, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    assert "first motions" in notebook.cells[-3].outputs[-1].text
+    assert len(re.findall("'label'", notebook.cells[-1].outputs[-1].data["text/plain"])) == 3
