@@ -24,10 +24,12 @@ from hf_selfdistill.commands.datasets import (
 )
 from hf_selfdistill.commands.models import ModelArguments, load_classifier
 from hf_selfdistill.commands.regularization import check_regularizer, regularize
+from hf_selfdistill.commands.retention import RetentionArguments, reference_clips
 from hf_selfdistill.commands.training import DEFAULTS, MOST_USED, check_trackers, check_whole_batch
 from hf_selfdistill.data.callbacks import EpochCallback, UnreadableVideosCallback
 from hf_selfdistill.data.clips import collate_clips
 from hf_selfdistill.evaluation.multi_clip import MultiClipAccuracy, rows_of_videos
+from hf_selfdistill.evaluation.retention import RetentionCallback
 from hf_selfdistill.hub.model_card import ModelCardCallback
 from hf_selfdistill.regularizers.arguments import RegularizerArguments
 from hf_selfdistill.regularizers.wise_ft import WeightAverage
@@ -43,9 +45,11 @@ logger = logging.getLogger(__name__)
 def main(argv: Sequence[str] | None = None) -> None:
     """The command behind `scripts/finetune.py`."""
     with user_errors():
-        model_args, data, sampling, augmentation, regularizer, args = parser().parse(argv)
+        model_args, data, sampling, augmentation, regularizer, retention, args = parser().parse(argv)
         start_logging(args)
-        trainer, unreadable, average = build_trainer(model_args, data, sampling, augmentation, regularizer, args)
+        trainer, unreadable, average = build_trainer(
+            model_args, data, sampling, augmentation, regularizer, retention, args
+        )
         run(trainer, unreadable, average)
 
 
@@ -57,6 +61,7 @@ def parser() -> CommandParser:
         SamplingArguments,
         AugmentationArguments,
         RegularizerArguments,
+        RetentionArguments,
         SelfDistillationArguments,
         description="Fine-tune a video classifier with self-distillation (Zhou et al., arXiv 2205.00506).",
         defaults=DEFAULTS,
@@ -70,6 +75,7 @@ def build_trainer(
     sampling: SamplingArguments,
     augmentation: AugmentationArguments,
     regularizer: RegularizerArguments,
+    retention: RetentionArguments,
     args: SelfDistillationArguments,
 ) -> tuple[SelfDistillationTrainer, UnreadableVideosCallback, WeightAverage | None]:
     """Everything in place, nothing trained yet; raises ValueError or OSError where something is wrong."""
@@ -88,11 +94,12 @@ def build_trainer(
         args.resume_from_checkpoint, args.output_dir, model.config, adapters
     )
     keeping = regularize(model, regularizer, args)
+    reference = reference_clips(retention, model_args.model_name_or_path, model, processor, args)
     processor.frame_stride, processor.target_fps = sampling_rate(processor, sampling)  # saved with the model
     train = training_clips(records["train"], model, processor, sampling, augmentation, args.seed)
     validation = testing_clips(records["validation"], model, processor, sampling, augmentation.eval_num_clips)
     check_whole_batch(len(train), args)
-    unreadable = UnreadableVideosCallback(train, validation, most=data.max_unreadable)
+    unreadable = UnreadableVideosCallback(train, validation, *(reference or ()), most=data.max_unreadable)
     weights = balanced_class_weights(train.records) if augmentation.class_weights else None
     parts = {"train": train.records, "validation": validation.records, "test": records["test"]}
     facts = card_facts(model_args, data, parts, augmentation, regularizer, args, model.config, processor)
@@ -111,6 +118,9 @@ def build_trainer(
         optimizer_cls_and_kwargs=keeping.optimizer_cls_and_kwargs,
         model_card=card.write,
     )
+    if reference is not None:
+        epochs = 1 if retention.retention_epochs is None else retention.retention_epochs
+        trainer.add_callback(RetentionCallback(trainer, *reference, epochs))
     return trainer, unreadable, keeping.average
 
 
