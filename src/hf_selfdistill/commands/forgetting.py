@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass
 class ForgettingArguments:
-    """What was forgotten (--task forgetting); the data set is the reference set, videos for one without labels."""
+    """What was forgotten (--task forgetting, relearning) of a reference set (--dataset videos: one without labels)."""
 
     before: Optional[str] = field(  # noqa: UP045 - HfArgumentParser's form
         default=None, metadata={"help": "The encoder before fine-tuning: a folder, or a name on the Hub."}
