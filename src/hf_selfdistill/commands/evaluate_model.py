@@ -186,8 +186,8 @@ def evaluate_model(
         ),
         "per_class": accuracy.per_class(prediction),
         "predictions": [
-            {"video": video_name(records, place), "label": label, "predicted": predicted}
-            for place, label, predicted in accuracy.predictions(prediction)
+            {"video": video_name(records, place), "label": label, "predicted": predicted, "score": round(score, 4)}
+            for place, label, predicted, score in accuracy.predictions(prediction)
         ],
         "failed": failed,
     }

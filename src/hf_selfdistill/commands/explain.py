@@ -30,6 +30,7 @@ class Explainer:
         processor: its own.
         clips: of the videos that will be explained, for their names and their sampler.
         folder: where the pictures go, made if missing; None where none are to be written.
+        side: pixels of a frame's shorter side in the pictures, at least.
 
     Raises:
         ValueError: the model has no map over time and space.
@@ -37,9 +38,15 @@ class Explainer:
     """
 
     def __init__(
-        self, model: PreTrainedModel, processor: BaseVideoProcessor, clips: TestingClips, folder: str | None = None
+        self,
+        model: PreTrainedModel,
+        processor: BaseVideoProcessor,
+        clips: TestingClips,
+        folder: str | None = None,
+        side: int = SHOWN_SIZE,
     ) -> None:
         check_explainable(model)
+        self.side = side
         self.model, self.processor, self.clips = model, processor, clips
         self.folder = Path(folder or ".")
         if folder is not None:
@@ -72,27 +79,44 @@ class Explainer:
         scores = logits.mean(0).softmax(-1)
         index = int(scores.argmax())
         surest = int(logits.softmax(-1)[:, index].argmax())
+        best = likeliest(scores, self.model.config.id2label, SHOWN_CLASSES)
+        return self.explain_clip(video, surest, index, best, f"clip {surest + 1} of {len(logits)}")
+
+    def explain_clip(
+        self, video: str, number: int, index: int, scores: list[tuple[str, float]], clip: str
+    ) -> Explanation:
+        """Where in one clip a class is seen.
+
+        Args:
+            video: its path.
+            number: of the clip.
+            index: of the class.
+            scores: the likeliest classes of the video and their probabilities, best first.
+            clip: in words, which it is.
+
+        Raises:
+            VideoDecodingError: the file can't be read.
+        """
         with VideoReader(video) as reader:
-            positions = self.clips.sampler(reader.num_frames, reader.fps)[surest]
+            positions = self.clips.sampler(reader.num_frames, reader.fps)[number]
             frames = reader.read(positions)
             times = [position % reader.num_frames / reader.fps for position in positions]
             duration = reader.num_frames / reader.fps
         pixels = self.clips.transform(frames)[None].to(self.model.device)
-        labels = self.model.config.id2label
         return Explanation(
-            frames=_as_seen(frames, self.processor),
+            frames=_as_seen(frames, self.processor, self.side),
             evidence=grad_cam(self.model, pixels, torch.tensor([index], device=pixels.device))[0].cpu(),
             times=times,
             duration=duration,
-            label=labels[index],
-            scores=likeliest(scores, labels, SHOWN_CLASSES),
-            clip=f"clip {surest + 1} of {len(logits)}",
+            label=self.model.config.id2label[index],
+            scores=scores,
+            clip=clip,
         )
 
 
-def _as_seen(frames: torch.Tensor, processor: BaseVideoProcessor) -> torch.Tensor:
+def _as_seen(frames: torch.Tensor, processor: BaseVideoProcessor, side: int) -> torch.Tensor:
     """Frames `(T, C, H, W)` uint8 cropped as for the model, but large enough to look at."""
-    factor = math.ceil(SHOWN_SIZE / min(ClipProcessor.size_of(processor)))
+    factor = math.ceil(side / min(ClipProcessor.size_of(processor)))
     sizes = {
         name: {side: factor * value for side, value in processor.to_dict()[name].items() if value is not None}
         for name in ("size", "crop_size")
