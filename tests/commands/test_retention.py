@@ -58,16 +58,26 @@ def test_random_weights_have_nothing_to_retain_which_is_said(flags, tmp_path, ca
     assert measured(tmp_path) == []
 
 
-def test_an_unreadable_file_of_the_reference_set_is_listed(flags, shapes, tmp_path):
+@pytest.fixture
+def with_a_broken_file(shapes, tmp_path):
+    """The data set's list with a test video more, an empty file."""
     rows = (shapes / "moving_shapes.csv").read_text().splitlines()
-    broken = tmp_path / "broken.mp4"
-    broken.write_bytes(b"")
+    (tmp_path / "broken.mp4").write_bytes(b"")
     moved = [row if row.startswith("video,") else f"{shapes}/{row}" for row in rows]
-    (tmp_path / "list.csv").write_text("\n".join([*moved, f"{broken},moving_up,new,test"]))
-    settings = {"reference_dataset": "csv", "reference_root": "/", "reference_annotations": tmp_path / "list.csv"}
-    finetune.main(flags(tmp_path / "out", **settings, num_train_epochs=1, max_unreadable=0.5))
-    unreadable = json.loads((tmp_path / "out" / "all_results.json").read_text())["unreadable"]
-    assert [failure["video"] for failure in unreadable] == [str(broken)]
+    (tmp_path / "list.csv").write_text("\n".join([*moved, f"{tmp_path / 'broken.mp4'},moving_up,new,test"]))
+    return {"reference_dataset": "csv", "reference_root": "/", "reference_annotations": tmp_path / "list.csv"}
+
+
+def test_an_unreadable_file_of_the_reference_set_is_named_and_left_out(flags, with_a_broken_file, tmp_path, caplog):
+    finetune.main(flags(tmp_path / "out", **with_a_broken_file, num_train_epochs=1, max_unreadable=0.5))
+    assert "left out, can't be read: " in caplog.text and "broken.mp4" in caplog.text
+    assert len(measured(tmp_path / "out")) == 2
+    assert json.loads((tmp_path / "out" / "all_results.json").read_text())["unreadable"] == []  # of the run's own
+
+
+def test_a_reference_set_that_is_unreadable_ends_the_run(flags, with_a_broken_file, tmp_path):
+    with pytest.raises(SystemExit, match=r"1 of 25 videos can't be read, more than --max_unreadable 0\.01"):
+        finetune.main(flags(tmp_path / "out", **with_a_broken_file, num_train_epochs=1, max_unreadable=0.01))
 
 
 def test_an_ablation_measures_while_training_only_where_the_recipe_asks(flags, shapes, tmp_path):

@@ -9,15 +9,17 @@ import numpy as np
 import pytest
 import torch
 from short_training import SETTINGS
+from tiny_classifiers import tiny_model
 from torch.utils.data import Dataset
 from transformers import TrainerCallback, TrainingArguments, set_seed
 
 from hf_selfdistill.data.clips import TestingClips
 from hf_selfdistill.data.decoding import VideoDecodingError
 from hf_selfdistill.evaluation.features import PooledFeatures, feature_trainer, video_features
-from hf_selfdistill.evaluation.forgetting import compare
+from hf_selfdistill.evaluation.forgetting import accuracies, compare
 from hf_selfdistill.evaluation.retention import RetentionCallback
 from hf_selfdistill.models import C3DConfig, C3DForVideoClassification
+from hf_selfdistill.models.adapters import add_lora
 from hf_selfdistill.self_distillation.arguments import SelfDistillationArguments
 from hf_selfdistill.self_distillation.trainer import SelfDistillationTrainer
 
@@ -47,11 +49,15 @@ class Brightness(TestingClips):
 class GlobalDraws(Dataset):
     """Training clips that every global random generator has a part in."""
 
+    def __init__(self, frames: int = 8) -> None:
+        self.frames = frames
+
     def __len__(self) -> int:
         return 8
 
     def __getitem__(self, index: int) -> dict[str, object]:
-        return {"pixel_values": torch.randn(SHAPE) + random.random() + np.random.rand(), "labels": index % 2}
+        clip = torch.randn(SHAPE)[: self.frames] + random.random() + np.random.rand()
+        return {"pixel_values": clip, "labels": index % 2}
 
 
 def classifier() -> C3DForVideoClassification:
@@ -159,6 +165,34 @@ def test_an_encoder_that_tells_nothing_has_accuracies_and_no_retention(tmp_path,
     trainer.train()
     assert "not surely better than chance" in caplog.text
     assert all("eval_retention" not in row for row in measured(trainer)) and len(measured(trainer)) == 2
+
+
+def test_the_encoder_under_adapters_is_measured_with_them(tmp_path, reference):
+    model = add_lora(tiny_model("timesformer"), rank=2)
+    args = SelfDistillationArguments(str(tmp_path), **{**SETTINGS, "learning_rate": 1.0, "num_train_epochs": 1})
+    trainer = SelfDistillationTrainer(model, args, train_dataset=GlobalDraws(4))
+    callback = RetentionCallback(trainer, *(FourFrames(clips) for clips in reference))
+    trainer.add_callback(callback)
+    trainer.train()
+    before, after = (PooledFeatures(one) for one in (tiny_model("timesformer"), model.merge_and_unload()))
+    found = {}
+    for name, encoder in (("before", before), ("after", after)):
+        predictor = feature_trainer(encoder, TrainingArguments(str(tmp_path), use_cpu=True, disable_tqdm=True))
+        found[name] = [video_features(predictor, clips) for clips in (callback.known, callback.asked)]
+    shares = [(row["eval_reference_knn_top1"], row["eval_reference_linear_probe_top1"]) for row in measured(trainer)]
+    expected = [accuracies(*found[name]) for name in ("before", "after")]
+    assert shares == [
+        tuple(right[name].double().mean().item() for name in ("knn_top1", "linear_probe_top1")) for right in expected
+    ]
+    assert not torch.equal(found["before"][0].features, found["after"][0].features)
+
+
+class FourFrames(Brightness):
+    def __init__(self, clips: Brightness) -> None:
+        super().__init__(len(clips), clips.seed)
+
+    def read(self, index: int) -> list[torch.Tensor]:
+        return [clip[:4] for clip in super().read(index)]
 
 
 def test_every_zero_epochs_is_refused(tmp_path, reference):

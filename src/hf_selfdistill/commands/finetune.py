@@ -99,7 +99,7 @@ def build_trainer(
     train = training_clips(records["train"], model, processor, sampling, augmentation, args.seed)
     validation = testing_clips(records["validation"], model, processor, sampling, augmentation.eval_num_clips)
     check_whole_batch(len(train), args)
-    unreadable = UnreadableVideosCallback(train, validation, *(reference or ()), most=data.max_unreadable)
+    unreadable = UnreadableVideosCallback(train, validation, most=data.max_unreadable)
     weights = balanced_class_weights(train.records) if augmentation.class_weights else None
     parts = {"train": train.records, "validation": validation.records, "test": records["test"]}
     facts = card_facts(model_args, data, parts, augmentation, regularizer, args, model.config, processor)
@@ -121,6 +121,7 @@ def build_trainer(
     if reference is not None:
         epochs = 1 if retention.retention_epochs is None else retention.retention_epochs
         trainer.add_callback(RetentionCallback(trainer, *reference, epochs))
+        trainer.add_callback(UnreadableVideosCallback(*reference, most=data.max_unreadable))
     return trainer, unreadable, keeping.average
 
 
