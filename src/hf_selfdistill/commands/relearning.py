@@ -33,7 +33,7 @@ from hf_selfdistill.evaluation.drift import weight_distance
 from hf_selfdistill.evaluation.features import PooledFeatures, feature_trainer, video_features
 from hf_selfdistill.evaluation.forgetting import chance
 from hf_selfdistill.evaluation.probe import linear_probe
-from hf_selfdistill.evaluation.relearning import relearn
+from hf_selfdistill.evaluation.relearning import Relearning, relearn
 from hf_selfdistill.training.arguments import VideoTrainingArguments
 
 __all__ = ["RECIPE", "evaluate_relearning", "in_words"]
@@ -75,8 +75,7 @@ def evaluate_relearning(
     found = {}
     for which in ENCODERS:
         model = _classifier(which, test.model_name_or_path, str(forgetting.before), gallery, args.seed)
-        relearning = relearn(model, learning, clips[1], known_before.low, _recipe(args, len(gallery)))
-        found[which] = {name: vars(relearning)[name] for name in ("epochs", "steps", "video_top1")}
+        found[which] = _learnt(relearn(model, learning, clips[1], known_before.low, _recipe(args, len(gallery))))
     failed = unreadable.failures()  # before the end of the processes' group
     prober.end()
     seen = f"{test.num_clips} clips of {frames_per_clip(old.config)} frames"
@@ -103,9 +102,13 @@ def in_words(results: dict[str, Any]) -> str:
     )
     probe = results["linear_probe_before"]["value"]
     return (
-        f"a linear probe on the encoder before has top-1 {probe:.4f} (chance {results['chance']:.4f}); the lower end of "
-        f"its interval, {results['target']:.4f}, is reached by {reached}; {results['protocol']}"
+        f"a linear probe on the encoder before has top-1 {probe:.4f} (chance {results['chance']:.4f}); "
+        f"the lower end of its interval, {results['target']:.4f}, is reached by {reached}; {results['protocol']}"
     )
+
+
+def _learnt(relearning: Relearning) -> dict[str, Any]:
+    return {name: vars(relearning)[name] for name in ("epochs", "steps", "video_top1")}
 
 
 def _classifier(which: str, after: str, before: str, records: datasets.Dataset, seed: int) -> PreTrainedModel:
