@@ -5,9 +5,10 @@ import shutil
 
 import pytest
 import torch
+from PIL import Image
 from transformers import AutoModelForVideoClassification
 
-from hf_selfdistill.commands import evaluate_model, finetune, pretrain
+from hf_selfdistill.commands import evaluate_model, finetune, forgetting, pretrain
 
 
 def measure(encoder, after, root, file, **overrides):
@@ -55,6 +56,15 @@ def test_a_reference_set_without_labels_gives_the_drift_alone(fine_tuned, shapes
     assert report["retention"] is None and "before" not in report
     assert report["num_videos"] == 24 and report["drift"]["cka"] == pytest.approx(1)
     assert "no labels" in (tmp_path / "forgetting.md").read_text()
+    assert not (tmp_path / "forgetting.png").exists()
+
+
+def test_the_figure_stands_beside_the_table_where_matplotlib_is(fine_tuned, shapes, tmp_path, monkeypatch):
+    measure(fine_tuned, fine_tuned, shapes, tmp_path / "forgetting.json")
+    assert Image.open(tmp_path / "forgetting.png").width > 600
+    monkeypatch.setattr(forgetting, "find_spec", lambda name: None)
+    measure(fine_tuned, fine_tuned, shapes, tmp_path / "plain.json")
+    assert (tmp_path / "plain.md").is_file() and not (tmp_path / "plain.png").exists()
 
 
 def test_heads_of_pre_training_are_measured_too(shapes, tiny_flags, tmp_path):

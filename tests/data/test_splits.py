@@ -3,7 +3,7 @@ from collections import Counter
 import datasets
 import pytest
 
-from hf_selfdistill.data.splits import check_disjoint, complete_splits, held_out_groups
+from hf_selfdistill.data.splits import check_disjoint, complete_splits, few_of_each_class, held_out_groups
 
 
 def _records(pairs):
@@ -89,3 +89,16 @@ def test_groups_per_class_are_told_apart():
     check_disjoint(videos, "my list", per_class=True)
     with pytest.raises(ValueError, match="g02"):
         check_disjoint(datasets.DatasetDict(train=videos["train"], test=videos["train"]), "my list", per_class=True)
+
+
+def test_few_videos_are_spread_over_classes_and_their_groups():
+    pairs = [
+        (label, f"g{group}") for label, groups in ((0, 5), (1, 4), (2, 1)) for group in range(groups) for _ in "abc"
+    ]
+    few = few_of_each_class(_records(pairs), 9)
+    assert Counter(few["label"]) == {0: 3, 1: 3, 2: 3}
+    assert [len({group for label, group in zip(few["label"], few["group"], strict=True) if label == own})
+            for own in range(3)] == [3, 3, 1]  # fmt: skip
+    fewer = few_of_each_class(_records(pairs), 4)
+    assert set(fewer["label"]) == {0, 1, 2} and len(fewer) == 4
+    assert few_of_each_class(_records(pairs), 99)["group"][:] == [group for _, group in pairs]

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hf_selfdistill.evaluation.pictures import as_picture, file_as_picture
+from hf_selfdistill.evaluation.pictures import as_picture, file_as_picture, image_as_picture
 from hf_selfdistill.training.figures import new_figure
 
 
@@ -26,3 +26,12 @@ def test_ink_is_dark_on_a_light_page_and_light_on_a_dark_one_and_there_is_no_gro
 def test_a_file_that_is_no_picture_is_named(tmp_path):
     with pytest.raises(ValueError, match=r"clip\.mp4 is no picture"):
         file_as_picture(tmp_path / "clip.mp4", "a clip")
+
+
+def test_an_image_is_kept_with_a_little_loss():
+    ramp = np.linspace(0, 255, 64).round().astype(np.uint8)
+    image = Image.fromarray(np.tile(ramp[None, :, None], (64, 1, 3)))
+    picture = image_as_picture(image, "a ramp", "below it")
+    assert picture.light == picture.dark and picture.light.startswith("data:image/webp;base64,")
+    assert (picture.alt, picture.caption) == ("a ramp", "below it")
+    assert np.abs(decoded(picture.light)[..., :3].astype(int) - np.asarray(image)).mean() < 4

@@ -2,9 +2,9 @@ from hf_selfdistill.training.curves import curve_figures, training_curves
 
 LOG = [
     {"step": 10, "loss": 3.0, "ce_loss": 2.0, "distill_loss": 0.1},
-    {"step": 10, "eval_video_top1": 0.25, "retention": 0.9},
+    {"step": 10, "eval_video_top1": 0.25, "eval_retention": 0.9, "eval_retention_knn": 1.1},
     {"step": 20, "loss": 2.0, "ce_loss": 1.5, "distill_loss": 0.05},
-    {"step": 20, "eval_video_top1": 0.5, "retention": 0.8},
+    {"step": 20, "eval_video_top1": 0.5, "eval_retention": 0.8, "eval_retention_knn": 0.6},
 ]
 
 
@@ -21,6 +21,9 @@ def test_every_quantity_that_was_logged_has_its_panel():
     assert lines(loss) == {"loss": ([10, 20], [3.0, 2.0]), "cross-entropy": ([10, 20], [2.0, 1.5])}
     (accuracy,) = figures["validation accuracy (%)"].axes
     assert lines(accuracy) == {"video top-1": ([10, 20], [25.0, 50.0])}
+    (retention,) = figures["retention (%)"].axes
+    assert list(lines(retention)) == ["linear probe", "kNN"]
+    assert lines(retention)["linear probe"] == ([10, 20], [90.0, 80.0])
 
 
 def test_the_panels_stand_side_by_side_too():

@@ -14,6 +14,7 @@ from hf_selfdistill.commands import finetune
 from hf_selfdistill.commands.arguments import CommandParser, as_flags, start_logging, user_errors
 from hf_selfdistill.commands.comparison import Place, write_comparison
 from hf_selfdistill.commands.models import FROM_SCRATCH
+from hf_selfdistill.commands.retention import ReferenceArguments
 from hf_selfdistill.commands.run_queue import Job, run_jobs
 from hf_selfdistill.evaluation.comparison import Setting
 from hf_selfdistill.regularizers.arguments import REGULARIZERS
@@ -54,12 +55,6 @@ class AblationArguments:
         default_factory=lambda: ["0"],
         metadata={"help": "GPUs, for CUDA_VISIBLE_DEVICES: one run at a time on each. Without GPUs, as many names."},
     )
-    reference_dataset: Optional[str] = field(  # noqa: UP045
-        default=None, metadata={"help": "To measure retention on: a data set as --dataset takes it."}
-    )
-    reference_root: Optional[str] = field(default=None, metadata={"help": "Its --dataset_root."})  # noqa: UP045
-    reference_annotations: Optional[str] = field(default=None, metadata={"help": "Its --annotations."})  # noqa: UP045
-    reference_split: int = field(default=1, metadata={"help": "Its --split."})
 
     def __post_init__(self) -> None:
         """Check names and that nothing is empty."""
@@ -75,27 +70,30 @@ def main(argv: Sequence[str] | None = None) -> None:
     words = list(sys.argv[1:] if argv is None else argv)
     parser = CommandParser(
         AblationArguments,
+        ReferenceArguments,
         description="Fine-tune in many settings and compare: λ, learning rate, labels, regularizers, splits, seeds.",
     )
     with user_errors():
-        args, recipe = parser.parse_some(words)
+        args, reference, recipe = parser.parse_some(words)
         start_logging()
-        run(args, recipe)
+        run(args, reference, recipe)
 
 
-def run(args: AblationArguments, recipe: list[str]) -> None:
+def run(args: AblationArguments, reference: ReferenceArguments, recipe: list[str]) -> None:
     """Check all runs, do what is not done, write what there is.
 
     Raises:
         ValueError: an argument is wrong; some runs failed, which the message names.
     """
-    model, data, *_, training = finetune.parser().parse([*recipe, "--output_dir", args.output_dir])
-    if args.reference_dataset is not None and model.model_name_or_path in FROM_SCRATCH:
+    model, data, *_, retention, training = finetune.parser().parse([*recipe, "--output_dir", args.output_dir])
+    if reference.reference_dataset is not None and model.model_name_or_path in FROM_SCRATCH:
         raise ValueError(f"--reference_dataset: {model.model_name_or_path} has random weights, with nothing to retain")
+    if retention.retention_epochs is not None:  # asked for in the recipe: while training too
+        recipe = [*recipe, *as_flags(vars(reference))]
     shared = {name: getattr(data, name) for name in OF_TEST}
     shared |= {name: getattr(training, name) for name in OF_DEVICE} | {"disable_tqdm": True}
     jobs = {
-        place: Job(_folder(args, place), _commands(args, recipe, model.model_name_or_path, shared, place))
+        place: Job(_folder(args, place), _commands(args, reference, recipe, model.model_name_or_path, shared, place))
         for place in _places(args, training.learning_rate)
     }
     logger.info("%d runs in %s", len(jobs), Path(args.output_dir).resolve())
@@ -131,7 +129,12 @@ def _folder(args: AblationArguments, place: Place) -> Path:
 
 
 def _commands(
-    args: AblationArguments, recipe: list[str], model: str, shared: dict[str, Any], place: Place
+    args: AblationArguments,
+    reference: ReferenceArguments,
+    recipe: list[str],
+    model: str,
+    shared: dict[str, Any],
+    place: Place,
 ) -> tuple[tuple[str, ...], ...]:
     """Fine-tuning, the test, and what was forgotten where there is a reference set."""
     folder = _folder(args, place)
@@ -139,16 +142,16 @@ def _commands(
     test = {**shared, "model_name_or_path": folder}
     clips = {"num_clips": args.num_clips, "split": place.split, "output_file": folder / "evaluation.json"}
     commands = [("finetune", *recipe, *as_flags(own)), ("evaluate", *as_flags(test | clips))]
-    if args.reference_dataset is not None:
-        reference = {
+    if reference.reference_dataset is not None:
+        forgetting = {
             "task": "forgetting",
             "before": model,
-            "dataset": args.reference_dataset,
-            "dataset_root": args.reference_root,
-            "annotations": args.reference_annotations,
-            "split": args.reference_split,
+            "dataset": reference.reference_dataset,
+            "dataset_root": reference.reference_root,
+            "annotations": reference.reference_annotations,
+            "split": reference.reference_split,
             "num_clips": REFERENCE_CLIPS,
             "output_file": folder / "forgetting.json",
         }
-        commands.append(("evaluate", *as_flags(test | reference)))
+        commands.append(("evaluate", *as_flags(test | forgetting)))
     return tuple(commands)

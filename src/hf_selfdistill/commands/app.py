@@ -88,11 +88,11 @@ class Classifier:
         rows = self._rows(prediction, spans)
         if not self.explainable:
             return classes, rows, None, None
-        folder = tempfile.mkdtemp(dir=self.folder)
-        explainer = Explainer(self.model, self.processor, clips, folder, columns=4)
+        folder = Path(tempfile.mkdtemp(dir=self.folder))
+        explainer = Explainer(self.model, self.processor, clips, columns=4)
         assert prediction.logits is not None
-        explainer.write(video, prediction.logits)
-        (picture,), (animation,) = Path(folder).glob("*.png"), Path(folder).glob("*.gif")
+        explainer.write(video, prediction.logits, folder)
+        (picture,), (animation,) = folder.glob("*.png"), folder.glob("*.gif")
         return classes, rows, str(picture), str(animation)
 
     def _rows(self, prediction: Prediction, spans: list[str]) -> list[list[str]]:

@@ -17,6 +17,7 @@ from hf_selfdistill.commands.datasets import DatasetArguments, SamplingArguments
 from hf_selfdistill.commands.feature_tasks import FeatureArguments, evaluate_features
 from hf_selfdistill.commands.forgetting import ForgettingArguments, evaluate_forgetting, write_report
 from hf_selfdistill.commands.models import frames_per_clip, load_for_inference
+from hf_selfdistill.commands.relearning import RECIPE, evaluate_relearning, in_words
 from hf_selfdistill.commands.testing import TestArguments
 from hf_selfdistill.data.callbacks import UnreadableVideosCallback
 from hf_selfdistill.data.clips import collate_clips, video_name
@@ -41,8 +42,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         SamplingArguments,
         TrainingArguments,
         description="Test a fine-tuned video classifier, or an encoder's features, on several clips per video.",
-        defaults={"per_device_eval_batch_size": 4, "dataloader_pin_memory": torch.cuda.is_available()},
-        most_used=("per_device_eval_batch_size", "dataloader_num_workers", "bf16", "use_cpu", "disable_tqdm"),
+        defaults={"per_device_eval_batch_size": 4, "dataloader_pin_memory": torch.cuda.is_available(), **RECIPE},
+        most_used=(
+            *("per_device_eval_batch_size", "dataloader_num_workers", "bf16", "use_cpu", "disable_tqdm"),
+            *RECIPE,  # of --task relearning
+        ),
     )
     with user_errors():
         test, features, forgetting, data, sampling, args = parser.parse(argv)
@@ -55,6 +59,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             results = evaluate_model(test, data, sampling, args)
         elif test.task == "forgetting":
             results = evaluate_forgetting(test, forgetting, data, sampling, args)
+        elif test.task == "relearning":
+            results = evaluate_relearning(test, forgetting, data, sampling, args)
         else:
             results = evaluate_features(test, features, data, sampling, args)
         if args.should_save:
@@ -63,18 +69,20 @@ def main(argv: Sequence[str] | None = None) -> None:
                 write_report(results, file)
             if test.task == "classification" and file.parent.resolve() == Path(test.model_name_or_path).resolve():
                 _refresh_card(file.parent / "README.md", test, data, results, baseline)
-        logger.info(quote(results) if test.task == "forgetting" else _in_words(results))
+        say = {"forgetting": quote, "relearning": in_words}.get(test.task, _in_words)
+        logger.info(say(results))
 
 
 def _check_flags(test: TestArguments, features: FeatureArguments, forgetting: ForgettingArguments) -> None:
     if test.task != "classification" and test.part == "train":
         raise ValueError(f"--part train, but --task {test.task} compares with those; use --part test or validation")
-    if test.task in ("classification", "forgetting") and features != FeatureArguments():
+    two = test.task in ("forgetting", "relearning")
+    if (two or test.task == "classification") and features != FeatureArguments():
         raise ValueError("--retrieval_protocol and --config_overrides go with --task retrieval, linear_probe, knn")
-    if (test.task == "forgetting") != (forgetting.before is not None):
+    if two != (forgetting.before is not None):
         raise ValueError(
-            f"--task is {test.task} and --before {forgetting.before}; what was forgotten is measured against the "
-            "encoder before fine-tuning: give both or neither"
+            f"--task is {test.task} and --before {forgetting.before}; --task forgetting and relearning compare with "
+            "the encoder before fine-tuning: give both or neither"
         )
 
 
@@ -178,8 +186,8 @@ def evaluate_model(
         ),
         "per_class": accuracy.per_class(prediction),
         "predictions": [
-            {"video": video_name(records, place), "label": label, "predicted": predicted}
-            for place, label, predicted in accuracy.predictions(prediction)
+            {"video": video_name(records, place), "label": label, "predicted": predicted, "score": round(score, 4)}
+            for place, label, predicted, score in accuracy.predictions(prediction)
         ],
         "failed": failed,
     }

@@ -29,12 +29,11 @@ class Explainer:
         model: a C3D or R(2+1)D classifier.
         processor: its own.
         clips: of the videos that will be explained, for their names and their sampler.
-        folder: where the pictures go, made if missing.
         columns: frames of a filmstrip, at most.
+        side: pixels of a frame's shorter side in the pictures, at least.
 
     Raises:
         ValueError: the model has no map over time and space.
-        OSError: the folder can't be made.
     """
 
     def __init__(
@@ -42,29 +41,29 @@ class Explainer:
         model: PreTrainedModel,
         processor: BaseVideoProcessor,
         clips: TestingClips,
-        folder: str,
         columns: int = 8,
+        side: int = SHOWN_SIZE,
     ) -> None:
         check_explainable(model)
         self.model, self.processor, self.clips = model, processor, clips
-        self.folder, self.columns = Path(folder), columns
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self.columns, self.side = columns, side
         paths = [Path(video["path"]) for video in clips.records["video"]]
         stems = Counter(path.stem for path in paths)
         self.names = {str(path): path.stem if stems[path.stem] == 1 else _whole_name(path) for path in paths}
 
-    def write(self, video: str, logits: torch.Tensor) -> None:
+    def write(self, video: str, logits: torch.Tensor, folder: Path) -> None:
         """Writes the pictures of a video.
 
         Args:
             video: its path.
             logits: `(K, classes)` of its clips.
+            folder: where they go.
 
         Raises:
             OSError: a file can't be written.
         """
         explanation = self.explain(video, logits)
-        name = self.folder / self.names[video]
+        name = folder / self.names[video]
         draw_filmstrip(explanation, self.columns).save(f"{name}.png")
         write_gif(explanation, Path(f"{name}.gif"))
 
@@ -77,27 +76,44 @@ class Explainer:
         scores = logits.mean(0).softmax(-1)
         index = int(scores.argmax())
         surest = int(logits.softmax(-1)[:, index].argmax())
+        best = likeliest(scores, self.model.config.id2label, SHOWN_CLASSES)
+        return self.explain_clip(video, surest, index, best, f"clip {surest + 1} of {len(logits)}")
+
+    def explain_clip(
+        self, video: str, number: int, index: int, scores: list[tuple[str, float]], clip: str
+    ) -> Explanation:
+        """Where in one clip a class is seen.
+
+        Args:
+            video: its path.
+            number: of the clip.
+            index: of the class.
+            scores: the likeliest classes of the video and their probabilities, best first.
+            clip: in words, which it is.
+
+        Raises:
+            VideoDecodingError: the file can't be read.
+        """
         with VideoReader(video) as reader:
-            positions = self.clips.sampler(reader.num_frames, reader.fps)[surest]
+            positions = self.clips.sampler(reader.num_frames, reader.fps)[number]
             frames = reader.read(positions)
             times = [position % reader.num_frames / reader.fps for position in positions]
             duration = reader.num_frames / reader.fps
         pixels = self.clips.transform(frames)[None].to(self.model.device)
-        labels = self.model.config.id2label
         return Explanation(
-            frames=_as_seen(frames, self.processor),
+            frames=_as_seen(frames, self.processor, self.side),
             evidence=grad_cam(self.model, pixels, torch.tensor([index], device=pixels.device))[0].cpu(),
             times=times,
             duration=duration,
-            label=labels[index],
-            scores=likeliest(scores, labels, SHOWN_CLASSES),
-            clip=f"clip {surest + 1} of {len(logits)}",
+            label=self.model.config.id2label[index],
+            scores=scores,
+            clip=clip,
         )
 
 
-def _as_seen(frames: torch.Tensor, processor: BaseVideoProcessor) -> torch.Tensor:
+def _as_seen(frames: torch.Tensor, processor: BaseVideoProcessor, side: int) -> torch.Tensor:
     """Frames `(T, C, H, W)` uint8 cropped as for the model, but large enough to look at."""
-    factor = math.ceil(SHOWN_SIZE / min(ClipProcessor.size_of(processor)))
+    factor = math.ceil(side / min(ClipProcessor.size_of(processor)))
     sizes = {
         name: {side: factor * value for side, value in processor.to_dict()[name].items() if value is not None}
         for name in ("size", "crop_size")

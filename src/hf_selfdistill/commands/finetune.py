@@ -24,6 +24,7 @@ from hf_selfdistill.commands.datasets import (
 )
 from hf_selfdistill.commands.models import ModelArguments, load_classifier
 from hf_selfdistill.commands.regularization import check_regularizer, regularize
+from hf_selfdistill.commands.retention import RetentionArguments, reference_clips, watch_retention
 from hf_selfdistill.commands.training import (
     DEFAULTS,
     MOST_USED,
@@ -50,9 +51,11 @@ logger = logging.getLogger(__name__)
 def main(argv: Sequence[str] | None = None) -> None:
     """The command behind `scripts/finetune.py`."""
     with user_errors():
-        model_args, data, sampling, augmentation, regularizer, args = parser().parse(argv)
+        model_args, data, sampling, augmentation, regularizer, retention, args = parser().parse(argv)
         start_logging(args)
-        trainer, unreadable, average = build_trainer(model_args, data, sampling, augmentation, regularizer, args)
+        trainer, unreadable, average = build_trainer(
+            model_args, data, sampling, augmentation, regularizer, retention, args
+        )
         run(trainer, unreadable, average)
 
 
@@ -64,6 +67,7 @@ def parser() -> CommandParser:
         SamplingArguments,
         AugmentationArguments,
         RegularizerArguments,
+        RetentionArguments,
         SelfDistillationArguments,
         description="Fine-tune a video classifier with self-distillation (Zhou et al., arXiv 2205.00506).",
         defaults=DEFAULTS,
@@ -77,6 +81,7 @@ def build_trainer(
     sampling: SamplingArguments,
     augmentation: AugmentationArguments,
     regularizer: RegularizerArguments,
+    retention: RetentionArguments,
     args: SelfDistillationArguments,
 ) -> tuple[SelfDistillationTrainer, UnreadableVideosCallback, WeightAverage | None]:
     """Everything in place, nothing trained yet; raises ValueError or OSError where something is wrong."""
@@ -101,6 +106,7 @@ def build_trainer(
     )
     check_best_checkpoint(args)
     keeping = regularize(model, regularizer, args)
+    reference = reference_clips(retention, model_args.model_name_or_path, model, processor, args)
     processor.frame_stride, processor.target_fps = sampling_rate(processor, sampling)  # saved with the model
     train = training_clips(records["train"], model, processor, sampling, augmentation, args.seed)
     validation = testing_clips(records["validation"], model, processor, sampling, augmentation.eval_num_clips)
@@ -124,6 +130,8 @@ def build_trainer(
         optimizer_cls_and_kwargs=keeping.optimizer_cls_and_kwargs,
         model_card=card.write,
     )
+    if reference is not None:
+        watch_retention(trainer, reference, retention, data.max_unreadable)
     watch_uploads(trainer)
     return trainer, unreadable, keeping.average
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Optional
 
@@ -21,6 +22,7 @@ from hf_selfdistill.data.video_files import find_videos
 from hf_selfdistill.evaluation.drift import weight_distance
 from hf_selfdistill.evaluation.features import LayerFeatures, SeveralFeatures, feature_trainer, several_video_features
 from hf_selfdistill.evaluation.forgetting import compare, drift
+from hf_selfdistill.evaluation.forgetting_figures import forgetting_figure
 from hf_selfdistill.evaluation.forgetting_table import as_markdown
 
 __all__ = ["ForgettingArguments", "evaluate_forgetting", "write_report"]
@@ -30,7 +32,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass
 class ForgettingArguments:
-    """What was forgotten (--task forgetting); the data set is the reference set, videos for one without labels."""
+    """What was forgotten (--task forgetting, relearning) of a reference set (--dataset videos: one without labels)."""
 
     before: Optional[str] = field(  # noqa: UP045 - HfArgumentParser's form
         default=None, metadata={"help": "The encoder before fine-tuning: a folder, or a name on the Hub."}
@@ -91,6 +93,9 @@ def _reference_set(data: DatasetArguments, part: str) -> tuple[list[datasets.Dat
 
 
 def write_report(results: dict[str, Any], file: Path) -> None:
-    """The table beside the JSON file, as Markdown."""
+    """Beside the JSON file the table, as Markdown, and with matplotlib the figure of the accuracies, as PNG."""
     file.with_suffix(".md").write_text(as_markdown(results), encoding="utf-8")
     logger.info("The table is in %s", file.with_suffix(".md"))
+    if "before" in results and find_spec("matplotlib") is not None:
+        forgetting_figure(results["before"], results["after"]).savefig(file.with_suffix(".png"), dpi=150)
+        logger.info("The figure is in %s", file.with_suffix(".png"))

@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal, Optional
 
 import datasets
@@ -83,14 +84,17 @@ def main(argv: Sequence[str] | None = None) -> None:
         records = named_videos([name for word in names for name in (_piped() if word == "-" else [word])])
         model, processor = load_for_inference(args.model_name_or_path)
         clips = prediction_clips(records, model, processor, sampling, args.num_clips)
-        explainer = Explainer(model, processor, clips, args.explain) if args.explain else None
+        explainer, pictures = None, Path(args.explain or ".")
+        if args.explain is not None:
+            explainer = Explainer(model, processor, clips)
+            pictures.mkdir(parents=True, exist_ok=True)
         failures = []
         predictions = predict(clips, model, args.batch_size, args.num_workers)
         for prediction in tqdm(predictions, total=len(clips), unit="video", disable=len(clips) < 10):
             if prediction.error is not None:
                 failures.append(prediction.error)
             elif explainer is not None and prediction.logits is not None:
-                explainer.write(prediction.video, prediction.logits)
+                explainer.write(prediction.video, prediction.logits, pictures)
             for line in _lines(prediction, model, args):
                 tqdm.write(line)
     for error in failures:

@@ -14,6 +14,7 @@ import numpy as np
 from tqdm import tqdm
 
 from hf_selfdistill.commands.arguments import CommandParser, start_logging, user_errors
+from hf_selfdistill.commands.saliency_examples import saliency_examples
 from hf_selfdistill.data.decoding import VideoDecodingError, VideoReader
 from hf_selfdistill.evaluation.pictures import Picture, file_as_picture
 from hf_selfdistill.evaluation.report import Report, Table, render
@@ -69,6 +70,8 @@ def _gather(folder: Path, saliency: Sequence[str]) -> Report:
         raise ValueError(f"--run {folder} is no fine-tuned model: it lacks config.json, or that has no classes")
     state, results = _read(folder / "trainer_state.json") or {}, _read(folder / "all_results.json") or {}
     evaluation, retrieval = _read(folder / "evaluation.json"), _read(folder / "retrieval.json")
+    predictions = (evaluation or {}).get("predictions", [])
+    seen, saliency_protocol = saliency_examples(folder, predictions) if predictions else ([], "")
     tables = card_tables(folder / "README.md")
     classes = [config["id2label"][key] for key in sorted(config["id2label"], key=int)]
     return Report(
@@ -81,7 +84,8 @@ def _gather(folder: Path, saliency: Sequence[str]) -> Report:
         evaluation=evaluation,
         retrieval=_examples((retrieval or {}).get("neighbours", [])),
         retrieval_protocol=(retrieval or {}).get("protocol", ""),
-        saliency=_pictures(saliency),
+        saliency=[*seen, *_pictures(saliency)],
+        saliency_protocol=saliency_protocol,
         forgetting=_read(folder / "forgetting.json"),
         unreadable=_unreadable(results.get("unreadable", []), (evaluation or {}).get("failed", [])),
         missing=[words.format(run=folder) for file, words in MISSING.items() if not (folder / file).is_file()],

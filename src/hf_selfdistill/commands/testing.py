@@ -17,9 +17,11 @@ class TestArguments:
     model_name_or_path: str = field(
         metadata={"help": "A folder, or a name on the Hub; for features also c3d or r2plus1d (random weights)."}
     )
-    task: Literal["classification", "retrieval", "linear_probe", "knn", "forgetting"] = field(
+    task: Literal["classification", "retrieval", "linear_probe", "knn", "forgetting", "relearning"] = field(
         default="classification",
-        metadata={"help": "Test the classifier, the features of its frozen encoder, or what these have lost."},
+        metadata={
+            "help": "Test the classifier, its frozen encoder's features, what they lost, how soon it comes back."
+        },
     )
     num_clips: int = field(default=10, metadata={"help": "Evenly spaced clips per video; 1 is the centre."})
     part: Literal["test", "validation", "train"] = field(default="test", metadata={"help": "Part of the data set."})

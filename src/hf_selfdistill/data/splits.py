@@ -7,10 +7,18 @@ import logging
 import random
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from typing import Any
 
 import datasets
 
-__all__ = ["TEST_FRACTION", "check_disjoint", "complete_splits", "held_out_groups", "share_of_each_class"]
+__all__ = [
+    "TEST_FRACTION",
+    "check_disjoint",
+    "complete_splits",
+    "few_of_each_class",
+    "held_out_groups",
+    "share_of_each_class",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -129,6 +137,26 @@ def share_of_each_class(records: datasets.Dataset, fraction: float, seed: int) -
         random.Random(f"{seed} {label}").shuffle(places[label])
         chosen += places[label][: max(1, round(fraction * len(places[label])))]
     return records.select(sorted(chosen))
+
+
+def few_of_each_class(records: datasets.Dataset, number: int) -> datasets.Dataset:
+    """At most so many videos, always the same ones: as many of each class as there are, and of many groups.
+
+    Args:
+        records: with the columns `label` and `group`.
+        number: of videos.
+    """
+    labels, groups = records["label"][:], records["group"][:]
+    order = list(range(len(records)))
+    random.Random(0).shuffle(order)
+    for kinds in (list(zip(labels, groups, strict=True)), labels):  # the first of each, then the second of each, ...
+        seen: Counter[Any] = Counter()
+        turn = {}
+        for index in order:
+            turn[index] = seen[kinds[index]]
+            seen[kinds[index]] += 1
+        order.sort(key=turn.__getitem__)
+    return records.select(sorted(order[:number]))
 
 
 def _cost(members: Counter[int], wanted: dict[int, float], weight_of_all: float) -> float:

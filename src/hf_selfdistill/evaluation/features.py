@@ -82,13 +82,17 @@ class VideoFeatures(nn.Module):
 
 
 class PooledFeatures(VideoFeatures):
-    """What the last layer of a classifier receives; of an encoder without a head its `pooler_output`."""
+    """What the last layer of a classifier receives, in a copy; of an encoder without a head its `pooler_output`.
 
-    def __init__(self, model: PreTrainedModel) -> None:
-        if LAST_LAYER in dict(model.named_children()):
-            super().__init__(copy_encoder(model), _logits)
-        else:
+    Args:
+        model: a classifier, also with adapters, or an encoder.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        if isinstance(model, PreTrainedModel) and LAST_LAYER not in dict(model.named_children()):
             super().__init__(model, _pooler_output)
+        else:
+            super().__init__(copy_encoder(model), _logits)
 
 
 class LayerFeatures(PooledFeatures):

@@ -41,7 +41,7 @@ def forgetting_figure(before: Mapping[str, Any], after: Mapping[str, Any]) -> Fi
         axes.errorbar(values, rows, xerr=[below, above], label=f"{when} fine-tuning", **style)
     axes.set_yticks(range(len(shown)), [MEASUREMENTS[name] for name in shown])
     axes.set_ylim(len(shown) - 0.5, -0.5)
-    axes.set_xlim(0, 100)
+    axes.set_xlim(0, 102)  # so that the marks at 100 are whole
     axes.set_xlabel("top-1 (%), with confidence interval")
     axes.grid(axis="x", alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)

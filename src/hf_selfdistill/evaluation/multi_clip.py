@@ -72,14 +72,18 @@ class MultiClipAccuracy:
             if rows.any()
         }
 
-    def predictions(self, prediction: EvalPrediction) -> list[tuple[int, str, str]]:
-        """Of each video that counts its place in the data set, its class, and the class of the largest mean logit."""
+    def predictions(self, prediction: EvalPrediction) -> list[tuple[int, str, str, float]]:
+        """Of each video that counts its place in the data set, its class, the class of the largest mean logit, and the
+        probability that the mean logits give that class.
+        """
         logits, labels = _counted(prediction)
         places = np.flatnonzero(prediction.label_ids[:, 0] != UNREADABLE).tolist()
-        predicted = _video_logits(logits).argmax(axis=1)
+        scores, predicted = torch.from_numpy(_video_logits(logits)).softmax(1).max(1)
         return [
-            (place, self.class_names[label], self.class_names[index])
-            for place, label, index in zip(places, labels[:, 0], predicted, strict=True)
+            (place, self.class_names[label], self.class_names[index], score)
+            for place, label, index, score in zip(
+                places, labels[:, 0], predicted.tolist(), scores.tolist(), strict=True
+            )
         ]
 
     def _accuracy(self, unit: str, scores: np.ndarray, labels: np.ndarray) -> dict[str, float]:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from PIL import Image
 
-__all__ = ["DARK_PAGE", "MEDIA_TYPES", "Picture", "as_picture", "file_as_picture"]
+__all__ = ["DARK_PAGE", "MEDIA_TYPES", "Picture", "as_picture", "file_as_picture", "image_as_picture"]
 
 DARK_PAGE = "#14171a"
 """What figures are drawn for in the dark: the page's background there."""
@@ -63,6 +64,14 @@ def file_as_picture(file: Path, alt: str, caption: str = "") -> Picture:
     if file.suffix.lower() not in MEDIA_TYPES:
         raise ValueError(f"{file} is no picture; give files that end in {', '.join(MEDIA_TYPES)}")
     uri = _data_uri(MEDIA_TYPES[file.suffix.lower()], file.read_bytes())
+    return Picture(uri, uri, alt, caption)
+
+
+def image_as_picture(image: Image.Image, alt: str, caption: str = "") -> Picture:
+    """A picture with photographs in it, kept in a tenth of the bytes with a little loss."""
+    buffer = io.BytesIO()
+    image.save(buffer, format="webp", quality=80)
+    uri = _data_uri("image/webp", buffer.getvalue())
     return Picture(uri, uri, alt, caption)
 
 

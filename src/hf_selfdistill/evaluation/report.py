@@ -58,6 +58,7 @@ class Report:
         retrieval: queries and their nearest videos.
         retrieval_protocol: in words.
         saliency: pictures.
+        saliency_protocol: in words, or why there are no pictures.
         forgetting: as of forgetting.json.
         unreadable: `video` and `reason` of each file that was left out.
         missing: what the page lacks, and how to get it.
@@ -73,6 +74,7 @@ class Report:
     retrieval: Sequence[tuple[Filmstrip, Sequence[Filmstrip]]] = ()
     retrieval_protocol: str = ""
     saliency: Sequence[Picture] = ()
+    saliency_protocol: str = ""
     forgetting: Mapping[str, Any] | None = None
     unreadable: Sequence[Mapping[str, str]] = ()
     missing: Sequence[str] = field(default_factory=list)

@@ -8,11 +8,11 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
-from torch.distributed.tensor import DTensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from hf_selfdistill.models.features import copy_encoder
 from hf_selfdistill.training.buffers import share_buffers
+from hf_selfdistill.training.encoder_copy import take_over, whole
 
 __all__ = ["TEACHER_NAME", "Teacher"]
 
@@ -45,13 +45,9 @@ class Teacher:
         """Features `(clips, dim)` of the clips that the student sees."""
         return self.encoder(**inputs).logits.flatten(1)
 
-    @torch.no_grad()
     def copy_from(self, student: nn.Module) -> None:
         """Take over the student's encoder as it stands, parameters and buffers (Algorithm 1, begin of an epoch)."""
-        source = student.state_dict()
-        for name, tensor in self.encoder.state_dict().items():
-            tensor.copy_(_whole(source[name]))
-        share_buffers(self.encoder)
+        take_over(self.encoder, student)
 
     @torch.no_grad()
     def average_with(self, student: nn.Module, decay: float) -> None:
@@ -59,7 +55,7 @@ class Teacher:
         source = student.state_dict()
         parameters = dict(self.encoder.named_parameters())
         for name, tensor in self.encoder.state_dict().items():
-            new = _whole(source[name])
+            new = whole(source[name])
             tensor.lerp_(new, 1.0 - decay) if name in parameters else tensor.copy_(new)
         share_buffers(self.encoder)
 
@@ -85,8 +81,3 @@ class Teacher:
                 f"the teacher can't be restored from {file} ({type(error).__name__}: {error}); resume from another "
                 "checkpoint, or start anew from this one's weights with --model_name_or_path"
             ) from error
-
-
-def _whole(tensor: torch.Tensor) -> torch.Tensor:
-    # FSDP2 shards the student's parameters; gathering one is a collective that every rank enters.
-    return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor

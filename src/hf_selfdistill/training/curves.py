@@ -19,7 +19,7 @@ _PANELS = {
     "loss": {"loss": "loss", "ce_loss": "cross-entropy"},
     "distance to the teacher (unweighted)": {"distill_loss": "distance"},
     "validation accuracy (%)": {"eval_video_top1": "video top-1", "eval_clip_top1": "clip top-1"},
-    "retention (%)": {"retention": "retention", "eval_retention": "retention"},
+    "retention (%)": {"eval_retention": "linear probe", "eval_retention_knn": "kNN"},
 }
 
 

@@ -1,0 +1,151 @@
+"""How soon an encoder learns again what fine-tuning made it forget."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import datasets
+import torch
+from transformers import AutoModelForVideoClassification, PreTrainedModel, TrainingArguments, set_seed
+
+from hf_selfdistill.commands.cards import rate_in_words
+from hf_selfdistill.commands.datasets import (
+    AugmentationArguments,
+    DatasetArguments,
+    SamplingArguments,
+    sampling_rate,
+    testing_clips,
+    training_clips,
+)
+from hf_selfdistill.commands.feature_tasks import gallery_and_queries
+from hf_selfdistill.commands.forgetting import ForgettingArguments
+from hf_selfdistill.commands.models import (
+    ModelArguments,
+    frames_per_clip,
+    in_its_memory_format,
+    load_classifier,
+    load_for_features,
+)
+from hf_selfdistill.commands.testing import TestArguments
+from hf_selfdistill.data.callbacks import UnreadableVideosCallback
+from hf_selfdistill.evaluation.bootstrap import estimate, resampled_shares
+from hf_selfdistill.evaluation.drift import weight_distance
+from hf_selfdistill.evaluation.features import PooledFeatures, feature_trainer, video_features
+from hf_selfdistill.evaluation.forgetting import chance
+from hf_selfdistill.evaluation.probe import linear_probe
+from hf_selfdistill.evaluation.relearning import Relearning, relearn
+from hf_selfdistill.training.arguments import VideoTrainingArguments
+
+__all__ = ["RECIPE", "evaluate_relearning", "in_words"]
+
+RECIPE: dict[str, Any] = {"num_train_epochs": 20, "learning_rate": 1e-3}
+"""Where the command's defaults differ from TrainingArguments'."""
+
+ENCODERS = {"after": "the fine-tuned encoder", "before": "the encoder before", "random": "random weights"}
+
+
+def evaluate_relearning(
+    test: TestArguments,
+    forgetting: ForgettingArguments,
+    data: DatasetArguments,
+    sampling: SamplingArguments,
+    args: TrainingArguments,
+) -> dict[str, Any]:
+    """Epochs and steps until each encoder has the accuracy of a linear probe on the encoder before, or nearly.
+
+    The target is the lower end of that accuracy's interval: what can't be told from it. All learn from the same clips,
+    as the encoder before fine-tuning takes them.
+
+    Raises:
+        ValueError: the data set and the models do not fit, or too many videos can't be read.
+        OSError: there is no such model.
+    """
+    with args.main_process_first(desc="loading the data set"):
+        gallery, queries, name = gallery_and_queries(data.load(), test.part, data)
+    old, processor = load_for_features(str(forgetting.before))
+    weight_distance(old.base_model, load_for_features(test.model_name_or_path)[0].base_model)  # one architecture
+    clips = [testing_clips(records, old, processor, sampling, test.num_clips) for records in (gallery, queries)]
+    unreadable = UnreadableVideosCallback(*clips, most=data.max_unreadable)
+    prober = feature_trainer(PooledFeatures(old), args)
+    known, asked = (video_features(prober, part) for part in clips)
+    unreadable.check()
+    probe = linear_probe(known.features, known.labels, known.groups, asked.features, asked.labels)
+    known_before = estimate(probe.accuracy, resampled_shares(probe.correct, asked.groups))
+    learning = training_clips(gallery, old, processor, sampling, AugmentationArguments(flip_probability=0), args.seed)
+    found = {}
+    for which in ENCODERS:
+        model = _classifier(which, test.model_name_or_path, str(forgetting.before), gallery, args.seed)
+        found[which] = _learnt(relearn(model, learning, clips[1], known_before.low, _recipe(args, len(gallery))))
+    failed = unreadable.failures()  # before the end of the processes' group
+    prober.end()
+    seen = f"{test.num_clips} clips of {frames_per_clip(old.config)} frames"
+    return {
+        "target": known_before.low,
+        "linear_probe_before": known_before.as_dict(),
+        "chance": chance(known, asked),
+        "relearning": found,
+        "most_epochs": int(args.num_train_epochs),
+        "num_videos": len(asked.labels),
+        "protocol": f"{data.dataset} split {data.split}, {test.part} against {len(known.labels)} videos of {name}, "
+        f"{seen}, {rate_in_words(*sampling_rate(processor, sampling))}, centre crop; {_recipe_in_words(args)}",
+        "failed": failed,
+    }
+
+
+def in_words(results: dict[str, Any]) -> str:
+    """The target, and how soon each encoder reached it."""
+    reached = "; ".join(
+        f"{words} in {found['epochs']} epochs, {found['steps']} steps"
+        if (found := results["relearning"][which])["epochs"] is not None
+        else f"{words} not within {results['most_epochs']} epochs"
+        for which, words in ENCODERS.items()
+    )
+    probe = results["linear_probe_before"]["value"]
+    return (
+        f"a linear probe on the encoder before has top-1 {probe:.4f} (chance {results['chance']:.4f}); "
+        f"the lower end of its interval, {results['target']:.4f}, is reached by {reached}; {results['protocol']}"
+    )
+
+
+def _learnt(relearning: Relearning) -> dict[str, Any]:
+    return {name: vars(relearning)[name] for name in ("epochs", "steps", "video_top1")}
+
+
+def _classifier(which: str, after: str, before: str, records: datasets.Dataset, seed: int) -> PreTrainedModel:
+    arguments = ModelArguments(after if which == "after" else before)
+    model, _ = load_classifier(arguments, records.features["label"].names)
+    if which == "random":
+        set_seed(seed)
+        model = in_its_memory_format(AutoModelForVideoClassification.from_config(model.config, dtype=torch.float32))
+    return model
+
+
+def _recipe(args: TrainingArguments, videos: int) -> VideoTrainingArguments:
+    return VideoTrainingArguments(
+        args.output_dir,
+        num_train_epochs=args.num_train_epochs,
+        learning_rate=args.learning_rate,
+        lr_scheduler_type="constant",
+        optim=args.optim,
+        optim_args=args.optim_args,
+        per_device_train_batch_size=args.per_device_train_batch_size,
+        per_device_eval_batch_size=args.per_device_eval_batch_size,
+        dataloader_num_workers=args.dataloader_num_workers,
+        dataloader_pin_memory=args.dataloader_pin_memory,
+        dataloader_drop_last=videos >= args.per_device_train_batch_size * args.world_size,  # BatchNorm can't take one
+        use_cpu=args.use_cpu,
+        bf16=args.bf16,
+        seed=args.seed,
+        save_strategy="no",
+        logging_strategy="no",
+        report_to="none",
+        disable_tqdm=args.disable_tqdm,
+    )
+
+
+def _recipe_in_words(args: TrainingArguments) -> str:
+    clips = args.per_device_train_batch_size * args.world_size
+    return (
+        f"all weights and a new head trained by {args.optim.value} at the constant rate {args.learning_rate:g}, "
+        f"{clips} clips per step, seed {args.seed}"
+    )
