@@ -44,3 +44,11 @@ def test_what_a_killed_process_had_claimed_is_taken_over(job, ended_process):
     (job.folder / "claimed.txt").write_text(f"{socket.gethostname()} {ended_process}")
     run_jobs([job], [""])
     assert job.is_finished
+
+
+def test_a_job_on_several_devices_has_a_process_on_each_and_its_failure_is_its_own_words(tmp_path):
+    words = ("evaluate", "--model_name_or_path", "m", "--dataset", "x", "--use_cpu", "--output_file", str(tmp_path))
+    job = Job(tmp_path / "run", (words,))
+    run_jobs([job], ["a,b"])
+    assert job.failure.startswith(f"error: --output_file {tmp_path} is a folder")
+    assert "2 processes" in (job.folder / "log.txt").read_text() or "rank" in (job.folder / "log.txt").read_text()

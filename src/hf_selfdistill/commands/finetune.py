@@ -11,6 +11,7 @@ from transformers import PreTrainedModel
 from transformers.trainer_utils import HubStrategy
 
 from hf_selfdistill.commands.arguments import CommandParser, start_logging, user_errors
+from hf_selfdistill.commands.best_epochs import KeepBestCallback, check_keep_best
 from hf_selfdistill.commands.cards import card_facts
 from hf_selfdistill.commands.checkpoints import checkpoint_to_resume
 from hf_selfdistill.commands.datasets import (
@@ -79,6 +80,7 @@ def build_trainer(
     with args.main_process_first(desc="loading the data set"):
         records = data.load()
     labels = records["train"].features["label"].names
+    check_keep_best(augmentation.keep_best, args.eval_strategy, len(records["validation"]), bool(model_args.lora_rank))
     model, processor = load_classifier(model_args, labels)
     adapters = None
     if model_args.lora_rank is not None:
@@ -92,7 +94,10 @@ def build_trainer(
     train = training_clips(records["train"], model, processor, sampling, augmentation, args.seed)
     validation = testing_clips(records["validation"], model, processor, sampling, augmentation.eval_num_clips)
     check_whole_batch(len(train), args)
-    unreadable = UnreadableVideosCallback(train, validation, most=data.max_unreadable)
+    judges = {"validation": validation}
+    if "test" in augmentation.keep_best:
+        judges["test"] = testing_clips(records["test"], model, processor, sampling, augmentation.eval_num_clips)
+    unreadable = UnreadableVideosCallback(train, *judges.values(), most=data.max_unreadable)
     weights = balanced_class_weights(train.records) if augmentation.class_weights else None
     parts = {"train": train.records, "validation": validation.records, "test": records["test"]}
     facts = card_facts(model_args, data, parts, augmentation, regularizer, args, model.config, processor)
@@ -111,6 +116,8 @@ def build_trainer(
         optimizer_cls_and_kwargs=keeping.optimizer_cls_and_kwargs,
         model_card=card.write,
     )
+    for part in augmentation.keep_best:
+        trainer.add_callback(KeepBestCallback(trainer, part, judges[part]))
     return trainer, unreadable, keeping.average
 
 
