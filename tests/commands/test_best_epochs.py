@@ -32,7 +32,17 @@ def run(keeping, tmp_path_factory):
 
 def top1_of(model, shapes, part, file):
     words = ["--model_name_or_path", model, "--dataset", "moving_shapes", "--dataset_root", shapes, "--part", part]
-    words += ["--validation_fraction", 0.3, "--num_clips", 1, "--output_file", file, "--use_cpu", "--disable_tqdm", True]
+    words += [
+        "--validation_fraction",
+        0.3,
+        "--num_clips",
+        1,
+        "--output_file",
+        file,
+        "--use_cpu",
+        "--disable_tqdm",
+        True,
+    ]
     evaluate_model.main([str(word) for word in words])
     return json.loads(file.read_text())["video_top1"]
 

@@ -33,7 +33,7 @@ def check_keep_best(parts: list[str], eval_strategy: str, validation_videos: int
     """
     if parts and (eval_strategy == "no" or validation_videos == 0):
         raise ValueError(
-            f"--keep_best {' '.join(parts)} looks whenever the validation part is evaluated; set --eval_strategy epoch "
+            f"--keep_best {' '.join(parts)} looks when the validation part is evaluated; set --eval_strategy epoch "
             "and --validation_fraction above 0"
         )
     if parts and adapters:
