@@ -30,6 +30,19 @@ from hf_selfdistill.training.arguments import check_choice
 
 __all__ = ["ReproductionArguments", "main"]
 
+SET_PER_RUN = (
+    "config",
+    "model_type",
+    "model_name_or_path",
+    "dataset",
+    "dataset_root",
+    "annotations",
+    "split",
+    "seed",
+    "distill_weight",
+    "keep_best",
+)
+
 
 @dataclass
 class ReproductionArguments:
@@ -101,8 +114,9 @@ def run(args: ReproductionArguments, extra: list[str]) -> None:
     """
     if not RECIPES.is_dir():
         raise ValueError(f"{RECIPES}/ is not here; start in the project's folder")
-    if "--config" in extra:
-        raise ValueError(f"--config: the recipes are those of {RECIPES}/; give flags")
+    own = [word for word in extra if word.split("=")[0].removeprefix("--") in SET_PER_RUN]
+    if own:
+        raise ValueError(f"{own[0]} is set for each run by itself, from {RECIPES}/ and the flags that --help lists")
     if args.smoke:
         videos = write_smoke_videos(Path(args.output_dir) / "videos")
         args = replace(args, **videos._asdict())
@@ -142,6 +156,9 @@ def _sources(args: ReproductionArguments, extra: list[str]) -> Sources:
     if not datasets:
         raise ValueError("no data set to fine-tune on: give --ucf101_root, --hmdb51_root or both")
     encoders = {name: given[name] for name in args.models if given[name] is not None}
+    for flag in ("kinetics_root", *(f"{name}_{what}" for name in DATASETS for what in ("root", "annotations"))):
+        if given[flag] is not None and not Path(given[flag]).is_dir():
+            raise ValueError(f"--{flag} {given[flag]} is not a folder")
     for name, encoder in encoders.items():
         check_encoder(name, encoder)
     missing = [name for name in args.models if name not in encoders]

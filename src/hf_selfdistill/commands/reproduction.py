@@ -152,8 +152,8 @@ def finetuning_step(sources: Sources, row: Row) -> Step:
     hours = finetuning_hours(row.model_type, row.weight > 0, videos, epochs, len(tests) * TEST_CLIPS)
     copies = 3 if row.weight > 0 else 2  # the weights, the momentum, and the teacher
     disk = stored_gigabytes(_parameters(sources, row.model_type), len(tests), copies, _checkpoints(training))
-    numbers = "/".join(f"{number:,}" for number in videos)
-    return Step(job, f"{numbers} videos, {epochs:g} epochs, {len(tests)} tests", hours, disk)
+    says = "train {:,}, validation {:,}, test {:,} videos".format(*videos)
+    return Step(job, f"{says}; {epochs:g} epochs, {len(tests)} tests", hours, disk)
 
 
 def _finetuning_words(sources: Sources, row: Row) -> list[str]:
@@ -185,7 +185,10 @@ def _tests(folder: Path, row: Row, data: DatasetArguments, training: VideoTraini
 
 def _videos(sources: Sources, row: Row, data: DatasetArguments) -> tuple[int, int, int]:
     """For training, validation and test."""
-    parts = data.load()
+    try:
+        parts = data.load()
+    except ValueError as error:
+        raise ValueError(f"{row.dataset}: {error}") from error
     classes = parts["train"].features["label"].num_classes
     if classes != CLASSES[row.dataset] and not sources.smoke:
         raise ValueError(
