@@ -178,7 +178,8 @@ def _plan(args: ReproductionArguments, stage_one: list[Step], stage_two: list[St
     lines = [
         plan_table([*stage_one, *stage_two]),
         f"On {devices} V100 at best {hours[0]:.0f} h for stage one and {hours[1]:.0f} h for stage two.",
-        "Estimates, from RSPNet's authors' hours of pre-training: docs/reproduce.md derives them.",
+        "Hours of pre-training are those of RSPNet's authors, per video and epoch; those of fine-tuning are estimated "
+        "from them and may be wrong by half (docs/reproduce.md). GB are an upper bound.",
     ]
     if args.smoke:
         lines.append("The hours are those of full-size networks; a smoke run takes minutes in all.")
