@@ -129,19 +129,24 @@ def run(args: ReproductionArguments, extra: list[str]) -> None:
     _check_disk(sources.output_dir, steps)
     if args.plan:
         return
-    run_jobs([step.job for step in stage_one.values()], [",".join(args.devices)])
-    ready = {row: step for row, step in stage_two.items() if _has_encoder(row, stage_one)}
-    run_jobs([step.job for step in ready.values()], args.devices)
-    finished = {row: step.job.folder for row, step in ready.items() if step.job.is_finished}
-    if finished:
-        tqdm.write(write_results(sources.output_dir, finished, args.smoke))
-        tqdm.write(f"{sources.output_dir.resolve()}: table1.md, table2.md, results.csv")
+    _work(args, stage_one, stage_two)
     unfinished = [step.job.folder.name for step in steps if not step.job.is_finished]
     if unfinished:
         raise ValueError(
             f"{len(unfinished)} of {len(steps)} jobs are not done: {', '.join(unfinished)}; their log.txt "
             "says why, and the same command goes on"
         )
+
+
+def _work(args: ReproductionArguments, stage_one: dict[str, Step], stage_two: dict[Row, Step]) -> None:
+    """Both stages, and the tables of what is finished."""
+    run_jobs([step.job for step in stage_one.values()], [",".join(args.devices)])
+    ready = {row: step for row, step in stage_two.items() if _has_encoder(row, stage_one)}
+    run_jobs([step.job for step in ready.values()], args.devices)
+    finished = {row: step.job.folder for row, step in ready.items() if step.job.is_finished}
+    if finished:
+        tqdm.write(write_results(Path(args.output_dir), finished, args.smoke))
+        tqdm.write(f"{Path(args.output_dir).resolve()}: table1.md, table2.md, results.csv")
 
 
 def _has_encoder(row: Row, stage_one: dict[str, Step]) -> bool:
