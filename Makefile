@@ -5,7 +5,7 @@ STAMP := .venv/.installed
 LOWEST := .venv-lowest/.installed
 SUITE = HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(1)/python -m pytest -n 2 --dist loadfile
 
-.PHONY: help install demo test test-lowest lint format bench cards docs
+.PHONY: help install demo reproduce-smoke test test-lowest lint format bench cards docs
 
 help:  ## Show this help
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -24,6 +24,11 @@ $(STAMP) $(LOWEST): setup.cfg pyproject.toml
 
 demo: $(STAMP)  ## Fine-tune with and without self-distillation on generated videos, test both, print a table
 	HF_HUB_OFFLINE=1 $(BIN)/python scripts/demo.py
+
+reproduce-smoke: $(STAMP)  ## The reproduction of the paper in small: both stages, eight rows, both tables (2 minutes)
+	rm -rf runs/reproduce-smoke
+	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python scripts/reproduce_paper.py --smoke \
+		--output_dir runs/reproduce-smoke --devices 0 1
 
 test: $(STAMP)  ## Run the tests
 	$(call SUITE,$(BIN))

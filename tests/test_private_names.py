@@ -37,7 +37,7 @@ OVERRIDDEN = {
 }
 LIBRARIES = ("transformers", "accelerate", "datasets", "evaluate", "torch")
 USED = {Trainer: {"_prepare_inputs"}, HfArgumentParser: {"_option_string_actions"}, batchnorm: {"_BatchNorm"}}
-DOCUMENTED = {"_replace"}  # of named tuples
+DOCUMENTED = {"_asdict", "_replace"}  # of named tuples
 OURS = {
     **dict.fromkeys(OVERRIDDEN[Trainer] - {"_save"}, SelfDistillationTrainer),
     "_save": PretrainingTrainer,

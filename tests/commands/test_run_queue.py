@@ -44,3 +44,16 @@ def test_what_a_killed_process_had_claimed_is_taken_over(job, ended_process):
     (job.folder / "claimed.txt").write_text(f"{socket.gethostname()} {ended_process}")
     run_jobs([job], [""])
     assert job.is_finished
+
+
+def test_a_job_on_several_devices_has_a_process_on_each(job):
+    run_jobs([job], ["a,b"])
+    assert job.is_finished and (job.folder / "log.txt").read_text().count("usage: hf-selfdistill") == 2
+
+
+def test_why_it_failed_is_its_own_words_and_not_those_of_what_started_it(tmp_path):
+    words = ("evaluate", "--model_name_or_path", "m", "--dataset", "x", "--use_cpu", "--output_file", str(tmp_path))
+    job = Job(tmp_path / "run", (words,))
+    run_jobs([job], ["a,b"])
+    assert job.failure.startswith(f"error: --output_file {tmp_path} is a folder")
+    assert "ChildFailedError" in (job.folder / "log.txt").read_text()

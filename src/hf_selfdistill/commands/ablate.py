@@ -16,6 +16,7 @@ from hf_selfdistill.commands.comparison import Place, write_comparison
 from hf_selfdistill.commands.models import FROM_SCRATCH
 from hf_selfdistill.commands.retention import ReferenceArguments
 from hf_selfdistill.commands.run_queue import Job, run_jobs
+from hf_selfdistill.commands.testing import OF_DATA, OF_DEVICE
 from hf_selfdistill.evaluation.comparison import Setting
 from hf_selfdistill.regularizers.arguments import REGULARIZERS
 from hf_selfdistill.training.arguments import check_choice
@@ -24,9 +25,7 @@ __all__ = ["AblationArguments", "main"]
 
 logger = logging.getLogger(__name__)
 
-OF_TEST = ("dataset", "dataset_root", "annotations", "max_unreadable")
 REFERENCE_CLIPS = 4  # per video of the reference set
-OF_DEVICE = ("per_device_eval_batch_size", "dataloader_num_workers", "bf16", "use_cpu")
 
 
 @dataclass
@@ -90,7 +89,7 @@ def run(args: AblationArguments, reference: ReferenceArguments, recipe: list[str
         raise ValueError(f"--reference_dataset: {model.model_name_or_path} has random weights, with nothing to retain")
     if retention.retention_epochs is not None:  # asked for in the recipe: while training too
         recipe = [*recipe, *as_flags(vars(reference))]
-    shared = {name: getattr(data, name) for name in OF_TEST}
+    shared = {name: getattr(data, name) for name in OF_DATA}
     shared |= {name: getattr(training, name) for name in OF_DEVICE} | {"disable_tqdm": True}
     jobs = {
         place: Job(_folder(args, place), _commands(args, reference, recipe, model.model_name_or_path, shared, place))

@@ -14,7 +14,7 @@ from transformers.trainer import TRAINER_STATE_NAME
 if TYPE_CHECKING:
     from peft import LoraConfig
 
-__all__ = ["check_best_checkpoint", "checkpoint_to_resume"]
+__all__ = ["check_best_checkpoint", "checkpoint_to_resume", "last_checkpoint"]
 
 ON_THE_HUB = "last-checkpoint"  # what the Trainer calls it with `hub_strategy="checkpoint"`
 
@@ -44,10 +44,10 @@ def checkpoint_to_resume(
     if given is None or given.lower() == "false":
         return None
     if given.lower() == "true":
-        whole = [folder for folder in Path(output_dir or ".").glob("checkpoint-*") if _is_whole(folder)]
-        if not whole:
+        last = last_checkpoint(Path(output_dir or "."))
+        if last is None:
             raise ValueError(f"--resume_from_checkpoint true: {output_dir} holds no whole checkpoint-* folder")
-        checkpoint = max(whole, key=lambda folder: int(folder.name.split("-")[-1]))
+        checkpoint = last
     else:
         checkpoint = Path(given)
         if given.count("/") in (1, 2) and not checkpoint.is_absolute() and not checkpoint.exists():
@@ -63,6 +63,12 @@ def checkpoint_to_resume(
         return str(checkpoint)  # which has no config.json
     _check_same_model(checkpoint, config)
     return str(checkpoint)
+
+
+def last_checkpoint(output_dir: Path) -> Path | None:
+    """The last whole checkpoint in the output folder of a run, None where there is none."""
+    whole = [folder for folder in output_dir.glob("checkpoint-*") if _is_whole(folder)]
+    return max(whole, key=lambda folder: int(folder.name.split("-")[-1]), default=None)
 
 
 def check_best_checkpoint(args: TrainingArguments) -> None:

@@ -16,6 +16,7 @@ COMMANDS = {
     "evaluate": ("evaluate_model", "Test a fine-tuned classifier, or what an encoder's frozen features tell."),
     "report": ("report", "One page on a run: results, curves, confusions, what was forgotten."),
     "ablate": ("ablate", "Fine-tune in many settings and compare accuracy and what was kept."),
+    "reproduce": ("reproduce_paper", "The paper's Tables 1 and 2: both stages and the tests, beside its figures."),
     "predict": ("predict", "Classify video files."),
     "app": ("app", "A page in the browser: drop a video, see its class and where it was seen."),
     "convert": ("convert_checkpoint", "Convert a pre-trained encoder of another project."),

@@ -9,12 +9,14 @@ import datasets
 import torch
 from transformers import BaseVideoProcessor, PreTrainedModel
 
+from hf_selfdistill.commands.best_epochs import PARTS
 from hf_selfdistill.commands.models import frames_per_clip
 from hf_selfdistill.data.clips import TestingClips, TrainingClips
 from hf_selfdistill.data.datasets import load_video_dataset
 from hf_selfdistill.data.sampling import clip_sampler
 from hf_selfdistill.data.splits import share_of_each_class
 from hf_selfdistill.data.transforms import ClipProcessor, training_augmentation
+from hf_selfdistill.training.arguments import check_choice
 
 __all__ = [
     "AugmentationArguments",
@@ -86,6 +88,13 @@ class AugmentationArguments:
         default=0.5, metadata={"help": "Of mirroring a clip; 0 where left and right are part of the class."}
     )
     eval_num_clips: int = field(default=1, metadata={"help": "Clips per video in validation; 1 is the centre."})
+    keep_best: list[str] = field(
+        default_factory=list,
+        metadata={
+            "help": "validation, test or both: keep the model of the epoch with the highest top-1 on it in "
+            "best-on-<part>/, besides the last epoch's; test as RSPNet's released code chooses, which flatters"
+        },
+    )
     class_weights: Optional[Literal["balanced"]] = field(  # noqa: UP045
         default=None, metadata={"help": "Weigh rare classes more, by the inverse of their frequency:"}
     )
@@ -95,6 +104,11 @@ class AugmentationArguments:
     label_fraction: float = field(
         default=1.0, metadata={"help": "Train on this share of each class's videos, drawn with the seed."}
     )
+
+    def __post_init__(self) -> None:
+        """Check the names of the parts."""
+        for part in self.keep_best:
+            check_choice("keep_best", part, PARTS)
 
 
 def training_clips(

@@ -11,6 +11,7 @@ from transformers import PreTrainedModel
 from transformers.trainer_utils import HubStrategy
 
 from hf_selfdistill.commands.arguments import CommandParser, start_logging, user_errors
+from hf_selfdistill.commands.best_epochs import KeepBestCallback, check_keep_best
 from hf_selfdistill.commands.cards import card_facts
 from hf_selfdistill.commands.checkpoints import check_best_checkpoint, checkpoint_to_resume
 from hf_selfdistill.commands.datasets import (
@@ -96,6 +97,7 @@ def build_trainer(
         *(len(records[part]) for part in ("train", "validation", "test")),
         len(labels),
     )
+    check_keep_best(augmentation.keep_best, args.eval_strategy, len(records["validation"]), bool(model_args.lora_rank))
     model, processor = load_classifier(model_args, labels)
     adapters = None
     if model_args.lora_rank is not None:
@@ -111,7 +113,10 @@ def build_trainer(
     train = training_clips(records["train"], model, processor, sampling, augmentation, args.seed)
     validation = testing_clips(records["validation"], model, processor, sampling, augmentation.eval_num_clips)
     check_whole_batch(len(train), args)
-    unreadable = UnreadableVideosCallback(train, validation, most=data.max_unreadable)
+    judges = {"validation": validation}
+    if "test" in augmentation.keep_best:
+        judges["test"] = testing_clips(records["test"], model, processor, sampling, augmentation.eval_num_clips)
+    unreadable = UnreadableVideosCallback(train, *judges.values(), most=data.max_unreadable)
     weights = balanced_class_weights(train.records) if augmentation.class_weights else None
     parts = {"train": train.records, "validation": validation.records, "test": records["test"]}
     facts = card_facts(model_args, data, parts, augmentation, regularizer, args, model.config, processor)
@@ -130,6 +135,8 @@ def build_trainer(
         optimizer_cls_and_kwargs=keeping.optimizer_cls_and_kwargs,
         model_card=card.write,
     )
+    for part in augmentation.keep_best:
+        trainer.add_callback(KeepBestCallback(trainer, part, judges[part]))
     if reference is not None:
         watch_retention(trainer, reference, retention, data.max_unreadable)
     watch_uploads(trainer)

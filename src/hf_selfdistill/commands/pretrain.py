@@ -37,7 +37,7 @@ from hf_selfdistill.pretraining.rspnet import RSPNet
 from hf_selfdistill.pretraining.space_time_cubes import SpaceTimeCubes
 from hf_selfdistill.pretraining.trainer import PretrainingTrainer
 
-__all__ = ["OBJECTIVES", "EncoderArguments", "build_trainer", "main"]
+__all__ = ["OBJECTIVES", "EncoderArguments", "build_trainer", "main", "parser"]
 
 logger = logging.getLogger(__name__)
 
@@ -87,14 +87,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     """The command behind `scripts/pretrain.py`."""
     with user_errors():
         words = list(sys.argv[1:] if argv is None else argv)
-        parser = _parser(words)
-        encoder, unlabelled, sampling, args, *objective = parser.parse(words)
+        encoder, unlabelled, sampling, args, *objective = parser(words).parse(words)
         start_logging(args)
         trainer, unreadable = build_trainer(encoder, unlabelled, sampling, args, *objective)
         run(trainer, unreadable)
 
 
-def _parser(words: list[str]) -> CommandParser:
+def parser(words: list[str]) -> CommandParser:
     """With the flags of the objective that the words name."""
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     first.add_argument("--objective", nargs="?")  # what is wrong with it, the whole parser says in one line

@@ -55,7 +55,8 @@ def run_jobs(jobs: Sequence[Job], devices: Sequence[str]) -> None:
 
     Args:
         jobs: all of them; the finished ones are skipped, the failed ones tried again.
-        devices: what CUDA_VISIBLE_DEVICES is set to, "" for none; as many jobs run at a time.
+        devices: what CUDA_VISIBLE_DEVICES is set to, "" for none; as many jobs run at a time. A job on several, "0,1",
+            has as many processes.
     """
     free: queue.SimpleQueue[str] = queue.SimpleQueue()
     for device in devices:
@@ -99,7 +100,7 @@ def _run(job: Job, device: str) -> None:
     start = time.time()
     with (job.folder / LOG).open("w", encoding="utf-8") as log:
         done = subprocess.run(
-            [sys.executable, "-m", "hf_selfdistill.commands.run_job", str(job.folder / COMMANDS)],
+            [*_launcher(device), "-m", "hf_selfdistill.commands.run_job", str(job.folder / COMMANDS)],
             stdout=log,
             stderr=subprocess.STDOUT,
             env={**os.environ, "CUDA_VISIBLE_DEVICES": device},
@@ -110,8 +111,16 @@ def _run(job: Job, device: str) -> None:
         facts = {"wall_seconds": round(time.time() - start, 1), "host": socket.gethostname(), **_made_with()}
         (job.folder / FINISHED).write_text(json.dumps(facts), encoding="utf-8")
     else:
-        said = (job.folder / LOG).read_text(encoding="utf-8", errors="replace").strip()
-        (job.folder / FAILED).write_text(said.splitlines()[-1] if said else f"exit code {done.returncode}")
+        said = (job.folder / LOG).read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        own = [line for line in said if line.startswith("error: ")]  # which a launcher writes a summary below
+        (job.folder / FAILED).write_text([f"exit code {done.returncode}", *said[-1:], *own][-1], encoding="utf-8")
+
+
+def _launcher(device: str) -> list[str]:
+    processes = len(device.split(","))
+    if processes == 1:
+        return [sys.executable]
+    return [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={processes}"]
 
 
 def _made_with() -> dict[str, str]:

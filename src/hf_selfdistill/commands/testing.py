@@ -5,7 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, Optional
 
-__all__ = ["TestArguments"]
+__all__ = ["OF_DATA", "OF_DEVICE", "TestArguments"]
+
+OF_DATA = ("dataset", "dataset_root", "annotations", "max_unreadable")
+OF_DEVICE = ("per_device_eval_batch_size", "dataloader_num_workers", "bf16", "use_cpu")
+"""Flags of a training run that its test takes over, whatever the split."""
 
 
 @dataclass

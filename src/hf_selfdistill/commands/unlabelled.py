@@ -76,10 +76,11 @@ class UnlabelledArguments:
                 records, self.clips_per_epoch, views, seed=seed, max_unreadable=self.max_unreadable
             )
             return train, UnlabelledClips(datasets.Dataset.from_dict({"video": []}), views, seed)
-        parts = self._records()
+        parts = self.records()
         return UnlabelledClips(parts["train"], views, seed), UnlabelledClips(parts["validation"], views, seed)
 
-    def _records(self) -> datasets.DatasetDict:
+    def records(self) -> datasets.DatasetDict:
+        """Videos for training and validation; of shards there is no such list."""
         root = None if self.dataset_root is None else Path(self.dataset_root)
         if self.dataset in ("videos", "list"):
             if self.dataset == "list":

@@ -1,0 +1,13 @@
+"""Pre-train, fine-tune and test what the paper's Tables 1 and 2 report, and write them beside the paper's figures.
+
+    python scripts/reproduce_paper.py --output_dir OUT --plan --c3d ENCODER --r2plus1d ENCODER \
+        --ucf101_root UCF-101 --ucf101_annotations ucfTrainTestlist \
+        --hmdb51_root hmdb51_org --hmdb51_annotations testTrainMulti_7030_splits
+
+Without --plan it does the work; the same command resumes. The whole chain in minutes: --smoke --output_dir OUT.
+"""
+
+from hf_selfdistill.commands.reproduce_paper import main
+
+if __name__ == "__main__":
+    main()

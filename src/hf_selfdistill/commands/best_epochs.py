@@ -1,0 +1,96 @@
+"""The models of a run's best epochs, kept beside that of the last one."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from hf_selfdistill.data.clips import TestingClips
+
+__all__ = ["CHOICE", "PARTS", "KeepBestCallback", "best_folder", "check_keep_best"]
+
+logger = logging.getLogger(__name__)
+
+PARTS = ("validation", "test")
+CHOICE = "chosen.json"
+"""In a folder of a best model: the part that chose it, its epoch and its accuracy there."""
+
+
+def best_folder(output_dir: str | Path, part: str) -> Path:
+    """Where a run keeps the model that was best on a part."""
+    return Path(output_dir) / f"best-on-{part}"
+
+
+def check_keep_best(parts: list[str], eval_strategy: str, validation_videos: int, adapters: bool) -> None:
+    """Refuse what can't be kept.
+
+    Raises:
+        ValueError: nothing is evaluated during training, or adapters would be saved in place of a model.
+    """
+    if parts and (eval_strategy == "no" or validation_videos == 0):
+        raise ValueError(
+            f"--keep_best {' '.join(parts)} looks when the validation part is evaluated; set --eval_strategy epoch "
+            "and --validation_fraction above 0"
+        )
+    if parts and adapters:
+        raise ValueError(f"--keep_best {' '.join(parts)} does not go with --lora_rank")
+
+
+class KeepBestCallback(TrainerCallback):
+    """Keeps the model with the highest video top-1 on a part, in `<output_dir>/best-on-<part>`.
+
+    It looks whenever the Trainer evaluates the validation part. A resumed run goes on from the best so far, which
+    `chosen.json` in that folder tells.
+
+    Args:
+        trainer: whose model it is.
+        part: `"validation"`, or `"test"`, as the released code of RSPNet chooses. A figure chosen on the test part
+            flatters.
+        clips: of that part.
+    """
+
+    def __init__(self, trainer: Trainer, part: str, clips: TestingClips) -> None:
+        self.trainer, self.part, self.clips = trainer, part, clips
+        self.folder = best_folder(str(trainer.args.output_dir), part)
+        self.best = -1.0
+        self.in_training = False
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """What an earlier run left in the folder counts only where this one continues it."""
+        file = self.folder / CHOICE
+        continues = state.global_step > 0 and file.is_file()
+        self.best = json.loads(file.read_text(encoding="utf-8"))["video_top1"] if continues else -1.0
+        self.in_training = True
+
+    def on_train_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """What is evaluated afterwards is no epoch's model."""
+        self.in_training = False
+
+    def on_evaluate(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        metrics: dict[str, float],
+        **kwargs: Any,
+    ) -> None:
+        """Test, where the part is not the one that was just evaluated, and keep the model if it is better."""
+        if not self.in_training or "eval_video_top1" not in metrics:
+            return
+        top1 = metrics["eval_video_top1"]
+        if self.part == "test":
+            top1 = self.trainer.evaluate(self.clips, metric_key_prefix="test")["test_video_top1"]
+        if top1 > self.best:
+            self.best = top1
+            self.trainer.save_model(str(self.folder))
+            if args.should_save:
+                choice = {"part": self.part, "epoch": state.epoch, "step": state.global_step, "video_top1": top1}
+                (self.folder / CHOICE).write_text(json.dumps(choice, indent=2) + "\n", encoding="utf-8")

@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from hf_selfdistill import C3DConfig, C3DModel
+from hf_selfdistill.commands import reproduce_paper
+from hf_selfdistill.commands.models import from_scratch
+
+ROOT = Path(__file__).parents[2]
+ALL = {
+    "c3d-ucf101-w0-s1-r0",
+    "c3d-ucf101-w100-s1-r0",
+    "c3d-hmdb51-w0-s1-r0",
+    "c3d-hmdb51-w0.1-s1-r0",
+    "r2plus1d-ucf101-w0-s1-r0",
+    "r2plus1d-ucf101-w100-s1-r0",
+    "r2plus1d-hmdb51-w0-s1-r0",
+    "r2plus1d-hmdb51-w1000-s1-r0",
+}
+
+
+class Queue:
+    """Stands for the processes: leaves behind what a job does, but for the jobs that are to fail."""
+
+    def __init__(self):
+        self.ran, self.failing = [], set()
+
+    def __call__(self, jobs, devices):
+        todo = [job for job in jobs if not job.is_finished]
+        self.ran.append(([job.folder.name for job in todo], devices))
+        for job in todo:
+            job.folder.mkdir(parents=True, exist_ok=True)
+            if job.folder.name not in self.failing:
+                self._finish(job)
+
+    def _finish(self, job):
+        for number, words in enumerate(command for command in job.commands if command[0] == "evaluate"):
+            file = Path(words[words.index("--output_file") + 1])
+            file.parent.mkdir(exist_ok=True)
+            figures = {"video_top1": 0.5 + number / 10, "video_top5": 0.9, "clip_top1": 0.4, "clip_top5": 0.8}
+            file.write_text(json.dumps({**figures, "num_videos": 18, "protocol": "as written here"}))
+            if number:
+                (file.parent / "chosen.json").write_text(json.dumps({"epoch": number}))
+        (job.folder / "finished.json").write_text('{"wall_seconds": 1.0, "commit": "abc"}')
+
+
+@pytest.fixture
+def queue(monkeypatch):
+    stand_in = Queue()
+    monkeypatch.setattr(reproduce_paper, "run_jobs", stand_in)
+    monkeypatch.chdir(ROOT)
+    return stand_in
+
+
+@pytest.fixture
+def encoder(tmp_path):
+    """A small C3D."""
+    overrides = "hidden_sizes=4,8,8,8,8,num_frames=8,image_size=16"
+    config, processor = from_scratch("c3d", overrides)
+    assert isinstance(config, C3DConfig)
+    C3DModel(config).save_pretrained(tmp_path / "encoder")
+    processor.save_pretrained(tmp_path / "encoder")
+    return str(tmp_path / "encoder")
+
+
+def test_the_smoke_run_pre_trains_on_all_devices_then_fine_tunes_the_eight_rows_and_writes_both_tables(
+    queue, tmp_path, capsys
+):
+    out = tmp_path / "out"
+    reproduce_paper.main(["--smoke", "--output_dir", str(out), "--devices", "a", "b"])
+    (first, all_together), (second, each) = queue.ran
+    assert (first, all_together) == (["c3d", "r2plus1d"], ["a,b"])
+    assert set(second) == ALL and len(second) == 8 and each == ["a", "b"]
+    assert "| 10 to do |" in capsys.readouterr().out
+    for number in (1, 2):
+        table = (out / f"table{number}.md").read_text()
+        assert "A smoke run" in table and "| here, last epoch | 50.0 | 90.0 | 50.0 | 90.0 |" in table
+        assert "| here, best epoch on test (the released code's way) | 70.0 |" in table
+    rows = list(csv.DictReader((out / "results.csv").open()))
+    assert len(rows) == 8 * 3 and {row["choice"]: row["epoch"] for row in rows} == {
+        "last": "last",
+        "validation": "1",
+        "test": "2",
+    }
+    assert {row["video_top1"] for row in rows if row["choice"] == "validation"} == {"0.6"}
+
+
+def test_a_second_call_runs_nothing_twice(queue, tmp_path, capsys):
+    words = ["--smoke", "--output_dir", str(tmp_path / "out")]
+    reproduce_paper.main(words)
+    queue.ran.clear()
+    reproduce_paper.main(words)
+    assert queue.ran == [([], ["0"]), ([], ["0"])] and "| 0 to do |" in capsys.readouterr().out
+
+
+def test_failed_jobs_are_named_and_alone_are_tried_again(queue, tmp_path):
+    words = ["--smoke", "--output_dir", str(tmp_path / "out")]
+    queue.failing = {"r2plus1d", "c3d-ucf101-w100-s1-r0"}
+    with pytest.raises(
+        SystemExit, match=r"6 of 10 jobs are not done: r2plus1d, c3d-ucf101-w100-s1-r0, r2plus1d-ucf101"
+    ):
+        reproduce_paper.main(words)
+    assert set(queue.ran[1][0]) == {name for name in ALL if name.startswith("c3d")}  # the others have no encoder
+    assert "| C3D | RSPNet* (λ = 0) | here, last epoch |" in (tmp_path / "out" / "table1.md").read_text()
+    queue.failing, queue.ran = set(), []
+    reproduce_paper.main(words)
+    assert queue.ran[0][0] == ["r2plus1d"]
+    assert set(queue.ran[1][0]) == {name for name in ALL if name.startswith("r2plus1d")} | {"c3d-ucf101-w100-s1-r0"}
+
+
+def test_a_given_encoder_some_rows_and_more_seeds_change_the_plan(queue, encoder, tmp_path, capsys):
+    words = ["--smoke", "--output_dir", str(tmp_path / "out"), "--models", "c3d", "--c3d", encoder]
+    reproduce_paper.main([*words, "--distill_weights", "0", "1", "--seeds", "0", "1", "--plan"])
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| runs/")]
+    assert len(lines) == 2 * 2 * 2 and "encoders/" not in "".join(lines)
+    assert queue.ran == [] and not (tmp_path / "out" / "runs").exists()
+
+
+def test_the_means_are_over_seeds(queue, encoder, tmp_path):
+    words = ["--smoke", "--output_dir", str(tmp_path / "out"), "--models", "c3d", "--c3d", encoder]
+    reproduce_paper.main([*words, "--seeds", "0", "1"])
+    assert "| here, last epoch | 50.0 ± 0.0 | 90.0 ± 0.0 |" in (tmp_path / "out" / "table1.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("", "no data set to fine-tune on: give --ucf101_root"),
+        ("--ucf101_root nowhere --c3d x --r2plus1d y", "--ucf101_root nowhere is not a folder"),
+        ("--ucf101_root {here}", "give --c3d ENCODER"),
+        ("--ucf101_root {here} --kinetics_root nowhere", "--kinetics_root nowhere is not a folder"),
+        ("--ucf101_root {here} --kinetics_root {here}", "no video (.3gp"),
+        ("--ucf101_root {here} --models r2plus1d --r2plus1d {encoder}", "--r2plus1d {encoder} is a c3d"),
+        ("--ucf101_root {here} --models c3d --c3d {encoder}", "ucf101: no classInd.txt in {here}"),
+        ("--smoke --split=2", "--split=2 is set for each run by itself"),
+        ("--ucf101_root {here} --models c3d --c3d {encoder} --learning_rat 1", "--learning_rat"),
+        ("--smoke --config configs/ucf101_c3d.yaml", "--config is set for each run by itself, from configs/"),
+        ("--smoke --models c3d r3d", "models is 'r3d'; allowed are 'c3d', 'r2plus1d'"),
+        ("--smoke --devices 0,1", "--devices 0,1: a recipe's batch is one GPU's"),
+        ("--smoke --seeds", "seeds"),
+    ],
+)
+def test_what_is_wrong_is_one_line_before_any_job(queue, encoder, tmp_path, capsys, words, message):
+    here = tmp_path / "here"
+    here.mkdir()
+    place = {"here": str(here), "encoder": encoder}
+    with pytest.raises(SystemExit) as stopped:
+        reproduce_paper.main(["--output_dir", str(tmp_path / "out"), *words.format(**place).split()])
+    said = stopped.value.code if isinstance(stopped.value.code, str) else capsys.readouterr().err
+    (line,) = [line for line in said.splitlines() if "Loading weights" not in line and line.strip()]
+    assert message.format(**place) in line
+    assert queue.ran == []
+
+
+def test_too_small_a_disk_is_one_line_that_says_what_is_needed(queue, tmp_path, monkeypatch):
+    usage = type("Usage", (), {"free": 0})
+    monkeypatch.setattr(reproduce_paper.shutil, "disk_usage", lambda place: usage)
+    with pytest.raises(SystemExit, match=r"0\.0 GB are free there, 0\.\d+ GB are needed"):
+        reproduce_paper.main(["--smoke", "--output_dir", str(tmp_path / "out")])
+    assert queue.ran == []
+
+
+def test_outside_the_projects_folder_it_says_so(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit, match="start in the project's folder"):
+        reproduce_paper.main(["--smoke", "--output_dir", "out"])
