@@ -62,7 +62,7 @@ def test_fine_tuning_is_the_recipe_of_the_row_from_the_encoder_of_stage_one(
 ):
     step = finetuning_step(full_size(sources, monkeypatch), Row(model_type, dataset, 10.0, 1, 7))
     (name, *words), *tests = step.job.commands
-    model, data, _, augmentation, _, training = finetune.parser().parse(words)
+    model, data, _, augmentation, *_, training = finetune.parser().parse(words)
     assert name == "finetune" and (training.per_device_train_batch_size, training.learning_rate) == (batch, rate)
     assert (training.epoch_lr_schedule, training.num_train_epochs) == (schedule, 100)
     assert (training.distill_weight, training.seed, data.split, data.dataset) == (10, 7, 1, dataset)

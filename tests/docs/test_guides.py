@@ -13,7 +13,7 @@ from shards import write_shards
 from tiny_classifiers import save_checkpoint, tiny_model, tiny_processor
 
 from hf_selfdistill import C3DConfig, C3DModel, C3DVideoProcessor
-from hf_selfdistill.commands import console
+from hf_selfdistill.commands import console, finetune
 from hf_selfdistill.commands.arguments import CommandParser, config_flags
 from hf_selfdistill.data.moving_shapes import write_moving_shapes
 
@@ -40,17 +40,28 @@ class ParsedError(Exception):
 
 def refuse_unknown_flags(parser: CommandParser, argv: list[str]) -> None:
     """Flags exist and choices are among the allowed ones; values in capitals stand for something else."""
+    refuse_flags_of_none((parser,), argv)
+
+
+def refuse_flags_that_nobody_takes(parser: CommandParser, argv: list[str]) -> None:
+    """The same of a command that passes what is not its own on to trainings."""
+    refuse_flags_of_none((parser, finetune.parser()), argv)
+
+
+def refuse_flags_of_none(parsers: tuple[CommandParser, ...], argv: list[str]) -> None:
+    known = {name: action for parser in parsers for name, action in parser._option_string_actions.items()}
     words = config_flags([word.replace("$", "") for word in argv]) + list(argv)
     for flag, value in zip(words, [*words, ""][1:], strict=True):
         if flag.startswith("--"):
-            assert flag in parser._option_string_actions, f"{flag} is no flag of {parser.prog}"
-            choices = parser._option_string_actions[flag].choices
+            assert flag in known, f"{flag} is no flag of {parsers[0].prog}"
+            choices = known[flag].choices
             assert not choices or value in map(str, choices) or value.isupper(), f"{flag} {value}"
     raise ParsedError
 
 
 def test_a_flag_that_does_not_exist_is_found(monkeypatch):
     monkeypatch.setattr(CommandParser, "parse", refuse_unknown_flags)
+    monkeypatch.setattr(CommandParser, "parse_some", refuse_flags_that_nobody_takes)
     with pytest.raises(AssertionError, match="--datasets is no flag"):
         console.main(["finetune", "--datasets", "ucf101"])
     with pytest.raises(AssertionError, match="--teacher_update epochs"):
@@ -61,6 +72,7 @@ def test_a_flag_that_does_not_exist_is_found(monkeypatch):
 def test_every_flag_in_a_guide_exists(block, monkeypatch):
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr(CommandParser, "parse", refuse_unknown_flags)
+    monkeypatch.setattr(CommandParser, "parse_some", refuse_flags_that_nobody_takes)
     for line in command_lines(block.code):
         words = subcommand(line)
         if words is not None:

@@ -168,6 +168,7 @@ def test_a_folder_that_cannot_be_made_is_refused_at_once(tmp_path):
 
 
 def _read_elsewhere(folder: Path, video: str) -> torch.Tensor:
+    torch.set_num_threads(1)  # as in a DataLoader's worker; threads of the parent do not survive the fork
     return read(FlowCache(folder, "dis"), video, list(range(COUNT - 1))).clone()
 
 

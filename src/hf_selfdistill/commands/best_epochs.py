@@ -90,7 +90,7 @@ class KeepBestCallback(TrainerCallback):
             top1 = self.trainer.evaluate(self.clips, metric_key_prefix="test")["test_video_top1"]
         if top1 > self.best:
             self.best = top1
-            self.trainer.save_model(str(self.folder))
+            self.trainer.save_model(str(self.folder), _internal_call=True)  # without an upload
             if args.should_save:
                 choice = {"part": self.part, "epoch": state.epoch, "step": state.global_step, "video_top1": top1}
                 (self.folder / CHOICE).write_text(json.dumps(choice, indent=2) + "\n", encoding="utf-8")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import transformers
+from datasets import DatasetDict
 from transformers import PreTrainedModel
 from transformers.trainer_utils import HubStrategy
 
@@ -47,6 +48,8 @@ from hf_selfdistill.self_distillation.trainer import SelfDistillationTrainer
 __all__ = ["build_trainer", "main", "parser"]
 
 logger = logging.getLogger(__name__)
+
+PARTS = ("train", "validation", "test")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -89,44 +92,29 @@ def build_trainer(
     check_trackers(args)
     check_regularizer(regularizer, args, adapters=model_args.lora_rank is not None)
     transformers.set_seed(args.seed)
-    with args.main_process_first(desc="loading the data set"):
-        records = data.load()
+    records = _records(data, augmentation, model_args, args)
     labels = records["train"].features["label"].names
-    logger.info(
-        "%d training, %d validation and %d test videos of %d classes",
-        *(len(records[part]) for part in ("train", "validation", "test")),
-        len(labels),
-    )
-    check_keep_best(augmentation.keep_best, args.eval_strategy, len(records["validation"]), bool(model_args.lora_rank))
     model, processor = load_classifier(model_args, labels)
-    adapters = None
-    if model_args.lora_rank is not None:
-        adapters = model.peft_config["default"]
-        args.hub_strategy = HubStrategy.END  # the Hub gets the merged model, no checkpoint's adapters beside it
-    args.resume_from_checkpoint = checkpoint_to_resume(
-        args.resume_from_checkpoint, args.output_dir, model.config, adapters, args.hub_token
-    )
-    check_best_checkpoint(args)
+    _settle_checkpoint(model, model_args, args)
     keeping = regularize(model, regularizer, args)
     reference = reference_clips(retention, model_args.model_name_or_path, model, processor, args)
     processor.frame_stride, processor.target_fps = sampling_rate(processor, sampling)  # saved with the model
     train = training_clips(records["train"], model, processor, sampling, augmentation, args.seed)
-    validation = testing_clips(records["validation"], model, processor, sampling, augmentation.eval_num_clips)
     check_whole_batch(len(train), args)
-    judges = {"validation": validation}
-    if "test" in augmentation.keep_best:
-        judges["test"] = testing_clips(records["test"], model, processor, sampling, augmentation.eval_num_clips)
+    judges = {
+        part: testing_clips(records[part], model, processor, sampling, augmentation.eval_num_clips)
+        for part in dict.fromkeys(["validation", *augmentation.keep_best])
+    }
     unreadable = UnreadableVideosCallback(train, *judges.values(), most=data.max_unreadable)
     weights = balanced_class_weights(train.records) if augmentation.class_weights else None
-    parts = {"train": train.records, "validation": validation.records, "test": records["test"]}
-    facts = card_facts(model_args, data, parts, augmentation, regularizer, args, model.config, processor)
+    facts = card_facts(model_args, data, records, augmentation, regularizer, args, model.config, processor)
     card = ModelCardCallback(facts)
     trainer = SelfDistillationTrainer(
         model,
         args,
         compute_loss_func=ClassificationLoss(weights, args.label_smoothing_factor),
         train_dataset=train,
-        eval_dataset=validation if len(validation) else None,
+        eval_dataset=judges["validation"] if len(judges["validation"]) else None,
         data_collator=collate_clips,
         processing_class=processor,
         compute_metrics=MultiClipAccuracy(labels),
@@ -141,6 +129,36 @@ def build_trainer(
         watch_retention(trainer, reference, retention, data.max_unreadable)
     watch_uploads(trainer)
     return trainer, unreadable, keeping.average
+
+
+def _records(
+    data: DatasetArguments,
+    augmentation: AugmentationArguments,
+    model_args: ModelArguments,
+    args: SelfDistillationArguments,
+) -> DatasetDict:
+    """The videos by part, which are said, and are enough for what is asked."""
+    with args.main_process_first(desc="loading the data set"):
+        records = data.load()
+    logger.info(
+        "%d training, %d validation and %d test videos of %d classes",
+        *(len(records[part]) for part in PARTS),
+        len(records["train"].features["label"].names),
+    )
+    check_keep_best(augmentation.keep_best, args.eval_strategy, len(records["validation"]), bool(model_args.lora_rank))
+    return DatasetDict({part: records[part] for part in PARTS})
+
+
+def _settle_checkpoint(model: PreTrainedModel, model_args: ModelArguments, args: SelfDistillationArguments) -> None:
+    """Find the checkpoint to go on from, if one is asked for, and see that it fits."""
+    adapters = None
+    if model_args.lora_rank is not None:
+        adapters = model.peft_config["default"]
+        args.hub_strategy = HubStrategy.END  # the Hub gets the merged model, no checkpoint's adapters beside it
+    args.resume_from_checkpoint = checkpoint_to_resume(
+        args.resume_from_checkpoint, args.output_dir, model.config, adapters, args.hub_token
+    )
+    check_best_checkpoint(args)
 
 
 def run(

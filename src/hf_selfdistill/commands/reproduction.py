@@ -145,7 +145,7 @@ def finetuning_step(sources: Sources, row: Row) -> Step:
     """
     folder = sources.folder(row)
     words = _finetuning_words(sources, row)
-    _, data, _, _, _, training = finetune.parser().parse(words)
+    _, data, *_, training = finetune.parser().parse(words)
     tests = _tests(folder, row, data, training)
     job = Job(folder, (("finetune", *words, *_resume(folder)), *tests))
     videos, epochs = _videos(sources, row, data), training.num_train_epochs
