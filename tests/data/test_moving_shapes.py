@@ -86,6 +86,14 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(tmp_path):
     }
 
 
+def test_frames_of_any_size_give_the_same_bytes_again(tmp_path):
+    for name in ("first", "second", "third"):
+        write_moving_shapes(tmp_path / name, ("moving_up", "growing"), videos_per_class=12, num_frames=16, size=48)
+    for file in tmp_path.glob("first/*/*"):
+        for name in ("second", "third"):
+            assert (tmp_path / name / file.parent.name / file.name).read_bytes() == file.read_bytes(), file.name
+
+
 def test_an_interrupted_writing_leaves_no_list(monkeypatch, tmp_path):
     arguments = {"motions": ("growing",), "videos_per_class": 2, "num_frames": 2, "size": 16}
     write_moving_shapes(tmp_path, **arguments)
