@@ -97,6 +97,18 @@ def test_without_the_package_clips_logits_features_and_the_pipeline_are_the_same
     assert [row["score"] for row in found] == pytest.approx([row["score"] for row in here], abs=1e-6)
 
 
+@pytest.mark.parametrize("exported", ["c3d"], indirect=True)
+def test_from_the_hub_by_name_it_is_the_same(exported, video, hub, run_online, tmp_path):
+    upload = "import sys; from huggingface_hub import HfApi as A; A().create_repo('tester/model'); "
+    run_online("-c", upload + "A().upload_folder(repo_id='tester/model', folder_path=sys.argv[1])", exported)
+    found = run_online("-c", WITHOUT_US, "tester/model", video, tmp_path / "out.safetensors").stdout
+    here = pipeline("video-classification", model=str(exported))(video)
+    assert [row["label"] for row in ast.literal_eval(found)] == [row["label"] for row in here]
+    clips = AutoVideoProcessor.from_pretrained(exported)(video, return_tensors="pt")
+    logits = AutoModelForVideoClassification.from_pretrained(exported)(**clips).logits
+    torch.testing.assert_close(load_file(tmp_path / "out.safetensors")["logits"], logits, rtol=0, atol=1e-6)
+
+
 def test_the_code_is_python_that_imports_what_transformers_and_decoding_need(exported):
     files = sorted(exported.glob("*.py"))
     assert {"decoding", "sampling", "video_processing_c3d"} < {file.stem for file in files}
