@@ -29,6 +29,7 @@ OURS = {
     "c3d": lambda: C3DForVideoClassification(C3DConfig(hidden_sizes=[4, 8, 8, 8, 8], **TINY)),
     "r2plus1d": lambda: R2Plus1DForVideoClassification(R2Plus1DConfig(hidden_sizes=[4, 4, 8, 8, 8], **TINY)),
 }
+PACKAGES = ["torch", "torchvision", "transformers", "av"]
 WITHOUT_US = """
 import sys
 
@@ -137,6 +138,8 @@ def test_with_the_package_its_own_classes_are_taken_trusted_or_not(exported):
 def test_the_card_says_how_and_keeps_what_it_said(exported, tmp_path):
     card = (exported / "README.md").read_text()
     assert 'model="c3d-model", trust_remote_code=True' in card and "pipeline_tag: video-classification" in card
+    (install,) = (line for line in card.splitlines() if line.startswith("pip install "))
+    assert [word.partition(">=")[0].strip('"') for word in install.split()[2:]] == PACKAGES
     (exported / "README.md").write_text(card.replace("# c3d-model", "# Jumps and runs"))
     model, processor = (
         auto.from_pretrained(exported) for auto in (AutoModelForVideoClassification, AutoVideoProcessor)

@@ -6,7 +6,7 @@ import inspect
 import json
 import re
 from importlib import import_module
-from importlib.metadata import version
+from importlib.metadata import requires, version
 from importlib.util import resolve_name
 from pathlib import Path
 
@@ -25,7 +25,11 @@ _HEADER = (
 )
 _HEADING = "\n## Without hf_selfdistill\n"
 _USE = """
-With `pip install transformers torch torchvision av` alone, the code beside the weights is run:
+With transformers alone, the code beside the weights is run:
+
+```sh
+pip install {packages}
+```
 
 ```python
 from transformers import pipeline
@@ -99,8 +103,16 @@ def _write_card(folder: Path, card: Path | None, model_type: str) -> None:
     else:
         written = ModelCard.load(card)
     so_far = written.text.partition(_HEADING)[0]  # exporting once more does not say it twice
-    written.text = so_far + _HEADING + _USE.format(location=folder.name)
+    written.text = so_far + _HEADING + _USE.format(location=folder.name, packages=_packages())
     written.save(folder / "README.md")
+
+
+def _packages() -> str:
+    """What the code needs, with the versions that this package needs."""
+    needed = [
+        line for line in requires("hf_selfdistill") or [] if re.match(r"(av|torch|torchvision|transformers)>", line)
+    ]
+    return " ".join(f'"{package}"' for package in needed)
 
 
 def _stem(module: str) -> str:
