@@ -51,3 +51,11 @@ def test_nothing_is_written_into_the_folder_of_the_model(fine_tuned):
     with pytest.raises(SystemExit, match="is the folder of the model; name another one"):
         export(fine_tuned, fine_tuned, format="remote_code")
     assert sorted(fine_tuned.iterdir()) == before
+
+
+def test_a_model_without_a_card_gets_one(fine_tuned, tmp_path):
+    ignored = shutil.ignore_patterns("README.md", "*.png", "checkpoint-*")
+    shutil.copytree(fine_tuned, tmp_path / "source", ignore=ignored)
+    export(tmp_path / "source", tmp_path / "out", format="remote_code")
+    assert "trust_remote_code=True" in (tmp_path / "out" / "README.md").read_text()
+    assert not list((tmp_path / "out").glob("*.png"))
