@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import shutil
+
 import pytest
 import torch
 from transformers import AutoConfig, AutoModelForVideoClassification, AutoVideoProcessor
@@ -27,3 +29,33 @@ def test_an_unknown_format_is_one_line(fine_tuned, tmp_path, capsys):
     with pytest.raises(SystemExit):
         export(fine_tuned, tmp_path / "out", format="tflite")
     assert "onnx" in capsys.readouterr().err.splitlines()[-1] and not (tmp_path / "out").exists()
+
+
+@torch.no_grad()
+def test_the_code_goes_beside_the_weights_with_the_card_and_its_picture(fine_tuned, shapes, tmp_path):
+    source = tmp_path / "source"
+    shutil.copytree(fine_tuned, source)
+    (source / "training_curves.png").write_bytes(b"picture")
+    export(source, tmp_path / "out", format="remote_code")
+    written = {path.name for path in (tmp_path / "out").iterdir()}
+    assert {"model.safetensors", "modeling_c3d.py", "video_processing_c3d.py", "training_curves.png"} < written
+    before, after = ((folder / "README.md").read_text() for folder in (source, tmp_path / "out"))
+    assert after.startswith(before.rstrip()) and "trust_remote_code=True" in after
+    clips = AutoVideoProcessor.from_pretrained(source)(str(next(shapes.glob("*/*.mp4"))), return_tensors="pt")
+    models = [AutoModelForVideoClassification.from_pretrained(folder) for folder in (source, tmp_path / "out")]
+    assert torch.equal(models[0](**clips).logits, models[1](**clips).logits)
+
+
+def test_nothing_is_written_into_the_folder_of_the_model(fine_tuned):
+    before = sorted(fine_tuned.iterdir())
+    with pytest.raises(SystemExit, match="is the folder of the model; name another one"):
+        export(fine_tuned, fine_tuned, format="remote_code")
+    assert sorted(fine_tuned.iterdir()) == before
+
+
+def test_a_model_without_a_card_gets_one(fine_tuned, tmp_path):
+    ignored = shutil.ignore_patterns("README.md", "*.png", "checkpoint-*")
+    shutil.copytree(fine_tuned, tmp_path / "source", ignore=ignored)
+    export(tmp_path / "source", tmp_path / "out", format="remote_code")
+    assert "trust_remote_code=True" in (tmp_path / "out" / "README.md").read_text()
+    assert not list((tmp_path / "out").glob("*.png"))

@@ -11,6 +11,7 @@ from videos import numbered_frames, write_video
 
 from hf_selfdistill import C3DModel, R2Plus1DModel
 from hf_selfdistill.commands import finetune, pretrain
+from hf_selfdistill.hub.citations import works_behind
 from hf_selfdistill.pretraining.objective import OBJECTIVE_NAME
 
 TINY = {
@@ -56,7 +57,7 @@ def test_every_objective_pre_trains_every_encoder(flags, tmp_path, objective, mo
     overrides = TINY[model_type]
     pretrain.main(flags(objective=objective, model_type=model_type, config_overrides=overrides, **own))
     encoder = {"c3d": C3DModel, "r2plus1d": R2Plus1DModel}[model_type].from_pretrained(tmp_path / "encoder")
-    assert encoder.config.num_frames == 8
+    assert encoder.config.num_frames == 8 and len(works_behind(encoder.config)) == 2  # the net and the objective
     assert load_file(tmp_path / "encoder" / OBJECTIVE_NAME)
     results = json.loads((tmp_path / "encoder" / "all_results.json").read_text())
     assert results["unreadable"] == [] and results["train_loss"] > 0

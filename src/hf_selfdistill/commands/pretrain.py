@@ -29,6 +29,7 @@ from hf_selfdistill.commands.training import (
 from hf_selfdistill.commands.unlabelled import UnlabelledArguments
 from hf_selfdistill.data.callbacks import EpochCallback, UnreadableVideosCallback
 from hf_selfdistill.data.unlabelled import UnlabelledClips
+from hf_selfdistill.hub.citations import PRETRAINED_BY
 from hf_selfdistill.pretraining.arguments import PretrainingArguments
 from hf_selfdistill.pretraining.motion_appearance import MotionAppearance
 from hf_selfdistill.pretraining.objective import Objective
@@ -126,6 +127,7 @@ def build_trainer(
         args.resume_from_checkpoint, args.output_dir, encoder.config, token=args.hub_token
     )
     check_best_checkpoint(args)
+    setattr(encoder.config, PRETRAINED_BY, encoder_args.objective)  # for the model cards of what is made of it
     processor.frame_stride, processor.target_fps = sampling_rate(processor, sampling)  # saved with the model
     objective = OBJECTIVES[encoder_args.objective](encoder, objective_args)
     with args.main_process_first(desc="loading the data set"):

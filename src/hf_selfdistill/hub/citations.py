@@ -14,6 +14,10 @@ _PRETRAINING = {
     "AAAI 2021",
     "vcop": "Xu et al., Self-Supervised Spatiotemporal Learning via Video Clip Order Prediction, CVPR 2019",
     "pace": "Wang et al., Self-Supervised Video Representation Learning by Pace Prediction, ECCV 2020",
+    "space_time_cubes": "Kim et al., Self-Supervised Video Representation Learning with Space-Time Cubic Puzzles, "
+    "AAAI 2019",
+    "motion_appearance": "Wang et al., Self-Supervised Spatio-Temporal Representation Learning for Videos by "
+    "Predicting Motion and Appearance Statistics, CVPR 2019",
     "torchvision": "Tran et al., A Closer Look at Spatiotemporal Convolutions for Action Recognition, CVPR 2018 "
     "(weights of torchvision, trained with labels on Kinetics-400)",
 }

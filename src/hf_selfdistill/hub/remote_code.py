@@ -1,0 +1,119 @@
+"""A classifier with the code of its classes beside its weights, for machines that have transformers and not us."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+from importlib import import_module
+from importlib.metadata import requires, version
+from importlib.util import resolve_name
+from pathlib import Path
+
+from huggingface_hub import ModelCard, ModelCardData
+from transformers import BaseVideoProcessor, PreTrainedModel
+from transformers.utils import CONFIG_NAME, VIDEO_PROCESSOR_NAME
+
+from hf_selfdistill.models.modeling_video_encoder import VideoEncoderForVideoClassification
+
+__all__ = ["write_remote_code"]
+
+# transformers fetches what a file imports by `from .name import`, and from its own folder only.
+_OWN_IMPORT = re.compile(r"^from (hf_selfdistill[\w.]*|\.\w+) import", re.MULTILINE)
+_HEADER = (
+    "# Copied from hf_selfdistill {version} (Apache-2.0), so that this model loads where that package is missing.\n"
+)
+_HEADING = "\n## Without hf_selfdistill\n"
+_USE = """
+With transformers alone, the code beside the weights is run:
+
+```sh
+pip install {packages}
+```
+
+```python
+from transformers import pipeline
+
+classify = pipeline("video-classification", model="{location}", trust_remote_code=True)
+print(classify("clip.mp4"))
+```
+"""
+
+
+def write_remote_code(
+    model: PreTrainedModel, processor: BaseVideoProcessor, folder: Path, card: Path | None = None
+) -> None:
+    """Writes weights, configurations, a card, and code that `trust_remote_code=True` loads.
+
+    Where this package is imported, its own classes are taken and the copies are not run.
+
+    Args:
+        model: a C3D or R(2+1)D classifier.
+        processor: of its clips.
+        folder: where the files go; it is made.
+        card: the model card so far, which is kept and gets a section.
+
+    Raises:
+        ValueError: the model is one of transformers' own.
+    """
+    if not isinstance(model, VideoEncoderForVideoClassification):
+        raise ValueError(f"a {model.config.model_type} is part of transformers and needs no code; upload it as it is")
+    model.save_pretrained(folder)
+    processor.save_pretrained(folder)
+    classes = {
+        "AutoConfig": type(model.config),
+        "AutoModel": model.encoder_class,
+        "AutoModelForVideoClassification": type(model),
+    }
+    _add_code(folder, CONFIG_NAME, classes)
+    _add_code(folder, VIDEO_PROCESSOR_NAME, {"AutoVideoProcessor": type(processor)})
+    _write_card(folder, card, model.config.model_type)
+
+
+def _add_code(folder: Path, settings: str, classes: dict[str, type]) -> None:
+    """Writes the files of the classes and names them in a file of settings."""
+    for kind in classes.values():
+        for name, source in _sources(kind.__module__).items():
+            (folder / f"{name}.py").write_text(source, encoding="utf-8")
+    entries = json.loads((folder / settings).read_text(encoding="utf-8"))
+    entries["auto_map"] = {auto: f"{_stem(kind.__module__)}.{kind.__name__}" for auto, kind in classes.items()}
+    (folder / settings).write_text(json.dumps(entries, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def _sources(module: str) -> dict[str, str]:
+    """File name → source of a module and of all of ours that it imports, as files of one folder."""
+    found: dict[str, str] = {}
+    waiting = [module]
+    while waiting:
+        module = waiting.pop()
+        source = inspect.getsource(import_module(module))
+        imported = [resolve_name(name, module.rpartition(".")[0]) for name in _OWN_IMPORT.findall(source)]
+        waiting += [name for name in imported if _stem(name) not in found]
+        flat = _OWN_IMPORT.sub(lambda line: f"from .{_stem(line[1])} import", source)
+        found[_stem(module)] = _HEADER.format(version=version("hf_selfdistill")) + flat
+    return found
+
+
+def _write_card(folder: Path, card: Path | None, model_type: str) -> None:
+    if card is None:
+        entries = ModelCardData(
+            library_name="transformers", pipeline_tag="video-classification", tags=["hf_selfdistill", model_type]
+        )
+        written = ModelCard(f"---\n{entries}\n---\n\n# {folder.name}\n")
+    else:
+        written = ModelCard.load(card)
+    so_far = written.text.partition(_HEADING)[0]  # exporting once more does not say it twice
+    written.text = so_far + _HEADING + _USE.format(location=folder.name, packages=_packages())
+    written.save(folder / "README.md")
+
+
+def _packages() -> str:
+    """What the code needs, with the versions that this package needs."""
+    needed = [
+        line for line in requires("hf_selfdistill") or [] if re.match(r"(av|torch|torchvision|transformers)>", line)
+    ]
+    return " ".join(f'"{package}"' for package in needed)
+
+
+def _stem(module: str) -> str:
+    return module.rpartition(".")[2]
