@@ -5,27 +5,39 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from transformers.integrations.integration_utils import rewrite_logs
 
 from hf_selfdistill.commands import finetune
+from hf_selfdistill.commands.trackers import AlikeMLflowCallback
 
 GUIDE = Path(__file__).parents[2] / "docs" / "own_videos.md"
 
 
 def documented_names() -> dict[str, str]:
-    """What the Trainer and MLflow call a figure → what the other trackers do."""
+    """What the Trainer calls a figure → what trackers do."""
     section = GUIDE.read_text().partition("## Experiment tracking")[2].partition("\n## ")[0]
-    rows = [line.split("|")[2:4] for line in section.splitlines() if line.startswith("|")]
-    shown, logged = ([name for row in rows for name in re.findall(r"`([\w/]+)`", row[column])] for column in (0, 1))
-    return dict(zip(logged, shown, strict=True))
+    shown = re.findall(r"`((?:train|eval)/\w+)`", section)
+    return {name.removeprefix("train/").replace("eval/", "eval_"): name for name in shown}
 
 
 def test_the_guide_gives_names_as_transformers_rewrites_them():
     names = documented_names()
     assert {"loss", "ce_loss", "distill_loss", "eval_loss", "eval_video_top1"} <= names.keys()
     assert rewrite_logs({name: name for name in names}) == {shown: name for name, shown in names.items()}
+
+
+def test_mlflow_shows_the_same_names():
+    seen = {}
+    client = SimpleNamespace(log_metrics=lambda metrics, step: seen.update(metrics))
+    callback = AlikeMLflowCallback.__new__(AlikeMLflowCallback)  # made without the package
+    vars(callback).update(_initialized=True, _async_log=False, _ml_flow=client, _auto_end_run=False)
+    state = SimpleNamespace(is_world_process_zero=True, global_step=3)
+    names = documented_names()
+    callback.on_log(None, state, None, {name: float(number) for number, name in enumerate(names)}, model=None)
+    assert seen == {shown: float(number) for number, shown in enumerate(names.values())}
 
 
 def test_tensorboard_shows_what_the_guide_promises_as_the_trainer_logged_it(shapes, tiny_flags, tmp_path):

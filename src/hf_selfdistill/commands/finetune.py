@@ -27,10 +27,10 @@ from hf_selfdistill.commands.datasets import (
 from hf_selfdistill.commands.models import ModelArguments, load_classifier
 from hf_selfdistill.commands.regularization import check_regularizer, regularize
 from hf_selfdistill.commands.retention import RetentionArguments, reference_clips, watch_retention
+from hf_selfdistill.commands.trackers import check_trackers, name_alike
 from hf_selfdistill.commands.training import (
     DEFAULTS,
     MOST_USED,
-    check_trackers,
     check_whole_batch,
     push,
     watch_uploads,
@@ -127,6 +127,7 @@ def build_trainer(
         trainer.add_callback(KeepBestCallback(trainer, part, judges[part]))
     if reference is not None:
         watch_retention(trainer, reference, retention, data.max_unreadable)
+    name_alike(trainer)
     watch_uploads(trainer)
     return trainer, unreadable, keeping.average
 

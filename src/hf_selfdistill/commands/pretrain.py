@@ -18,10 +18,10 @@ from hf_selfdistill.commands.arguments import CommandParser, config_flags, start
 from hf_selfdistill.commands.checkpoints import check_best_checkpoint, checkpoint_to_resume
 from hf_selfdistill.commands.datasets import SamplingArguments, sampling_rate
 from hf_selfdistill.commands.models import from_scratch, in_its_memory_format, load_encoder, refuse_overrides
+from hf_selfdistill.commands.trackers import check_trackers, name_alike
 from hf_selfdistill.commands.training import (
     DEFAULTS,
     MOST_USED,
-    check_trackers,
     check_whole_batch,
     push,
     watch_uploads,
@@ -143,6 +143,7 @@ def build_trainer(
         processing_class=processor,
         callbacks=[EpochCallback(train), unreadable],
     )
+    name_alike(trainer)
     watch_uploads(trainer)
     return trainer, unreadable
 

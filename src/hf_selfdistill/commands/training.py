@@ -5,12 +5,11 @@ from __future__ import annotations
 import torch
 from huggingface_hub.errors import HTTPError
 from transformers import TrainingArguments
-from transformers.integrations import get_available_reporting_integrations
 
 from hf_selfdistill.hub.uploads import UploadWarningCallback
 from hf_selfdistill.training.trainer import VideoTrainer
 
-__all__ = ["DEFAULTS", "MOST_USED", "check_trackers", "check_whole_batch", "push", "watch_uploads"]
+__all__ = ["DEFAULTS", "MOST_USED", "check_whole_batch", "push", "watch_uploads"]
 
 DEFAULTS = {
     "logging_steps": 10,
@@ -43,17 +42,6 @@ MOST_USED = (
     "push_to_hub",
     "seed",
 )
-
-
-def check_trackers(args: TrainingArguments) -> None:
-    """Refuse a `--report_to` whose package is not installed.
-
-    Raises:
-        ValueError: it names the package.
-    """
-    missing = set(args.report_to) - set(get_available_reporting_integrations())
-    if missing:
-        raise ValueError(f"--report_to {' '.join(sorted(missing))}: install that package, or leave the flag out")
 
 
 def check_whole_batch(videos: int, args: TrainingArguments) -> None:
