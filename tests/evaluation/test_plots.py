@@ -1,5 +1,3 @@
-import itertools
-
 import numpy as np
 import pytest
 
@@ -43,11 +41,14 @@ def test_equal_settings_do_not_push_each_other_out():
     assert not_dominated(twins) == twins
 
 
-def test_names_in_the_frontier_stand_inside_and_do_not_overlap():
-    figure = frontier_figure(OUTCOMES)
+def test_every_setting_has_a_mark_of_its_own_and_its_name_in_the_legend_inside_the_picture():
+    many = [Outcome(f"setting {number}", 0.6, 0.01, number / 20, 0.01) for number in range(15)]
+    figure = frontier_figure(many)
     (axes,) = figure.axes
-    boxes = [text.get_window_extent() for text in axes.texts]
-    assert [text.get_text() for text in axes.texts] == [outcome.name for outcome in OUTCOMES]
-    assert not any(one.overlaps(other) for one, other in itertools.combinations(boxes, 2))
-    frame = axes.get_window_extent()
-    assert all(frame.x0 <= box.x0 and box.x1 <= frame.x1 for box in boxes)
+    marks = {(line.get_color(), line.get_marker()) for container in axes.containers for line in container.lines[:1]}
+    assert len(marks) == len(many)
+    figure.draw_without_rendering()
+    legend = axes.get_legend()
+    assert [text.get_text() for text in legend.get_texts()] == [outcome.name for outcome in many]
+    box, frame = legend.get_window_extent(), figure.bbox
+    assert box.x0 >= axes.get_window_extent().x1 and box.x1 <= frame.x1 and box.y0 >= frame.y0 and box.y1 <= frame.y1

@@ -100,6 +100,16 @@ def _write_csv(
 _RETENTION = {"retention": "value", "retention_low": "low", "retention_high": "high"}
 
 
+def _short_name(setting: Setting, among: list[Setting]) -> str:
+    """With learning rate and share of the labels where they differ among the settings."""
+    words = [setting.name]
+    if len({other.learning_rate for other in among}) > 1:
+        words.append(f"rate {setting.learning_rate:g}")
+    if len({other.label_fraction for other in among}) > 1:
+        words.append(f"{100 * setting.label_fraction:g} % labels")
+    return ", ".join(words)
+
+
 def _draw(output_dir: Path, runs: list[Run]) -> None:
     by_setting = runs_by_setting(runs)
     places = {
@@ -116,8 +126,7 @@ def _draw(output_dir: Path, runs: list[Run]) -> None:
         if values:
             figures = ([run.top1 for run in own], values)
             means = [number for part in figures for number in (statistics.fmean(part), spread(part))]
-            name = setting.name if len(set(places.values())) == 1 else f"{setting.name}, {place}"
-            outcomes.append(Outcome(name, *means))
+            outcomes.append(Outcome(_short_name(setting, list(by_setting)), *means))
     if any(len(curve) > 1 for curve in curves.values()):
         lambda_figure(curves).savefig(output_dir / "weights.png", dpi=150)
     if outcomes:
