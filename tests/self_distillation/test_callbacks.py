@@ -42,3 +42,23 @@ def test_training_with_a_huge_weight_and_no_clipping_is_warned_of(make_trainer, 
     with caplog.at_level(logging.WARNING):
         trainer.train()
     assert "no longer tells clips apart" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("batch", "update", "warned"), [(8, "epoch", True), (2, "epoch", False), (8, "frozen", False)]
+)
+def test_epochs_of_a_single_step_in_which_a_renewed_teacher_does_nothing_are_warned_of(
+    make_trainer, caplog, batch, update, warned
+):
+    trainer = make_trainer(
+        distill_weight=10.0,
+        teacher_update=update,
+        per_device_train_batch_size=batch,
+        num_train_epochs=2,
+        logging_steps=1,
+    )
+    with caplog.at_level(logging.WARNING):
+        trainer.train()
+    assert ("An epoch is a single step" in caplog.text) == warned
+    distances = [log["distill_loss"] for log in trainer.state.log_history if "distill_loss" in log]
+    assert (max(distances) == 0) == warned

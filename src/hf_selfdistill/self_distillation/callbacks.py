@@ -36,8 +36,14 @@ class TeacherRefreshCallback(TrainerCallback):
     def on_train_begin(
         self, args: SelfDistillationArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Learn whether the run resumes, and where."""
+        """Learn whether the run resumes, and where; warn where the method does nothing."""
         self._resumes_within_an_epoch = not float(state.epoch).is_integer()
+        if args.teacher_update == "epoch" and 1 < state.max_steps <= state.num_train_epochs:
+            logger.warning(
+                "An epoch is a single step: the teacher is renewed before each and distils nothing. Lower "
+                "--per_device_train_batch_size (now %d), or let the teacher stay: --teacher_update frozen, steps or ema.",
+                args.per_device_train_batch_size,
+            )
 
     def on_epoch_begin(
         self,
