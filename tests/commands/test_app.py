@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import shutil
+import socket
 from pathlib import Path
 
 import pytest
@@ -89,6 +90,16 @@ def address(fine_tuned, shapes, tmp_path_factory):
     _, url, _ = app.launch(page, "127.0.0.1", None, folder, None, prevent_thread_lock=True, quiet=True)
     yield url
     page.close()
+
+
+def test_a_port_that_is_taken_is_one_line(tmp_path):
+    gradio = pytest.importorskip("gradio")
+    with socket.socket() as taken, gradio.Blocks() as page:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(ValueError, match=f"port {port} is taken; give another by --server_port"):
+            app.launch(page, "127.0.0.1", port, tmp_path, None, prevent_thread_lock=True, quiet=True)
 
 
 @pytest.fixture(scope="module")

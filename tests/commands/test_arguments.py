@@ -41,6 +41,7 @@ def test_flags_win_over_the_file_and_the_file_over_defaults(parser, tmp_path):
     ("argv", "message"),
     [
         (["--name", "x", "--colour", "red"], "unrecognized arguments: --colour red"),
+        (["--name", "x", "--nane", "y"], "unrecognized arguments: --nane y (did you mean --name?)"),
         ([], "the following arguments are required: --name"),
         (["--name", "x", "--sizes", "big"], "argument --sizes: invalid int value: 'big'"),
         (["--name", "x", "--config", "none.yaml"], "--config none.yaml: no such file"),

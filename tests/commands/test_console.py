@@ -1,5 +1,6 @@
 import sys
 from importlib import import_module
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -51,3 +52,8 @@ def test_the_words_go_to_the_command_as_they_are(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["/bin/hf-selfdistill", "predict", "--model_name_or_path", "m", "ä b.mp4"])
     console.main()
     assert got == [["--model_name_or_path", "m", "ä b.mp4"]]
+
+
+def test_it_tells_its_version(capsys):
+    console.main(["--version"])
+    assert capsys.readouterr().out == f"hf-selfdistill {version('hf_selfdistill')}\n"

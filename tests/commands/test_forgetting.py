@@ -6,7 +6,8 @@ import shutil
 import pytest
 import torch
 from PIL import Image
-from transformers import AutoModelForVideoClassification
+from tiny_classifiers import save_checkpoint, tiny_model, tiny_processor
+from transformers import AutoModelForVideoClassification, VideoMAEForPreTraining, VideoMAEForVideoClassification
 
 from hf_selfdistill.commands import evaluate_model, finetune, forgetting, pretrain
 
@@ -113,3 +114,13 @@ def test_two_architectures_are_refused(fine_tuned, shapes, tiny_flags, tmp_path)
     finetune.main(tiny_flags(shapes, tmp_path / "other", **settings))
     with pytest.raises(SystemExit, match="not of one architecture"):
         measure(fine_tuned, tmp_path / "other", shapes, tmp_path / "forgetting.json")
+
+
+def test_what_was_pre_trained_without_pooled_features_is_measured_as_its_classifier_sees_it(shapes, tmp_path):
+    """VideoMAE's pre-training, whose encoder gives tokens."""
+    before = VideoMAEForPreTraining(tiny_model("videomae").config)
+    save_checkpoint(before, tiny_processor("videomae"), tmp_path / "before")
+    after = VideoMAEForVideoClassification.from_pretrained(tmp_path / "before")
+    save_checkpoint(after, tiny_processor("videomae"), tmp_path / "after")
+    report = measure(tmp_path / "before", tmp_path / "after", shapes, tmp_path / "forgetting.json", num_clips=1)
+    assert report["before"] == report["after"] and report["drift"]["cosine"] == pytest.approx(1)

@@ -227,7 +227,8 @@ def test_a_typing_error_in_a_file_of_flags_is_named(videos, tmp_path, capsys):
     recipe.write_text("objective: rspnet\ntemprature: 0.1\n")
     with pytest.raises(SystemExit, match="2"):
         pretrain.main(["--config", str(recipe), "--model_type", "c3d", "--dataset_root", str(videos)])
-    assert capsys.readouterr().err.endswith("error: unrecognized arguments: --temprature 0.1\n")
+    said = "error: unrecognized arguments: --temprature 0.1 (did you mean --temperature?)\n"
+    assert capsys.readouterr().err.endswith(said)
 
 
 def test_the_script_on_two_processes_says_once_that_the_queue_is_cut_and_lists_what_either_met(run_script, mixed):

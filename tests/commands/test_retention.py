@@ -33,6 +33,12 @@ def test_the_state_of_the_run_keeps_what_was_measured_and_the_model_is_the_same(
     assert all(torch.equal(one[name], other[name]) for name in one)
 
 
+def test_the_trainer_does_not_warn_of_two_callbacks_of_a_kind(flags, tmp_path, caplog):
+    words = flags(tmp_path / "run", eval_strategy="epoch", validation_fraction=0.3)
+    finetune.main([*words, "--keep_best", "validation", "test"])
+    assert "there is already one" not in caplog.text
+
+
 def test_a_resumed_run_is_compared_with_the_encoder_that_it_came_from(flags, tmp_path):
     settings = {"save_strategy": "steps", "save_steps": 3, "learning_rate": 0.5}
     finetune.main(flags(tmp_path / "whole", **settings))

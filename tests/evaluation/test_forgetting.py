@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -53,10 +55,11 @@ def test_where_nothing_was_known_nothing_can_be_retained():
     assert found == {"linear_probe_top1": None, "knn_top1": None}
 
 
-def test_chance_is_the_share_of_the_commonest_class_of_the_training_videos():
+def test_chance_is_the_share_of_the_commonest_class_of_the_training_videos_or_of_any_class():
     known = FeatureSet(torch.zeros(5, 2), torch.tensor([0, 1, 1, 1, 2]), list("abcde"), list(range(5)))
     asked = FeatureSet(torch.zeros(4, 2), torch.tensor([0, 1, 2, 2]), list("fghi"), list(range(4)))
-    assert chance(known, asked) == 0.25
+    assert chance(known, asked) == pytest.approx(1 / 3)
+    assert chance(known, replace(asked, labels=torch.tensor([0, 1, 1, 1]))) == 0.75
 
 
 def test_drift_of_what_did_not_move_is_none_and_of_noise_is_far():

@@ -123,18 +123,27 @@ def main(argv: Sequence[str] | None = None) -> None:
 def launch(
     page: gradio.Blocks, server_name: str, server_port: int | None, folder: Path, examples: str | None, **settings: Any
 ) -> Any:
-    """Serve a page until it is interrupted; fonts of the system, so that nothing is fetched from elsewhere."""
+    """Serve a page until it is interrupted; fonts of the system, so that nothing is fetched from elsewhere.
+
+    Raises:
+        ValueError: something else listens at the port.
+    """
     import gradio
 
-    return page.launch(
-        server_name=server_name,
-        server_port=server_port,
-        allowed_paths=[str(folder), *([examples] if examples else [])],
-        theme=gradio.themes.Default(font=["system-ui", "sans-serif"], font_mono=["monospace"]),
-        css=STYLE,
-        footer_links=[],
-        **settings,
-    )
+    try:
+        return page.launch(
+            server_name=server_name,
+            server_port=server_port,
+            allowed_paths=[str(folder), *([examples] if examples else [])],
+            theme=gradio.themes.Default(font=["system-ui", "sans-serif"], font_mono=["monospace"]),
+            css=STYLE,
+            footer_links=[],
+            **settings,
+        )
+    except OSError as error:
+        if "empty port" not in str(error):
+            raise
+        raise ValueError(f"port {server_port} is taken; give another by --server_port") from error
 
 
 def example_videos(classifier: Classifier, folder: str | None, scratch: Path) -> list[str]:

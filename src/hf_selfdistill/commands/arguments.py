@@ -9,6 +9,7 @@ import logging
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from difflib import get_close_matches
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NoReturn
@@ -80,8 +81,11 @@ class CommandParser(HfArgumentParser):
         return filled
 
     def error(self, message: str) -> NoReturn:
-        """One line, no page of usage above it."""
-        sys.stderr.write(f"{self.prog}: error: {' '.join(message.split())}\n")
+        """One line, no page of usage above it; with the flag that was meant, where one is alike."""
+        unknown = [word for word in message.split() if word.startswith("--") and "unrecognized arguments" in message]
+        alike = [match for word in unknown for match in get_close_matches(word, self._option_string_actions, 1)]
+        meant = f" (did you mean {' '.join(alike)}?)" if alike else ""
+        sys.stderr.write(f"{self.prog}: error: {' '.join(message.split())}{meant}\n")
         sys.exit(2)
 
     def format_help(self) -> str:

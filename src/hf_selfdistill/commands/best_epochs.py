@@ -11,7 +11,7 @@ from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState,
 
 from hf_selfdistill.data.clips import TestingClips
 
-__all__ = ["CHOICE", "PARTS", "KeepBestCallback", "best_folder", "check_keep_best"]
+__all__ = ["CHOICE", "PARTS", "KeepBestCallback", "KeepBestOnTestCallback", "best_folder", "check_keep_best"]
 
 logger = logging.getLogger(__name__)
 
@@ -41,23 +41,26 @@ def check_keep_best(parts: list[str], eval_strategy: str, validation_videos: int
 
 
 class KeepBestCallback(TrainerCallback):
-    """Keeps the model with the highest video top-1 on a part, in `<output_dir>/best-on-<part>`.
+    """Keeps the model with the highest video top-1 on the validation part, in `<output_dir>/best-on-validation`.
 
-    It looks whenever the Trainer evaluates the validation part. A resumed run goes on from the best so far, which
-    `chosen.json` in that folder tells.
+    It looks whenever the Trainer evaluates that part. A resumed run goes on from the best so far, which `chosen.json`
+    in that folder tells.
 
     Args:
         trainer: whose model it is.
-        part: `"validation"`, or `"test"`, as the released code of RSPNet chooses. A figure chosen on the test part
-            flatters.
-        clips: of that part.
     """
 
-    def __init__(self, trainer: Trainer, part: str, clips: TestingClips) -> None:
-        self.trainer, self.part, self.clips = trainer, part, clips
-        self.folder = best_folder(str(trainer.args.output_dir), part)
+    part = "validation"
+
+    def __init__(self, trainer: Trainer) -> None:
+        self.trainer = trainer
+        self.folder = best_folder(str(trainer.args.output_dir), self.part)
         self.best = -1.0
         self.in_training = False
+
+    def top1(self, metrics: dict[str, float]) -> float:
+        """Of the part, where the validation part gave `metrics`."""
+        return metrics["eval_video_top1"]
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
@@ -82,15 +85,32 @@ class KeepBestCallback(TrainerCallback):
         metrics: dict[str, float],
         **kwargs: Any,
     ) -> None:
-        """Test, where the part is not the one that was just evaluated, and keep the model if it is better."""
+        """Keep the model if it is better."""
         if not self.in_training or "eval_video_top1" not in metrics:
             return
-        top1 = metrics["eval_video_top1"]
-        if self.part == "test":
-            top1 = self.trainer.evaluate(self.clips, metric_key_prefix="test")["test_video_top1"]
+        top1 = self.top1(metrics)
         if top1 > self.best:
             self.best = top1
             self.trainer.save_model(str(self.folder), _internal_call=True)  # without an upload
             if args.should_save:
                 choice = {"part": self.part, "epoch": state.epoch, "step": state.global_step, "video_top1": top1}
                 (self.folder / CHOICE).write_text(json.dumps(choice, indent=2) + "\n", encoding="utf-8")
+
+
+class KeepBestOnTestCallback(KeepBestCallback):
+    """The same on the test part, as the released code of RSPNet chooses. A figure chosen on the test part flatters.
+
+    Args:
+        trainer: whose model it is.
+        clips: of that part.
+    """
+
+    part = "test"
+
+    def __init__(self, trainer: Trainer, clips: TestingClips) -> None:
+        super().__init__(trainer)
+        self.clips = clips
+
+    def top1(self, metrics: dict[str, float]) -> float:
+        """Test it now."""
+        return self.trainer.evaluate(self.clips, metric_key_prefix="test")["test_video_top1"]

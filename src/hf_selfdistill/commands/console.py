@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from importlib.metadata import version
 
 __all__ = ["COMMANDS", "main"]
 
@@ -31,6 +32,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     command, *words = (sys.argv[1:] if argv is None else argv) or ["--help"]
     if command in ("-h", "--help"):
         sys.stdout.write(_overview())
+        return
+    if command == "--version":
+        sys.stdout.write(f"{NAME} {version('hf_selfdistill')}\n")
         return
     if command not in COMMANDS:
         sys.stderr.write(f"{NAME}: error: {command!r} is no subcommand; there are {', '.join(COMMANDS)}\n")

@@ -12,7 +12,7 @@ from transformers import PreTrainedModel
 from transformers.trainer_utils import HubStrategy
 
 from hf_selfdistill.commands.arguments import CommandParser, start_logging, user_errors
-from hf_selfdistill.commands.best_epochs import KeepBestCallback, check_keep_best
+from hf_selfdistill.commands.best_epochs import KeepBestCallback, KeepBestOnTestCallback, check_keep_best
 from hf_selfdistill.commands.cards import card_facts
 from hf_selfdistill.commands.checkpoints import check_best_checkpoint, checkpoint_to_resume
 from hf_selfdistill.commands.datasets import (
@@ -123,8 +123,10 @@ def build_trainer(
         optimizer_cls_and_kwargs=keeping.optimizer_cls_and_kwargs,
         model_card=card.write,
     )
-    for part in augmentation.keep_best:
-        trainer.add_callback(KeepBestCallback(trainer, part, judges[part]))
+    if "validation" in augmentation.keep_best:
+        trainer.add_callback(KeepBestCallback(trainer))
+    if "test" in augmentation.keep_best:
+        trainer.add_callback(KeepBestOnTestCallback(trainer, judges["test"]))
     if reference is not None:
         watch_retention(trainer, reference, retention, data.max_unreadable)
     name_alike(trainer)
@@ -141,11 +143,16 @@ def _records(
     """The videos by part, which are said, and are enough for what is asked."""
     with args.main_process_first(desc="loading the data set"):
         records = data.load()
+    labels = records["train"].features["label"].names
     logger.info(
         "%d training, %d validation and %d test videos of %d classes",
         *(len(records[part]) for part in PARTS),
-        len(records["train"].features["label"].names),
+        len(labels),
     )
+    for part in PARTS:
+        absent = sorted(set(range(len(labels))) - set(records[part]["label"]))
+        if absent and len(records[part]):
+            logger.warning("No %s video of %s", part, ", ".join(labels[index] for index in absent))
     check_keep_best(augmentation.keep_best, args.eval_strategy, len(records["validation"]), bool(model_args.lora_rank))
     return DatasetDict({part: records[part] for part in PARTS})
 

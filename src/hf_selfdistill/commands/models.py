@@ -18,6 +18,7 @@ from transformers import (
     PreTrainedConfig,
     PreTrainedModel,
 )
+from transformers.models.auto.modeling_auto import MODEL_FOR_VIDEO_CLASSIFICATION_MAPPING
 
 from hf_selfdistill.data.transforms import ClipProcessor
 from hf_selfdistill.models import C3DConfig, C3DVideoProcessor, R2Plus1DConfig
@@ -132,7 +133,11 @@ def load_for_features(name: str, overrides: str | None = None) -> tuple[PreTrain
         name, dtype=TRAINED_IN, ignore_mismatched_sizes=True, output_loading_info=True
     )
     _refuse_misfit(name, model, sorted(report["missing_keys"] | {key for key, *_ in report["mismatched_keys"]}))
-    return in_its_memory_format(model.eval()), AutoVideoProcessor.from_pretrained(name)
+    processor = AutoVideoProcessor.from_pretrained(name)
+    if type(model.config) in MODEL_FOR_VIDEO_CLASSIFICATION_MAPPING and not _is_pooled(model, processor):
+        # Its classifier knows what the feature of a clip is; a head that the checkpoint lacks goes unused.
+        model = AutoModelForVideoClassification.from_pretrained(name, dtype=TRAINED_IN, ignore_mismatched_sizes=True)
+    return in_its_memory_format(model.eval()), processor
 
 
 def load_encoder(name: str) -> tuple[PreTrainedModel, BaseVideoProcessor]:
@@ -253,9 +258,14 @@ def _refuse_misfit(name: str, model: PreTrainedModel, absent: list[str]) -> None
 
 @torch.no_grad()
 def _check_pooled(name: str, encoder: PreTrainedModel, processor: BaseVideoProcessor) -> None:
-    clip = torch.zeros(1, frames_per_clip(encoder.config), 3, *ClipProcessor.size_of(processor))
-    if encoder(**{encoder.main_input_name: clip}).get("pooler_output") is None:
+    if not _is_pooled(encoder, processor):
         raise ValueError(
             f"{name}, a {encoder.config.model_type}, gives no pooled feature of a clip (pooler_output), which the "
             "objectives need; take an encoder that does, such as C3D, R(2+1)D or ViViT"
         )
+
+
+def _is_pooled(encoder: PreTrainedModel, processor: BaseVideoProcessor) -> bool:
+    clip = torch.zeros(1, frames_per_clip(encoder.config), 3, *ClipProcessor.size_of(processor))
+    with torch.no_grad():
+        return encoder(**{encoder.main_input_name: clip}).get("pooler_output") is not None

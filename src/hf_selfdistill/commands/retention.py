@@ -21,6 +21,10 @@ __all__ = ["ReferenceArguments", "RetentionArguments", "reference_clips", "watch
 logger = logging.getLogger(__name__)
 
 
+class UnreadableReferencesCallback(UnreadableVideosCallback):
+    """Of the reference set, beside that of the data set: the Trainer wants one callback of a class."""
+
+
 @dataclass
 class ReferenceArguments:
     """Reference set, to measure retention on."""
@@ -97,4 +101,4 @@ def watch_retention(
     """Measure on the `reference_clips` while the trainer trains; more than a share `most` unreadable is an error."""
     epochs = 1 if retention.retention_epochs is None else retention.retention_epochs
     trainer.add_callback(RetentionCallback(trainer, *reference, epochs))
-    trainer.add_callback(UnreadableVideosCallback(*reference, most=most))
+    trainer.add_callback(UnreadableReferencesCallback(*reference, most=most))

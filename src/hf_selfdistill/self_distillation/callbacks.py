@@ -41,7 +41,7 @@ class TeacherRefreshCallback(TrainerCallback):
         if args.teacher_update == "epoch" and 1 < state.max_steps <= state.num_train_epochs:
             logger.warning(
                 "An epoch is a single step: the teacher is renewed before each and distils nothing. Lower "
-                "--per_device_train_batch_size (now %d), or let the teacher stay: --teacher_update frozen, steps or ema.",
+                "--per_device_train_batch_size (now %d), or let the teacher stay: --teacher_update frozen.",
                 args.per_device_train_batch_size,
             )
 
