@@ -7,9 +7,10 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from hf_selfdistill.data.clips import TestingClips
+from hf_selfdistill.training.trainer import VideoTrainer
 
 __all__ = ["CHOICE", "PARTS", "KeepBestCallback", "KeepBestOnTestCallback", "best_folder", "check_keep_best"]
 
@@ -52,7 +53,7 @@ class KeepBestCallback(TrainerCallback):
 
     part = "validation"
 
-    def __init__(self, trainer: Trainer) -> None:
+    def __init__(self, trainer: VideoTrainer) -> None:
         self.trainer = trainer
         self.folder = best_folder(str(trainer.args.output_dir), self.part)
         self.best = -1.0
@@ -91,7 +92,7 @@ class KeepBestCallback(TrainerCallback):
         top1 = self.top1(metrics)
         if top1 > self.best:
             self.best = top1
-            self.trainer.save_model(str(self.folder), _internal_call=True)  # without an upload
+            self.trainer.save_without_upload(str(self.folder))
             if args.should_save:
                 choice = {"part": self.part, "epoch": state.epoch, "step": state.global_step, "video_top1": top1}
                 (self.folder / CHOICE).write_text(json.dumps(choice, indent=2) + "\n", encoding="utf-8")
@@ -107,7 +108,7 @@ class KeepBestOnTestCallback(KeepBestCallback):
 
     part = "test"
 
-    def __init__(self, trainer: Trainer, clips: TestingClips) -> None:
+    def __init__(self, trainer: VideoTrainer, clips: TestingClips) -> None:
         super().__init__(trainer)
         self.clips = clips
 

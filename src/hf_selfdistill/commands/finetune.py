@@ -178,7 +178,7 @@ def run(
         trainer.model = trainer.model.merge_and_unload()  # adapters: what is saved and evaluated is a plain model
     if average is not None:
         average.save_all(trainer)
-    trainer.save_model(_internal_call=True)  # without the upload, which comes last, when all is there
+    trainer.save_without_upload()  # which comes last, when all is there
     trainer.save_state()
     if trainer.eval_dataset is not None:
         metrics |= trainer.evaluate()

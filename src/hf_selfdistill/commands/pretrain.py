@@ -151,7 +151,7 @@ def build_trainer(
 def run(trainer: PretrainingTrainer, unreadable: UnreadableVideosCallback) -> None:
     """Train, save, and say where the encoder is and which videos were short or unreadable."""
     metrics = trainer.train(resume_from_checkpoint=trainer.args.resume_from_checkpoint).metrics
-    trainer.save_model(_internal_call=True)  # without the upload, which comes last, when all is there
+    trainer.save_without_upload()  # which comes last, when all is there
     trainer.save_state()
     if trainer.eval_dataset is not None:
         metrics |= trainer.evaluate()

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from transformers import Trainer
 
 from hf_selfdistill.models.features import last_layer
+from hf_selfdistill.training.trainer import VideoTrainer
 
 __all__ = ["AVERAGES", "WeightAverage"]
 
@@ -31,13 +31,13 @@ class WeightAverage:
         self.weights = weights
         self.start = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
 
-    def save_all(self, trainer: Trainer) -> None:
+    def save_all(self, trainer: VideoTrainer) -> None:
         """Write `averages/α` into the output folder for each α, and leave the first one's in the model."""
         fine_tuned = {name: tensor.clone() for name, tensor in trainer.model.state_dict().items()}
         for weight in [*self.weights[1:], self.weights[0]]:
             self.average(fine_tuned, trainer.model, weight)
             folder = Path(trainer.args.output_dir) / AVERAGES / f"{weight:g}"
-            trainer.save_model(str(folder), _internal_call=True)  # without an upload of each
+            trainer.save_without_upload(str(folder))
 
     @torch.no_grad()
     def average(self, fine_tuned: dict[str, Tensor], model: nn.Module, weight: float) -> None:

@@ -55,6 +55,10 @@ class VideoTrainer(Trainer):
             # student and its teacher differ at equal weights, and BatchNorm does not take them.
             self.accelerator.state.fsdp_plugin.mixed_precision_policy = None
 
+    def save_without_upload(self, folder: str | None = None) -> None:
+        """`save_model`, to the output folder by default, without the upload that comes with it under `push_to_hub`."""
+        self.save_model(folder, _internal_call=True)
+
     def autocast_smart_context_manager(self, cache_enabled: bool | None = True) -> AbstractContextManager[Any]:
         """Of the student's forward pass and the loss; Accelerate sees to it itself, save for FSDP2."""
         return self.accelerator.autocast() if self.is_fsdp_enabled else nullcontext()
