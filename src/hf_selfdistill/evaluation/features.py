@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel, Trainer, TrainingArguments
+from transformers.trainer_utils import PredictionOutput
 
 from hf_selfdistill.data.clips import UNREADABLE, TestingClips, collate_clips
 from hf_selfdistill.models.features import LAST_LAYER, copy_encoder
@@ -24,6 +25,7 @@ __all__ = [
     "PooledFeatures",
     "SeveralFeatures",
     "VideoFeatures",
+    "feature_set",
     "feature_trainer",
     "several_video_features",
     "video_features",
@@ -191,7 +193,7 @@ def video_features(trainer: Trainer, clips: TestingClips) -> FeatureSet:
         clips: their records have a column `group`.
     """
     prediction = trainer.predict(clips)
-    return _feature_set((prediction.predictions,), prediction.label_ids, clips)
+    return feature_set(_tensors(prediction.predictions), _labels(prediction), clips)
 
 
 def several_video_features(trainer: Trainer, clips: TestingClips) -> list[FeatureSet]:
@@ -200,17 +202,30 @@ def several_video_features(trainer: Trainer, clips: TestingClips) -> list[Featur
     sets = []
     for encoder in trainer.model.encoders:
         rows = prediction.predictions[start : start + 1 + len(encoder.layers)]
-        sets.append(_feature_set(rows, prediction.label_ids, clips, encoder.layers))
+        sets.append(feature_set(_tensors(*rows), _labels(prediction), clips, encoder.layers))
         start += len(rows)
     return sets
 
 
-def _feature_set(
-    rows: Sequence[np.ndarray], label_ids: np.ndarray, clips: TestingClips, layers: Sequence[str] = ()
-) -> FeatureSet:
-    labels = torch.from_numpy(label_ids)[:, 0]
+def _tensors(*rows: np.ndarray) -> list[Tensor]:
+    return [torch.from_numpy(part) for part in rows]
+
+
+def _labels(prediction: PredictionOutput) -> Tensor:
+    return torch.from_numpy(prediction.label_ids)[:, 0]
+
+
+def feature_set(rows: Sequence[Tensor], labels: Tensor, clips: TestingClips, layers: Sequence[str] = ()) -> FeatureSet:
+    """What was found of all videos, those that can't be read left out.
+
+    Args:
+        rows: features `(V, dim)`, then those of each layer.
+        labels: `(V,)`.
+        clips: of these videos in this order; their records have a column `group`.
+        layers: names.
+    """
     counted = labels != UNREADABLE
-    features, *of_layers = (torch.from_numpy(part)[counted] for part in rows)
+    features, *of_layers = (part[counted] for part in rows)
     places, groups = counted.nonzero().flatten().tolist(), clips.records["group"]
     return FeatureSet(
         features,

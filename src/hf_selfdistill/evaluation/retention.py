@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Subset
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from hf_selfdistill.data.clips import UNREADABLE, TestingClips, collate_clips
-from hf_selfdistill.evaluation.features import FeatureSet, PooledFeatures
+from hf_selfdistill.data.clips import TestingClips, collate_clips
+from hf_selfdistill.evaluation.features import FeatureSet, PooledFeatures, feature_set
 from hf_selfdistill.evaluation.forgetting import HEADLINE, accuracies, chance, retentions
 from hf_selfdistill.training.encoder_copy import take_over
 
@@ -108,7 +108,4 @@ class RetentionCallback(TrainerCallback):
             batches.append((places, batch["labels"][:, 0], outputs["features"].cpu()))
         places, labels, features = (torch.cat(part) for part in zip(*gather_object(batches), strict=True))
         order = places.argsort()
-        order = order[labels[order] != UNREADABLE]
-        groups = clips.records["group"]
-        read = places[order].tolist()
-        return FeatureSet(features[order], labels[order], [groups[place] for place in read], read)
+        return feature_set([features[order]], labels[order], clips)
