@@ -15,14 +15,13 @@ from hf_selfdistill.hub.model_card import CardFacts
 from hf_selfdistill.regularizers.arguments import RegularizerArguments
 from hf_selfdistill.self_distillation.arguments import SelfDistillationArguments
 
-__all__ = ["card_facts", "protocol", "rate_in_words"]
+__all__ = ["card_facts", "clips_in_words", "protocol", "rate_in_words"]
 
 
 def protocol(data: DatasetArguments, part: str, num_clips: int, frames: int, stride: int, fps: float | None) -> str:
     """In words, what a figure was measured on."""
     where = f"{data.dataset} split {data.split} {part}"
-    clips = f"{num_clips} clip{'s' if num_clips != 1 else ''} of {frames} frames"
-    return f"{where}, {clips}, {rate_in_words(stride, fps)}, centre crop, mean of logits"
+    return f"{where}, {clips_in_words(num_clips, frames, stride, fps)}, centre crop, mean of logits"
 
 
 def card_facts(
@@ -59,6 +58,11 @@ def card_facts(
         "the processor saved beside the model makes it.",
         protocol=protocol(data, "validation", augmentation.eval_num_clips, frames, stride, fps),
     )
+
+
+def clips_in_words(num_clips: int, frames: int, stride: int, fps: float | None) -> str:
+    """How many clips of a video are looked at, and which frames make them."""
+    return f"{num_clips} clip{'s' if num_clips != 1 else ''} of {frames} frames, {rate_in_words(stride, fps)}"
 
 
 def rate_in_words(stride: int, fps: float | None) -> str:

@@ -11,7 +11,7 @@ import torch
 import transformers
 from transformers import BaseVideoProcessor, PreTrainedModel, TrainingArguments
 
-from hf_selfdistill.commands.cards import rate_in_words
+from hf_selfdistill.commands.cards import clips_in_words
 from hf_selfdistill.commands.datasets import DatasetArguments, SamplingArguments, sampling_rate, testing_clips
 from hf_selfdistill.commands.models import frames_per_clip, load_for_features
 from hf_selfdistill.commands.testing import TestArguments
@@ -82,14 +82,13 @@ def evaluate_features(
     if test.task == "retrieval":
         figures |= {"neighbours": _neighbours(known, asked, gallery, queries)}
     trainer.end()
-    rate = rate_in_words(*sampling_rate(processor, sampling))
+    seen = clips_in_words(test.num_clips, frames_per_clip(model.config), *sampling_rate(processor, sampling))
     return {
         **figures,
         "num_videos": len(asked.labels),
         "protocol": (
             f"{data.dataset} split {data.split}, {test.part} against {len(known.labels)} videos of {gallery_name}, "
-            f"{test.num_clips} clips of {frames_per_clip(model.config)} frames, {rate}, "
-            f"{_pictures(processor) if vcop else 'centre crop, pooled feature'}, mean over clips; {how}"
+            f"{seen}, {_pictures(processor) if vcop else 'centre crop, pooled feature'}, mean over clips; {how}"
         ),
         "failed": failed,
     }

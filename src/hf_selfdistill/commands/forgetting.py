@@ -11,7 +11,7 @@ from typing import Any, Optional
 import datasets
 from transformers import TrainingArguments
 
-from hf_selfdistill.commands.cards import rate_in_words
+from hf_selfdistill.commands.cards import clips_in_words
 from hf_selfdistill.commands.datasets import DatasetArguments, SamplingArguments, sampling_rate, testing_clips
 from hf_selfdistill.commands.feature_tasks import gallery_and_queries
 from hf_selfdistill.commands.models import frames_per_clip, load_for_features
@@ -67,14 +67,14 @@ def evaluate_forgetting(
     failed = unreadable.failures()
     own = pretext_metrics(str(forgetting.before), {"before": old, "after": new}, processor, parts[-1], args)
     trainer.end()
-    rate = rate_in_words(*sampling_rate(processor, sampling))
+    seen = clips_in_words(test.num_clips, frames_per_clip(old.config), *sampling_rate(processor, sampling))
     return {
         **(compare(before, after) if len(parts) == 2 else {"retention": None}),
         "drift": drift(before[-1], after[-1]) | {"weight_distance": distance},
         "objective": own,
         "num_videos": len(before[-1].labels),
-        "protocol": f"{of}, {test.num_clips} clips of {frames_per_clip(old.config)} frames, {rate}, centre crop, "
-        "pooled feature, mean over clips; intervals: 95 % of 2000 draws of whole groups",
+        "protocol": f"{of}, {seen}, centre crop, pooled feature, mean over clips; intervals: 95 % of 2000 draws of "
+        "whole groups",
         "failed": failed,
     }
 

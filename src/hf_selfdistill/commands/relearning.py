@@ -8,7 +8,7 @@ import datasets
 import torch
 from transformers import AutoModelForVideoClassification, PreTrainedModel, TrainingArguments, set_seed
 
-from hf_selfdistill.commands.cards import rate_in_words
+from hf_selfdistill.commands.cards import clips_in_words
 from hf_selfdistill.commands.datasets import (
     AugmentationArguments,
     DatasetArguments,
@@ -78,7 +78,7 @@ def evaluate_relearning(
         found[which] = _learnt(relearn(model, learning, clips[1], known_before.low, _recipe(args, len(gallery))))
     failed = unreadable.failures()  # before the end of the processes' group
     prober.end()
-    seen = f"{test.num_clips} clips of {frames_per_clip(old.config)} frames"
+    seen = clips_in_words(test.num_clips, frames_per_clip(old.config), *sampling_rate(processor, sampling))
     return {
         "target": known_before.low,
         "linear_probe_before": known_before.as_dict(),
@@ -87,7 +87,7 @@ def evaluate_relearning(
         "most_epochs": int(args.num_train_epochs),
         "num_videos": len(asked.labels),
         "protocol": f"{data.dataset} split {data.split}, {test.part} against {len(known.labels)} videos of {name}, "
-        f"{seen}, {rate_in_words(*sampling_rate(processor, sampling))}, centre crop; {_recipe_in_words(args)}",
+        f"{seen}, centre crop; {_recipe_in_words(args)}",
         "failed": failed,
     }
 
