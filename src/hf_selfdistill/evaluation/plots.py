@@ -106,7 +106,8 @@ def frontier_figure(outcomes: Sequence[Outcome]) -> Figure:
     axes = figure.subplots()
     axes.plot([100 * o.retention for o in best], [100 * o.accuracy for o in best], color=GREY, linewidth=1)
     for number, outcome in enumerate(outcomes):
-        x, y, dx, dy = (100 * value for value in _numbers(outcome))
+        numbers = (outcome.retention, outcome.accuracy, outcome.retention_std, outcome.accuracy_std)
+        x, y, dx, dy = (100 * value for value in numbers)
         style: dict[str, Any] = {
             "color": COLOURS[number % 6],
             "marker": MARKERS[(number + number // 6) % 6],
@@ -119,7 +120,3 @@ def frontier_figure(outcomes: Sequence[Outcome]) -> Figure:
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
-
-
-def _numbers(outcome: Outcome) -> tuple[float, float, float, float]:
-    return outcome.retention, outcome.accuracy, outcome.retention_std, outcome.accuracy_std
