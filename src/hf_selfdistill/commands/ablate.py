@@ -16,7 +16,7 @@ from hf_selfdistill.commands.comparison import Place, write_comparison
 from hf_selfdistill.commands.models import FROM_SCRATCH
 from hf_selfdistill.commands.retention import ReferenceArguments
 from hf_selfdistill.commands.run_queue import Job, run_jobs
-from hf_selfdistill.commands.testing import OF_DATA, OF_DEVICE
+from hf_selfdistill.commands.testing import RESULTS, flags_of_data, flags_of_device
 from hf_selfdistill.evaluation.comparison import Setting
 from hf_selfdistill.regularizers.arguments import REGULARIZERS
 from hf_selfdistill.training.arguments import check_choice
@@ -89,8 +89,7 @@ def run(args: AblationArguments, reference: ReferenceArguments, recipe: list[str
         raise ValueError(f"--reference_dataset: {model.model_name_or_path} has random weights, with nothing to retain")
     if retention.retention_epochs is not None:  # asked for in the recipe: while training too
         recipe = [*recipe, *as_flags(vars(reference))]
-    shared = {name: getattr(data, name) for name in OF_DATA}
-    shared |= {name: getattr(training, name) for name in OF_DEVICE} | {"disable_tqdm": True}
+    shared = flags_of_data(data) | flags_of_device(training) | {"disable_tqdm": True}
     jobs = {
         place: Job(_folder(args, place), _commands(args, reference, recipe, model.model_name_or_path, shared, place))
         for place in _places(args, training.learning_rate)
@@ -139,16 +138,17 @@ def _commands(
     folder = _folder(args, place)
     own = {**vars(place.setting), "split": place.split, "seed": place.seed, "output_dir": folder, "disable_tqdm": True}
     test = {**shared, "model_name_or_path": folder}
-    clips = {"num_clips": args.num_clips, "split": place.split, "output_file": folder / "evaluation.json"}
+    clips = {"num_clips": args.num_clips, "split": place.split, "output_file": folder / RESULTS}
     commands = [("finetune", *recipe, *as_flags(own)), ("evaluate", *as_flags(test | clips))]
     if reference.reference_dataset is not None:
+        data = reference.data()
         forgetting = {
             "task": "forgetting",
             "before": model,
-            "dataset": reference.reference_dataset,
-            "dataset_root": reference.reference_root,
-            "annotations": reference.reference_annotations,
-            "split": reference.reference_split,
+            "dataset": data.dataset,
+            "dataset_root": data.dataset_root,
+            "annotations": data.annotations,
+            "split": data.split,
             "num_clips": REFERENCE_CLIPS,
             "output_file": folder / "forgetting.json",
         }

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from hf_selfdistill.commands.datasets import DatasetArguments
 from hf_selfdistill.commands.run_queue import FINISHED
+from hf_selfdistill.commands.testing import RESULTS
 from hf_selfdistill.data.fingerprint import fingerprint
 from hf_selfdistill.evaluation.comparison import Run, Setting, runs_by_setting, spread
 from hf_selfdistill.evaluation.comparison_table import as_table
@@ -20,7 +21,7 @@ from hf_selfdistill.evaluation.paper_results import paper_accuracy
 from hf_selfdistill.evaluation.plots import Outcome, frontier_figure, lambda_figure
 from hf_selfdistill.hub.results import MEASURED
 
-__all__ = ["Place", "write_comparison"]
+__all__ = ["Place", "write_comparison", "write_rows"]
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +42,7 @@ def write_comparison(output_dir: Path, folders: dict[Place, Path], data: Dataset
         folders: of the finished runs.
         data: what they were tested on, whatever the split.
     """
-    results = {place: json.loads((folder / "evaluation.json").read_text("utf-8")) for place, folder in folders.items()}
+    results = {place: json.loads((folder / RESULTS).read_text("utf-8")) for place, folder in folders.items()}
     kept = {place: _retention(folder) for place, folder in folders.items()}
     runs = [
         Run(*place, result["video_top1"], result["video_top5"], (kept[place] or {}).get("value"))
@@ -91,6 +92,11 @@ def _write_csv(
                 "folder": str(folder),
             }
         )
+    write_rows(file, rows)
+
+
+def write_rows(file: Path, rows: list[dict[str, Any]]) -> None:
+    """Write rows of the same columns as CSV."""
     with file.open("w", newline="", encoding="utf-8") as out:
         writer = csv.DictWriter(out, list(rows[0]))
         writer.writeheader()
@@ -100,33 +106,29 @@ def _write_csv(
 _RETENTION = {"retention": "value", "retention_low": "low", "retention_high": "high"}
 
 
-def _short_name(setting: Setting, among: list[Setting]) -> str:
-    """With learning rate and share of the labels where they differ among the settings."""
-    words = [setting.name]
+def _what_differs(setting: Setting, among: list[Setting]) -> list[str]:
+    """Learning rate and share of the labels, where they are not the same in all settings."""
+    words = []
     if len({other.learning_rate for other in among}) > 1:
         words.append(f"rate {setting.learning_rate:g}")
     if len({other.label_fraction for other in among}) > 1:
         words.append(f"{100 * setting.label_fraction:g} % labels")
-    return ", ".join(words)
+    return words
 
 
 def _draw(output_dir: Path, runs: list[Run]) -> None:
     by_setting = runs_by_setting(runs)
-    places = {
-        setting: f"learning rate {setting.learning_rate:g}, {100 * setting.label_fraction:g} % of the labels"
-        for setting in by_setting
-    }
     curves: dict[str, dict[float, list[float]]] = {}
     outcomes = []
     for setting, own in by_setting.items():
-        place = places[setting]
+        place = _what_differs(setting, list(by_setting))
         if setting.regularizer == "self_distillation":
-            curves.setdefault(place, {})[setting.distill_weight] = [run.top1 for run in own]
+            curves.setdefault(", ".join(place), {})[setting.distill_weight] = [run.top1 for run in own]
         values = [run.retention for run in own if run.retention is not None]
         if values:
             figures = ([run.top1 for run in own], values)
             means = [number for part in figures for number in (statistics.fmean(part), spread(part))]
-            outcomes.append(Outcome(_short_name(setting, list(by_setting)), *means))
+            outcomes.append(Outcome(", ".join([setting.name, *place]), *means))
     if any(len(curve) > 1 for curve in curves.values()):
         lambda_figure(curves).savefig(output_dir / "weights.png", dpi=150)
     if outcomes:

@@ -12,13 +12,12 @@ from tqdm import tqdm
 
 from hf_selfdistill.commands import evaluate_model, finetune, pretrain
 from hf_selfdistill.commands.arguments import CommandParser, as_flags, start_logging, user_errors
+from hf_selfdistill.commands.testing import RESULTS
 from hf_selfdistill.data.moving_shapes import FINETUNING_MOTIONS, PRETRAINING_MOTIONS, write_moving_shapes
 
 __all__ = ["DemoArguments", "main"]
 
 STAGE_ONE, STAGE_TWO = Path("configs/pretraining/moving_shapes.yaml"), Path("configs/moving_shapes.yaml")
-
-RESULTS = "evaluation.json"
 
 
 @dataclass

@@ -12,6 +12,7 @@ from safetensors import safe_open
 from transformers import BaseVideoProcessor, PreTrainedModel, TrainingArguments
 
 from hf_selfdistill.commands.pretrain import OBJECTIVES
+from hf_selfdistill.commands.testing import flags_of_device
 from hf_selfdistill.data.unlabelled import UnlabelledClips
 from hf_selfdistill.pretraining.arguments import PretrainingArguments
 from hf_selfdistill.pretraining.objective import OBJECTIVE_NAME
@@ -66,12 +67,9 @@ def _arguments(args: TrainingArguments) -> PretrainingArguments:
     return PretrainingArguments(
         args.output_dir,
         per_device_train_batch_size=args.per_device_eval_batch_size,
-        per_device_eval_batch_size=args.per_device_eval_batch_size,
-        dataloader_num_workers=args.dataloader_num_workers,
-        use_cpu=args.use_cpu,
         disable_tqdm=args.disable_tqdm,
-        bf16=args.bf16,
         report_to="none",
+        **flags_of_device(args),
     )
 
 

@@ -26,7 +26,7 @@ from hf_selfdistill.commands.models import (
     load_classifier,
     load_for_features,
 )
-from hf_selfdistill.commands.testing import TestArguments
+from hf_selfdistill.commands.testing import TestArguments, flags_of_device
 from hf_selfdistill.data.callbacks import UnreadableVideosCallback
 from hf_selfdistill.evaluation.bootstrap import estimate, resampled_shares
 from hf_selfdistill.evaluation.drift import weight_distance
@@ -129,17 +129,14 @@ def _recipe(args: TrainingArguments, videos: int) -> VideoTrainingArguments:
         optim=args.optim,
         optim_args=args.optim_args,
         per_device_train_batch_size=args.per_device_train_batch_size,
-        per_device_eval_batch_size=args.per_device_eval_batch_size,
-        dataloader_num_workers=args.dataloader_num_workers,
         dataloader_pin_memory=args.dataloader_pin_memory,
         dataloader_drop_last=videos >= args.per_device_train_batch_size * args.world_size,  # BatchNorm can't take one
-        use_cpu=args.use_cpu,
-        bf16=args.bf16,
         seed=args.seed,
         save_strategy="no",
         logging_strategy="no",
         report_to="none",
         disable_tqdm=args.disable_tqdm,
+        **flags_of_device(args),
     )
 
 

@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from hf_selfdistill.commands.arguments import CommandParser, start_logging, user_errors
 from hf_selfdistill.commands.saliency_examples import saliency_examples
+from hf_selfdistill.commands.testing import RESULTS
 from hf_selfdistill.data.decoding import VideoDecodingError, VideoReader
 from hf_selfdistill.evaluation.pictures import Picture, file_as_picture
 from hf_selfdistill.evaluation.report import Report, Table, render
@@ -69,7 +70,7 @@ def _gather(folder: Path, saliency: Sequence[str]) -> Report:
     if config is None or "id2label" not in config:
         raise ValueError(f"--run {folder} is no fine-tuned model: it lacks config.json, or that has no classes")
     state, results = _read(folder / "trainer_state.json") or {}, _read(folder / "all_results.json") or {}
-    evaluation, retrieval = _read(folder / "evaluation.json"), _read(folder / "retrieval.json")
+    evaluation, retrieval = _read(folder / RESULTS), _read(folder / "retrieval.json")
     predictions = (evaluation or {}).get("predictions", [])
     seen, saliency_protocol = saliency_examples(folder, predictions) if predictions else ([], "")
     tables = card_tables(folder / "README.md")

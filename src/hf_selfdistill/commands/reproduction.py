@@ -19,13 +19,12 @@ from hf_selfdistill.commands.datasets import DatasetArguments
 from hf_selfdistill.commands.models import from_scratch, load_encoder
 from hf_selfdistill.commands.reproduction_costs import Step, finetuning_hours, pretraining_hours, stored_gigabytes
 from hf_selfdistill.commands.run_queue import Job
-from hf_selfdistill.commands.testing import OF_DATA, OF_DEVICE
+from hf_selfdistill.commands.testing import RESULTS, flags_of_data, flags_of_device
 from hf_selfdistill.evaluation.paper_results import BEST_WEIGHT, CLASSES
 from hf_selfdistill.training.arguments import VideoTrainingArguments
 
 __all__ = [
     "RECIPES",
-    "RESULTS",
     "Row",
     "Sources",
     "check_encoder",
@@ -36,7 +35,6 @@ __all__ = [
 ]
 
 RECIPES = Path("configs")
-RESULTS = "evaluation.json"
 TEST_CLIPS = 10
 SMOKE = {"dataloader_num_workers": 0, "dataloader_persistent_workers": False, "use_cpu": True}
 SMOKE_SIZES = {
@@ -174,7 +172,7 @@ def _finetuning_words(sources: Sources, row: Row) -> list[str]:
 
 
 def _tests(folder: Path, row: Row, data: DatasetArguments, training: VideoTrainingArguments) -> list[tuple[str, ...]]:
-    shared = {name: vars(data)[name] for name in OF_DATA} | {name: vars(training)[name] for name in OF_DEVICE}
+    shared = flags_of_data(data) | flags_of_device(training)
     shared |= {"split": row.split, "num_clips": TEST_CLIPS, "disable_tqdm": True}
     models = tested_models(folder).values()
     return [

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from hf_selfdistill.commands.best_epochs import CHOICE
-from hf_selfdistill.commands.reproduction import RESULTS, Row, tested_models
+from hf_selfdistill.commands.comparison import write_rows
+from hf_selfdistill.commands.reproduction import Row, tested_models
 from hf_selfdistill.commands.run_queue import FINISHED
+from hf_selfdistill.commands.testing import RESULTS
 from hf_selfdistill.evaluation.paper_tables import Cell, table_1, table_2
 from hf_selfdistill.hub.results import MEASURED
 
@@ -49,10 +50,7 @@ def write_results(output_dir: Path, folders: Mapping[Row, Path], smoke: bool) ->
     for number, table in enumerate((table_1(measured), table_2(measured)), start=1):
         text = "\n".join([f"# Table {number}", *([SMOKE_NOTES] if smoke else [""]), table]) + NOTES
         (output_dir / f"table{number}.md").write_text(text, encoding="utf-8")
-    with (output_dir / "results.csv").open("w", newline="", encoding="utf-8") as out:
-        writer = csv.DictWriter(out, list(lines[0]))
-        writer.writeheader()
-        writer.writerows(lines)
+    write_rows(output_dir / "results.csv", lines)
     return table_1(measured)
 
 

@@ -36,6 +36,13 @@ class ReferenceArguments:
     reference_annotations: Optional[str] = field(default=None, metadata={"help": "Its --annotations."})  # noqa: UP045
     reference_split: int = field(default=1, metadata={"help": "Its --split."})
 
+    def data(self) -> DatasetArguments:
+        """The reference set, which must be given, as a data set."""
+        assert self.reference_dataset is not None
+        return DatasetArguments(
+            self.reference_dataset, self.reference_root, self.reference_annotations, self.reference_split
+        )
+
 
 @dataclass
 class RetentionArguments(ReferenceArguments):
@@ -70,12 +77,7 @@ def reference_clips(
     if name in FROM_SCRATCH:
         logger.warning("%s has random weights, with nothing to retain: retention is not measured", name)
         return None
-    data = DatasetArguments(
-        retention.reference_dataset,
-        retention.reference_root,
-        retention.reference_annotations,
-        retention.reference_split,
-    )
+    data = retention.data()
     with args.main_process_first(desc="loading the reference set"):
         gallery, queries, _ = gallery_and_queries(data.load(), "test", data)
     share = min(1, retention.reference_videos / (len(gallery) + len(queries)))

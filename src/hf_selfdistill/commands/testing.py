@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal, Optional
+from typing import Any, Literal, Optional
 
-__all__ = ["OF_DATA", "OF_DEVICE", "TestArguments"]
+from transformers import TrainingArguments
 
-OF_DATA = ("dataset", "dataset_root", "annotations", "max_unreadable")
-OF_DEVICE = ("per_device_eval_batch_size", "dataloader_num_workers", "bf16", "use_cpu")
-"""Flags of a training run that its test takes over, whatever the split."""
+from hf_selfdistill.commands.datasets import DatasetArguments
+
+__all__ = ["RESULTS", "TestArguments", "flags_of_data", "flags_of_device"]
+
+RESULTS = "evaluation.json"
+"""Of a classification, in the folder of the model."""
 
 
 @dataclass
@@ -29,7 +32,18 @@ class TestArguments:
     )
     num_clips: int = field(default=10, metadata={"help": "Evenly spaced clips per video; 1 is the centre."})
     part: Literal["test", "validation", "train"] = field(default="test", metadata={"help": "Part of the data set."})
-    output_file: str = field(default="evaluation.json", metadata={"help": "Where the results go."})
+    output_file: str = field(default=RESULTS, metadata={"help": "Where the results go."})
     baseline_file: Optional[str] = field(  # noqa: UP045 - HfArgumentParser's form
         default=None, metadata={"help": "Results of the model with λ = 0, to stand beside them in the model card."}
     )
+
+
+def flags_of_data(data: DatasetArguments) -> dict[str, Any]:
+    """What the test of a run takes over of its data set, whatever the split."""
+    return {name: getattr(data, name) for name in ("dataset", "dataset_root", "annotations", "max_unreadable")}
+
+
+def flags_of_device(args: TrainingArguments) -> dict[str, Any]:
+    """What a run that belongs to another one takes over: where and how fast it computes."""
+    names = ("per_device_eval_batch_size", "dataloader_num_workers", "bf16", "use_cpu")
+    return {name: getattr(args, name) for name in names}
