@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import datasets
 import torch
-from transformers import AutoModelForVideoClassification, PreTrainedModel, TrainingArguments, set_seed
+from transformers import (
+    AutoModelForVideoClassification,
+    PreTrainedConfig,
+    PreTrainedModel,
+    TrainingArguments,
+    set_seed,
+)
 
 from hf_selfdistill.commands.cards import clips_in_words
 from hf_selfdistill.commands.datasets import (
@@ -63,7 +68,9 @@ def evaluate_relearning(
     with args.main_process_first(desc="loading the data set"):
         gallery, queries, name = gallery_and_queries(data.load(), test.part, data)
     old, processor = load_for_features(str(forgetting.before))
-    weight_distance(old.base_model, load_for_features(test.model_name_or_path)[0].base_model)  # one architecture
+    labels = gallery.features["label"].names
+    fine_tuned, _ = load_classifier(ModelArguments(test.model_name_or_path), labels)
+    weight_distance(old.base_model, fine_tuned.base_model)  # refuses two architectures
     clips = [testing_clips(records, old, processor, sampling, test.num_clips) for records in (gallery, queries)]
     unreadable = UnreadableVideosCallback(*clips, most=data.max_unreadable)
     prober = feature_trainer(PooledFeatures(old), args)
@@ -72,10 +79,12 @@ def evaluate_relearning(
     probe = linear_probe(known.features, known.labels, known.groups, asked.features, asked.labels)
     known_before = estimate(probe.accuracy, resampled_shares(probe.correct, asked.groups))
     learning = training_clips(gallery, old, processor, sampling, AugmentationArguments(flip_probability=0), args.seed)
-    found = {}
-    for which in ENCODERS:
-        model = _classifier(which, test.model_name_or_path, str(forgetting.before), gallery, args.seed)
-        found[which] = _learnt(relearn(model, learning, clips[1], known_before.low, _recipe(args, len(gallery))))
+    before, _ = load_classifier(ModelArguments(str(forgetting.before)), labels)
+    models = {"after": fine_tuned, "before": before, "random": _random(before.config, args.seed)}
+    found = {
+        which: _learnt(relearn(model, learning, clips[1], known_before.low, _recipe(args, len(gallery))))
+        for which, model in models.items()
+    }
     failed = unreadable.failures()  # before the end of the processes' group
     prober.end()
     seen = clips_in_words(test.num_clips, frames_per_clip(old.config), *sampling_rate(processor, sampling))
@@ -111,13 +120,9 @@ def _learnt(relearning: Relearning) -> dict[str, Any]:
     return {name: vars(relearning)[name] for name in ("epochs", "steps", "video_top1")}
 
 
-def _classifier(which: str, after: str, before: str, records: datasets.Dataset, seed: int) -> PreTrainedModel:
-    arguments = ModelArguments(after if which == "after" else before)
-    model, _ = load_classifier(arguments, records.features["label"].names)
-    if which == "random":
-        set_seed(seed)
-        model = in_its_memory_format(AutoModelForVideoClassification.from_config(model.config, dtype=torch.float32))
-    return model
+def _random(config: PreTrainedConfig, seed: int) -> PreTrainedModel:
+    set_seed(seed)
+    return in_its_memory_format(AutoModelForVideoClassification.from_config(config, dtype=torch.float32))
 
 
 def _recipe(args: TrainingArguments, videos: int) -> VideoTrainingArguments:
