@@ -60,9 +60,15 @@ def test_more_than_the_allowed_share_of_all_videos_of_the_run_ends_it():
         UnreadableVideosCallback(training, validation, most=0.05).check()
 
 
+def test_one_bad_video_among_few_ends_a_run_only_where_none_is_allowed():
+    UnreadableVideosCallback(Clips(10, [1]), most=0.05).check()
+    with pytest.raises(ValueError, match="1 of 10 videos can't be read, more than --max_unreadable 0 allows"):
+        UnreadableVideosCallback(Clips(10, [1]), most=0).check()
+
+
 def test_it_is_looked_after_at_every_step(tmp_path):
-    callback = UnreadableVideosCallback(Clips(10, [1]))
-    with pytest.raises(ValueError, match="1 of 10"):
+    callback = UnreadableVideosCallback(Clips(10, [1, 2]))
+    with pytest.raises(ValueError, match="2 of 10"):
         callback.on_step_end(TrainingArguments(str(tmp_path)), TrainerState(), TrainerControl())
 
 

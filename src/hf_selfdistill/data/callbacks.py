@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from typing import Any
 
 from accelerate.utils import gather_object
@@ -37,7 +38,8 @@ class UnreadableVideosCallback(TrainerCallback):
 
     Args:
         clips: the data sets of the run.
-        most: the share of all their videos that may be unreadable.
+        most: the share of all their videos that may be unreadable, rounded up to whole videos: one bad file does not
+            end a run on few, unless the share is 0.
 
     Raises:
         ValueError: that share is not between 0 and 1; while it watches, too many videos are unreadable.
@@ -86,7 +88,7 @@ class UnreadableVideosCallback(TrainerCallback):
 
     def _check(self, unreadable: int) -> None:
         videos = sum(map(len, self.clips))
-        if unreadable > self.most * videos:
+        if unreadable > math.ceil(self.most * videos):
             video, reason = next(iter(self._failures.items()))
             raise ValueError(
                 f"{unreadable} of {videos} videos can't be read, more than --max_unreadable {self.most:g} allows; "
