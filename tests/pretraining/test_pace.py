@@ -3,6 +3,7 @@ from __future__ import annotations
 import math
 from itertools import pairwise
 
+import numpy as np
 import pytest
 import torch
 from torch.nn import functional as F
@@ -82,6 +83,24 @@ def test_equal_draws_give_equal_samples(video, processor):
             return views(reader, "v.mp4")["clips"]
 
     assert torch.equal(sample(3), sample(3)) and not torch.equal(sample(3), sample(4))
+
+
+@pytest.mark.parametrize(
+    ("color_jitter", "alike_in_a_clip", "alike_among_draws"),
+    [("frame", False, False), ("clip", True, False), ("none", True, True)],
+)
+def test_colours_are_drawn_for_each_frame_or_once_per_clip_or_not_at_all(
+    tmp_path, processor, color_jitter, alike_in_a_clip, alike_among_draws
+):
+    views = tiny(color_jitter=color_jitter).views(processor)
+    still = np.full((20, 32, 40, 3), (150, 90, 60), np.uint8)
+    with VideoReader(write_video(tmp_path / "still.mp4", still)) as reader:
+        clips = []
+        for seed in range(4):
+            with seeded_draws(seed):
+                clips.append(views(reader, "still.mp4")["clips"][0])
+    assert torch.allclose(clips[0], clips[0][:1], atol=0.01) == alike_in_a_clip
+    assert torch.allclose(torch.stack(clips), clips[0], atol=0.01) == alike_among_draws
 
 
 def batch(videos: int = 8, clips: int = 1) -> dict[str, torch.Tensor]:

@@ -1,4 +1,4 @@
-"""Augmentation that several objectives share: one draw for all frames of a clip."""
+"""Augmentation that several objectives share: one draw for all frames of a clip, unless its name says otherwise."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from transformers import BaseVideoProcessor
 
 from hf_selfdistill.data.transforms import ClipProcessor
 
-__all__ = ["AsOneImage", "normalisation", "random_crop", "resized_crop"]
+__all__ = ["AsOneImage", "FrameByFrame", "normalisation", "random_crop", "resized_crop"]
 
 
 class AsOneImage(nn.Module):
@@ -26,6 +26,18 @@ class AsOneImage(nn.Module):
         """`(T, C, H, W)` → the same."""
         tall = clip.transpose(0, 1).flatten(1, 2)  # (C, T·H, W)
         return self.transform(tall).unflatten(1, (len(clip), -1)).transpose(0, 1)
+
+
+class FrameByFrame(nn.Module):
+    """Applies a transform of images to each frame of a clip `(T, C, H, W)` with draws of its own."""
+
+    def __init__(self, transform: v2.Transform) -> None:
+        super().__init__()
+        self.transform = transform
+
+    def forward(self, clip: Tensor) -> Tensor:
+        """`(T, C, H, W)` → the same."""
+        return torch.stack([self.transform(frame) for frame in clip])
 
 
 def random_crop(processor: BaseVideoProcessor, min_area: float) -> v2.Compose:
