@@ -34,6 +34,17 @@ def test_a_tested_run_has_a_page_that_its_card_leads_to(run, shapes):
     assert "(report.html)" in (run / "README.md").read_text()
 
 
+def test_the_validation_figures_say_what_they_were_measured_on(run):
+    report.main(["--run", str(run)])
+    said = "moving_shapes split 1 validation, 1 clip of 8 frames, stride 1, centre crop, mean of logits, after step "
+    assert f'<th scope="row">{said}' in (run / "report.html").read_text()
+
+
+def test_without_retrieval_no_progress_of_it_is_shown(run, capfd):
+    report.main(["--run", str(run)])
+    assert "retrieval examples" not in capfd.readouterr().err
+
+
 def test_a_folder_without_a_classifier_is_one_line(tmp_path):
     with pytest.raises(SystemExit, match=r"is no fine-tuned model: it lacks config\.json"):
         report.main(["--run", str(tmp_path)])

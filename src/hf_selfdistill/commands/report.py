@@ -81,7 +81,7 @@ def _gather(folder: Path, saliency: Sequence[str]) -> Report:
         classes=classes,
         how=[Table(*_captioned(table)) for table in tables if table.section in ("Training data", "Training")],
         log_history=state.get("log_history", []),
-        validation=_validation(results),
+        validation=_validation(results, tables),
         evaluation=evaluation,
         retrieval=_examples((retrieval or {}).get("neighbours", [])),
         retrieval_protocol=(retrieval or {}).get("protocol", ""),
@@ -108,10 +108,12 @@ def _captioned(table: CardTable) -> tuple[str, list[str], list[list[str]]]:
     return table.head[0].capitalize(), [table.head[0], "value"], table.rows
 
 
-def _validation(results: Mapping[str, Any]) -> dict[str, Any] | None:
+def _validation(results: Mapping[str, Any], tables: Sequence[CardTable]) -> dict[str, Any] | None:
     if not all(f"eval_{name}" in results for name in MEASURED):
         return None
-    return {"protocol": "validation part", **{name: results[f"eval_{name}"] for name in MEASURED}}
+    measured = [row[0] for table in tables if table.section == "Results" for row in table.rows]
+    protocol = next((words for words in measured if " validation, " in words), "validation part")
+    return {"protocol": protocol, **{name: results[f"eval_{name}"] for name in MEASURED}}
 
 
 def _unreadable(*lists: Sequence[Mapping[str, str]]) -> list[Mapping[str, str]]:
@@ -131,7 +133,8 @@ def _examples(neighbours: Sequence[Mapping[str, Any]]) -> list[tuple[Filmstrip, 
     """Evenly spaced queries, so that no one picks the good ones."""
     places = np.unique(np.linspace(0, len(neighbours) - 1, min(EXAMPLES, len(neighbours))).round()).astype(int)
     examples = []
-    for query in tqdm([neighbours[place] for place in places], desc="retrieval examples", leave=False):
+    queries = [neighbours[place] for place in places]
+    for query in tqdm(queries, desc="retrieval examples", leave=False, disable=not queries):
         try:
             examples.append((_strip(query), [_strip(video) for video in query["nearest"][:NEAREST]]))
         except VideoDecodingError as error:
