@@ -56,6 +56,25 @@ def test_a_broken_file_is_named(run):
         report.main(["--run", str(run)])
 
 
+OTHERS = [
+    ("config.json", [], r"has \[\]"),
+    ("trainer_state.json", {}, "lacks log_history"),
+    ("all_results.json", {"unreadable": ["bad.mp4"]}, r'has "bad\.mp4" as unreadable\[0\]'),
+    ("evaluation.json", {"retrieval_top1": 0.5}, "lacks video_top1"),
+    ("retrieval.json", {"protocol": "nearest", "neighbours": [{"video": "a.mp4"}]}, r"lacks neighbours\[0\]\.label"),
+    ("forgetting.json", {"top1": 0.5}, "lacks retention"),
+    ("forgetting.json", {"retention": None, "drift": {}}, r"lacks drift\.cosine"),
+    ("forgetting.json", {"retention": None, "before": {}, "drift": {}}, r"lacks before\.linear_probe_top1"),
+]
+
+
+@pytest.mark.parametrize(("file", "content", "words"), OTHERS)
+def test_a_file_of_another_shape_is_named_with_what_it_lacks(run, file, content, words):
+    (run / file).write_text(json.dumps(content))
+    with pytest.raises(SystemExit, match=rf"{file} {words};"):
+        report.main(["--run", str(run)])
+
+
 def test_pictures_of_saliency_are_embedded_and_too_many_bytes_refused(run, tmp_path):
     shutil.copy(run / "training_curves.png", tmp_path / "left.png")
     report.main(["--run", str(run), "--saliency", str(tmp_path / "left.png")])

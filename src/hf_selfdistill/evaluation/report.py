@@ -182,7 +182,7 @@ def _forgetting(forgetting: Mapping[str, Any] | None) -> dict[str, Any]:
     if forgetting is None:
         return {"kept": None, "forgetting_pictures": [], "drift": None, "no_retention": None}
     drift, kept, pictures = forgetting["drift"], None, []
-    if "before" in forgetting:  # the reference set has labels
+    if {"before", "after"} <= forgetting.keys():  # the reference set has labels
         before, after = forgetting["before"], forgetting["after"]
         rows = [(NAMES[name], _interval(before[name]), _interval(after[name])) for name in before]
         kept = Table("Accuracy of frozen features", ("measured by", "before", "after"), rows)
