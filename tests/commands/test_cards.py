@@ -105,6 +105,15 @@ def test_the_baseline_stands_beside_only_where_it_is_given(model, shapes, tmp_pa
     assert 0.125 not in [entry.metric_value for entry in card.data.eval_results]
 
 
+def test_a_card_written_anew_leads_to_the_report_that_lies_beside_it(shapes, tiny_flags, tmp_path):
+    flags = tiny_flags(shapes, tmp_path, num_train_epochs=1, distill_weight=0)
+    finetune.main(flags)
+    assert "report.html" not in (tmp_path / "README.md").read_text()
+    (tmp_path / "report.html").write_text("of the run before")
+    finetune.main(flags)
+    assert (tmp_path / "README.md").read_text().count("[report.html](report.html)") == 1
+
+
 def test_a_wrong_baseline_is_one_line(model, shapes, tmp_path):
     (tmp_path / "baseline.json").write_text("[]")
     with pytest.raises(SystemExit, match=r"--baseline_file .*baseline\.json is no file of results"):

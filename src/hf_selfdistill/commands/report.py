@@ -21,14 +21,13 @@ from hf_selfdistill.evaluation.forgetting_table import NAMES
 from hf_selfdistill.evaluation.pictures import Picture, file_as_picture
 from hf_selfdistill.evaluation.report import Report, Table, render
 from hf_selfdistill.evaluation.retrieval_examples import Filmstrip
-from hf_selfdistill.hub.card_tables import CardTable, card_summary, card_tables, link_report
+from hf_selfdistill.hub.card_tables import REPORT, CardTable, card_summary, card_tables, link_report
 from hf_selfdistill.hub.results import MEASURED
 
 __all__ = ["ReportArguments", "main"]
 
 logger = logging.getLogger(__name__)
 
-REPORT = "report.html"
 FRAMES, SIDE = 4, 96  # of a filmstrip: frames, and the pixels of their shorter side
 EXAMPLES, NEAREST = 6, 3
 MOST_PICTURE_BYTES = 2_500_000  # of saliency, so that the page stays below 5 MB
@@ -91,7 +90,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         folder = Path(args.run)
         report = _gather(folder, args.saliency or [])
         (folder / REPORT).write_text(render(report), encoding="utf-8")
-        if not link_report(folder / "README.md", REPORT):
+        if not link_report(folder / "README.md"):
             logger.info("There is no model card in %s that could lead to the report", folder)
         logger.info("The report is %s", (folder / REPORT).resolve())
 

@@ -10,6 +10,7 @@ from typing import Any
 from huggingface_hub import ModelCard, ModelCardData
 from transformers import PreTrainedConfig, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from hf_selfdistill.hub.card_tables import REPORT, link_report
 from hf_selfdistill.hub.citations import works_behind
 from hf_selfdistill.hub.curves import draw_curves
 from hf_selfdistill.hub.results import MEASURED, Result, metadata_of, table
@@ -94,6 +95,8 @@ class ModelCardCallback(TrainerCallback):
             works=works_behind(config),
         )
         card.save(folder / "README.md")
+        if (folder / REPORT).is_file():
+            link_report(folder / "README.md")
 
     def _results(self, args: TrainingArguments, state: TrainerState) -> list[Result]:
         """The last validation of the run, with the step that it was made at."""
