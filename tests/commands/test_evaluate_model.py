@@ -39,12 +39,13 @@ def test_results_have_the_documented_fields(evaluation):
         "clip_top1",
         "clip_top5",
         "num_videos",
+        "num_classes",
         "protocol",
         "per_class",
         "predictions",
         "failed",
     }
-    assert evaluation["num_videos"] == 6 and evaluation["failed"] == []
+    assert (evaluation["num_videos"], evaluation["num_classes"]) == (6, 3) and evaluation["failed"] == []
     assert evaluation["per_class"].keys() == {"moving_left", "moving_right", "moving_up"}
     assert evaluation["protocol"] == (
         "moving_shapes split 1 test, 3 clips of 8 frames, stride 1, centre crop, mean of logits"

@@ -117,6 +117,13 @@ def test_where_there_is_no_retention_it_says_why_and_shows_the_drift(forgetting,
     )
 
 
+@pytest.mark.parametrize(("classes", "shown"), [(5, False), (6, True)])
+def test_the_first_five_are_told_of_more_than_five_classes(classes, shown):
+    names = [f"class {number}" for number in range(classes)]
+    page = render(Report(name="run", summary="A model.", classes=names, evaluation=evaluation(names, names, names)))
+    assert ("top-5" in page) == shown and "video top-1" in page
+
+
 def test_measurements_beside_top_1_are_named_in_the_table():
     wide = {when: {**FORGETTING[when], "retrieval_top5": INTERVAL} for when in ("before", "after")}
     page = render(Report(name="run", summary="A model.", classes=["run"], forgetting=FORGETTING | wide))

@@ -17,6 +17,7 @@ from hf_selfdistill.evaluation.forgetting_figures import drift_figure, forgettin
 from hf_selfdistill.evaluation.forgetting_table import NAMES, why_none
 from hf_selfdistill.evaluation.pictures import DARK_PAGE, Picture, as_picture
 from hf_selfdistill.evaluation.retrieval_examples import Filmstrip, retrieval_figure
+from hf_selfdistill.training.accuracies import telling, with_a_blank
 from hf_selfdistill.training.curves import curve_figures
 
 if TYPE_CHECKING:
@@ -97,6 +98,7 @@ def render(report: Report) -> str:
         report=report,
         style=style,
         results=_results(report),
+        key=[(with_a_blank(name), name) for name in telling(len(report.classes)) if name.startswith("video")],
         curves=_curves(report.log_history),
         retrieval=_retrieval(report.retrieval),
         **_classes(report),
@@ -110,12 +112,12 @@ def _percent(fraction: float) -> str:
 
 def _results(report: Report) -> Table | None:
     measured = [results for results in (report.evaluation, report.validation) if results is not None]
-    names = ("video_top1", "video_top5", "clip_top1", "clip_top5")
+    names = telling(len(report.classes))
     rows = [
         (results["protocol"], f"{results['num_videos']:.0f}", *(_percent(results[name]) for name in names))
         for results in measured
     ]
-    head = ("measured on", "videos", "video top-1", "video top-5", "clip top-1", "clip top-5")
+    head = ("measured on", "videos", *(with_a_blank(name) for name in names))
     return (
         Table("Accuracy: the share of videos or clips whose class is among the first k", head, rows) if rows else None
     )

@@ -76,7 +76,7 @@ class ModelCardCallback(TrainerCallback):
             **metadata: `license`, `language`, `tags`, as `Trainer.create_model_card` takes them.
         """
         folder = Path(args.output_dir)
-        results = self._results(args, state)
+        results = self._results(args, state, config.num_labels)
         classes = [config.id2label[index] for index in range(config.num_labels)]
         location = args.hub_model_id or folder.name
         facts = self.facts
@@ -98,7 +98,7 @@ class ModelCardCallback(TrainerCallback):
         if (folder / REPORT).is_file():
             link_report(folder / "README.md")
 
-    def _results(self, args: TrainingArguments, state: TrainerState) -> list[Result]:
+    def _results(self, args: TrainingArguments, state: TrainerState, classes: int) -> list[Result]:
         """The last validation of the run, with the step that it was made at."""
         for entry in reversed(state.log_history):
             if all(f"eval_{name}" in entry for name in MEASURED):
@@ -106,7 +106,7 @@ class ModelCardCallback(TrainerCallback):
                 best = state.best_global_step if args.load_best_model_at_end else None
                 step = best if best and entry["step"] == state.max_steps else entry["step"]
                 protocol = f"{self.facts.protocol}, after step {step} of {state.max_steps}"
-                return [Result(self.facts.dataset or "validation", "validation", protocol, metrics)]
+                return [Result(self.facts.dataset or "validation", "validation", protocol, metrics, classes)]
         return []
 
     def _metadata(
