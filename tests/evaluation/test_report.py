@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from hf_selfdistill.evaluation.report import Report, Table, render
-from hf_selfdistill.evaluation.retrieval_examples import Filmstrip
+from hf_selfdistill.evaluation.retrieval_examples import ExampleVideo
 
 INTERVAL = {"value": 0.7, "low": 0.6, "high": 0.8}
 FORGETTING = {
@@ -51,7 +51,7 @@ def page():
             how=[Table("Data", ["part", "videos"], [["train", "8"]])],
             log_history=[{"step": 1, "loss": 2.0}, {"step": 2, "loss": 1.0}],
             evaluation=evaluation(["run", "walk"], ["run", "run", "walk"], ["walk", "run", "walk"]),
-            retrieval=[(Filmstrip("run", black), [Filmstrip("walk", black, 0.9)])],
+            retrieval=[(ExampleVideo("run", black), [ExampleVideo("walk", black, 0.9)])],
             retrieval_protocol="nearest by cosine",
             forgetting=FORGETTING,
             unreadable=[{"video": "bad.mp4", "reason": "empty file"}],

@@ -20,7 +20,7 @@ from hf_selfdistill.data.decoding import VideoDecodingError, VideoReader
 from hf_selfdistill.evaluation.forgetting_table import NAMES
 from hf_selfdistill.evaluation.pictures import Picture, file_as_picture
 from hf_selfdistill.evaluation.report import Report, Table, render
-from hf_selfdistill.evaluation.retrieval_examples import Filmstrip
+from hf_selfdistill.evaluation.retrieval_examples import ExampleVideo
 from hf_selfdistill.hub.card_tables import REPORT, CardTable, card_summary, card_tables, link_report
 from hf_selfdistill.hub.results import MEASURED
 
@@ -28,7 +28,7 @@ __all__ = ["ReportArguments", "main"]
 
 logger = logging.getLogger(__name__)
 
-FRAMES, SIDE = 4, 96  # of a filmstrip: frames, and the pixels of their shorter side
+FRAMES, SIDE = 4, 96  # of an example: frames, and the pixels of their shorter side
 EXAMPLES, NEAREST = 6, 3
 MOST_PICTURE_BYTES = 2_500_000  # of saliency, so that the page stays below 5 MB
 
@@ -150,22 +150,22 @@ def _pictures(files: Sequence[str]) -> list[Picture]:
     return [file_as_picture(Path(file), f"Saliency: {Path(file).stem}", Path(file).stem) for file in files]
 
 
-def _examples(neighbours: Sequence[Mapping[str, Any]]) -> list[tuple[Filmstrip, list[Filmstrip]]]:
+def _examples(neighbours: Sequence[Mapping[str, Any]]) -> list[tuple[ExampleVideo, list[ExampleVideo]]]:
     """Evenly spaced queries, so that no one picks the good ones."""
     places = np.unique(np.linspace(0, len(neighbours) - 1, min(EXAMPLES, len(neighbours))).round()).astype(int)
     examples = []
     queries = [neighbours[place] for place in places]
     for query in tqdm(queries, desc="retrieval examples", leave=False, disable=not queries):
         try:
-            examples.append((_strip(query), [_strip(video) for video in query["nearest"][:NEAREST]]))
+            examples.append((_example_video(query), [_example_video(video) for video in query["nearest"][:NEAREST]]))
         except VideoDecodingError as error:
             logger.warning("a retrieval example is left out: %s", error)
     return examples
 
 
-def _strip(video: Mapping[str, Any]) -> Filmstrip:
+def _example_video(video: Mapping[str, Any]) -> ExampleVideo:
     with VideoReader(video["video"]) as reader:
         last = reader.num_frames - 1
         frames = reader.read([round(last * (number + 0.5) / FRAMES) for number in range(FRAMES)])  # (T, C, H, W)
     step = max(1, min(frames.shape[2:]) // SIDE)
-    return Filmstrip(video["label"], frames[:, :, ::step, ::step].permute(0, 2, 3, 1).numpy(), video.get("cosine"))
+    return ExampleVideo(video["label"], frames[:, :, ::step, ::step].permute(0, 2, 3, 1).numpy(), video.get("cosine"))

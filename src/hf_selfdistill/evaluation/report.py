@@ -16,7 +16,7 @@ from hf_selfdistill.evaluation.confusion import ConfusedPair, confusion_counts, 
 from hf_selfdistill.evaluation.forgetting_figures import drift_figure, forgetting_figure
 from hf_selfdistill.evaluation.forgetting_table import NAMES, why_none
 from hf_selfdistill.evaluation.pictures import DARK_PAGE, Picture, as_picture
-from hf_selfdistill.evaluation.retrieval_examples import Filmstrip, retrieval_figure
+from hf_selfdistill.evaluation.retrieval_examples import ExampleVideo, retrieval_figure
 from hf_selfdistill.training.accuracies import telling, with_a_blank
 from hf_selfdistill.training.curves import curve_figures
 
@@ -72,7 +72,7 @@ class Report:
     log_history: Sequence[Mapping[str, Any]] = ()
     validation: Mapping[str, Any] | None = None
     evaluation: Mapping[str, Any] | None = None
-    retrieval: Sequence[tuple[Filmstrip, Sequence[Filmstrip]]] = ()
+    retrieval: Sequence[tuple[ExampleVideo, Sequence[ExampleVideo]]] = ()
     retrieval_protocol: str = ""
     saliency: Sequence[Picture] = ()
     saliency_protocol: str = ""
@@ -167,17 +167,17 @@ def _worst(report: Report, videos: Mapping[str, int]) -> Table | None:
     return Table("Classes, the worst first", head, rows) if rows else None
 
 
-def _retrieval(examples: Sequence[tuple[Filmstrip, Sequence[Filmstrip]]]) -> list[Picture]:
+def _retrieval(examples: Sequence[tuple[ExampleVideo, Sequence[ExampleVideo]]]) -> list[Picture]:
     pictures = []
     for query, nearest in examples:
-        found = ", ".join(f"{strip.label} ({_right(strip, query)})" for strip in nearest)
+        found = ", ".join(f"{video.label} ({_right(video, query)})" for video in nearest)
         alt = f"Query {query.label}; nearest: {found}"
         pictures.append(as_picture(retrieval_figure(query, nearest), alt, photographs=True))
     return pictures
 
 
-def _right(strip: Filmstrip, query: Filmstrip) -> str:
-    return "right" if strip.label == query.label else "wrong"
+def _right(video: ExampleVideo, query: ExampleVideo) -> str:
+    return "right" if video.label == query.label else "wrong"
 
 
 def _forgetting(forgetting: Mapping[str, Any] | None) -> dict[str, Any]:
