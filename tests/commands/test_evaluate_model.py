@@ -52,6 +52,14 @@ def test_results_have_the_documented_fields(evaluation):
     )
 
 
+def test_the_file_has_a_video_in_a_line(evaluation, tmp_path):
+    lines = (tmp_path / "evaluation.json").read_text().splitlines()
+    begin = lines.index('  "predictions": [') + 1
+    videos = [json.loads(line.removesuffix(",")) for line in lines[begin : lines.index("  ],", begin)]]
+    assert videos == evaluation["predictions"] and len(videos) == 6
+    assert '  "failed": []' in lines and '    "moving_left": ' in "\n".join(lines)
+
+
 def test_accuracies_equal_those_computed_by_hand(evaluation, fine_tuned, shapes):
     model = C3DForVideoClassification.from_pretrained(fine_tuned).eval()
     processor = C3DVideoProcessor.from_pretrained(fine_tuned)

@@ -30,8 +30,6 @@ __all__ = ["evaluate_model", "main"]
 
 logger = logging.getLogger(__name__)
 
-STYLE: dict[str, Any] = {"indent": 2, "ensure_ascii": False}
-
 
 def main(argv: Sequence[str] | None = None) -> None:
     """The command behind `scripts/evaluate_model.py`."""
@@ -88,13 +86,16 @@ def _check_flags(test: TestArguments, features: FeatureArguments, forgetting: Fo
 
 
 def _as_json(results: dict[str, Any]) -> str:
-    """Indented, but a video in a line."""
-    lists = {name: results[name] for name in ("predictions", "neighbours") if name in results}
-    text = json.dumps({name: f"<{name}>" if name in lists else value for name, value in results.items()}, **STYLE)
-    for name, videos in lists.items():
-        lines = ",\n    ".join(json.dumps(video, ensure_ascii=False) for video in videos)
-        text = text.replace(f'"<{name}>"', f"[\n    {lines}\n  ]" if videos else "[]", 1)
-    return text + "\n"
+    """Indented, but a video, as any element of a list, in a line."""
+    fields = ",\n  ".join(f"{json.dumps(name)}: {_indented(value)}" for name, value in results.items())
+    return f"{{\n  {fields}\n}}\n"
+
+
+def _indented(value: Any) -> str:
+    if isinstance(value, list) and value:
+        lines = ",\n    ".join(json.dumps(one, ensure_ascii=False) for one in value)
+        return f"[\n    {lines}\n  ]"
+    return json.dumps(value, indent=2, ensure_ascii=False).replace("\n", "\n  ")  # no text in JSON has a line's end
 
 
 def _in_words(results: dict[str, Any]) -> str:
