@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import logging
+import re
+import shutil
 
 import pytest
 import torch
@@ -60,10 +63,10 @@ def evaluate(shapes, tmp_path):
     return run
 
 
-def printed_classes(model, video, capsys):
+def printed_classes(model, video, capsys, num_clips=2):
     capsys.readouterr()
     with pytest.raises(SystemExit) as stopped:
-        predict.main(["--model_name_or_path", str(model), "--num_clips", "2", str(video)])
+        predict.main(["--model_name_or_path", str(model), "--num_clips", str(num_clips), str(video)])
     assert stopped.value.code == 0
     return {line.split()[1]: line.split()[0] for line in capsys.readouterr().out.splitlines()[1:]}
 
@@ -88,7 +91,6 @@ def test_it_is_fine_tuned_evaluated_and_predicts(name, checkpoint, fine_tune, ev
     assert before.keys() == after.keys() and any(not torch.equal(before[key], after[key]) for key in before)
     assert type(AutoVideoProcessor.from_pretrained(out)) is type(tiny_processor(name))
     assert "eval_video_top1" in json.loads((out / "all_results.json").read_text())
-    assert "torchcodec" in (out / "README.md").read_text()  # which transformers' pipeline needs for these
 
     results = evaluate(out)
     assert results["num_videos"] == 6 and results["failed"] == []
@@ -96,6 +98,20 @@ def test_it_is_fine_tuned_evaluated_and_predicts(name, checkpoint, fine_tune, ev
 
     video = next(shapes.glob("*/*.avi"))
     assert printed_classes(out, video, capsys) == probabilities_by_hand(out, str(video))
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_the_code_of_its_card_classifies_a_clip_as_predict_does(
+    name, checkpoint, fine_tune, shapes, tmp_path, monkeypatch, capsys
+):
+    out = fine_tune(checkpoint(name))
+    shutil.copy(next(shapes.glob("*/*.mp4")), tmp_path / "clip.mp4")
+    code = re.search(r"```python\n(.*?)```", (out / "README.md").read_text(), re.S)[1]
+    monkeypatch.chdir(tmp_path)
+    capsys.readouterr()
+    exec(compile(code, "README.md", "exec"), {})
+    shown = {row["label"]: f"{row['score']:.1%}" for row in ast.literal_eval(capsys.readouterr().out)}
+    assert shown == printed_classes(out, tmp_path / "clip.mp4", capsys, num_clips=10)
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)

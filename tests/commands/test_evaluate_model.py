@@ -39,16 +39,25 @@ def test_results_have_the_documented_fields(evaluation):
         "clip_top1",
         "clip_top5",
         "num_videos",
+        "num_classes",
         "protocol",
         "per_class",
         "predictions",
         "failed",
     }
-    assert evaluation["num_videos"] == 6 and evaluation["failed"] == []
+    assert (evaluation["num_videos"], evaluation["num_classes"]) == (6, 3) and evaluation["failed"] == []
     assert evaluation["per_class"].keys() == {"moving_left", "moving_right", "moving_up"}
     assert evaluation["protocol"] == (
         "moving_shapes split 1 test, 3 clips of 8 frames, stride 1, centre crop, mean of logits"
     )
+
+
+def test_the_file_has_a_video_in_a_line(evaluation, tmp_path):
+    lines = (tmp_path / "evaluation.json").read_text().splitlines()
+    begin = lines.index('  "predictions": [') + 1
+    videos = [json.loads(line.removesuffix(",")) for line in lines[begin : lines.index("  ],", begin)]]
+    assert videos == evaluation["predictions"] and len(videos) == 6
+    assert '  "failed": []' in lines and '    "moving_left": ' in "\n".join(lines)
 
 
 def test_accuracies_equal_those_computed_by_hand(evaluation, fine_tuned, shapes):

@@ -34,6 +34,17 @@ def test_a_tested_run_has_a_page_that_its_card_leads_to(run, shapes):
     assert "(report.html)" in (run / "README.md").read_text()
 
 
+def test_the_validation_figures_say_what_they_were_measured_on(run):
+    report.main(["--run", str(run)])
+    said = "moving_shapes split 1 validation, 1 clip of 8 frames, stride 1, centre crop, mean of logits, after step "
+    assert f'<th scope="row">{said}' in (run / "report.html").read_text()
+
+
+def test_without_retrieval_no_progress_of_it_is_shown(run, capfd):
+    report.main(["--run", str(run)])
+    assert "retrieval examples" not in capfd.readouterr().err
+
+
 def test_a_folder_without_a_classifier_is_one_line(tmp_path):
     with pytest.raises(SystemExit, match=r"is no fine-tuned model: it lacks config\.json"):
         report.main(["--run", str(tmp_path)])
@@ -42,6 +53,25 @@ def test_a_folder_without_a_classifier_is_one_line(tmp_path):
 def test_a_broken_file_is_named(run):
     (run / "evaluation.json").write_text("{")
     with pytest.raises(SystemExit, match=r"evaluation\.json is no JSON"):
+        report.main(["--run", str(run)])
+
+
+OTHERS = [
+    ("config.json", [], r"has \[\]"),
+    ("trainer_state.json", {}, "lacks log_history"),
+    ("all_results.json", {"unreadable": ["bad.mp4"]}, r'has "bad\.mp4" as unreadable\[0\]'),
+    ("evaluation.json", {"retrieval_top1": 0.5}, "lacks video_top1"),
+    ("retrieval.json", {"protocol": "nearest", "neighbours": [{"video": "a.mp4"}]}, r"lacks neighbours\[0\]\.label"),
+    ("forgetting.json", {"top1": 0.5}, "lacks retention"),
+    ("forgetting.json", {"retention": None, "drift": {}}, r"lacks drift\.cosine"),
+    ("forgetting.json", {"retention": None, "before": {}, "drift": {}}, r"lacks before\.linear_probe_top1"),
+]
+
+
+@pytest.mark.parametrize(("file", "content", "words"), OTHERS)
+def test_a_file_of_another_shape_is_named_with_what_it_lacks(run, file, content, words):
+    (run / file).write_text(json.dumps(content))
+    with pytest.raises(SystemExit, match=rf"{file} {words};"):
         report.main(["--run", str(run)])
 
 

@@ -38,7 +38,7 @@ def test_only_runs_of_the_same_split_and_seed_are_paired():
 
 def test_the_table_has_mean_spread_difference_and_the_papers_figures():
     runs = runs_of(TAUGHT, [0.5, 0.7], 0.8) + runs_of(PLAIN, [0.4, 0.6], 0.5)
-    table = as_table(runs, lambda weight: paper_accuracy("c3d", "ucf101", 101, weight))
+    table = as_table(runs, 101, lambda weight: paper_accuracy("c3d", "ucf101", 101, weight))
     plain, taught = [line for line in table.splitlines() if line.startswith("| λ")]
     assert plain == "| λ = 0 | 100 % | 0.1 | 50.0 ± 14.1 | 100.0 ± 0.0 |  |  | 50.0 ± 0.0 | 2 | 77.1 / 93.5 |"
     assert "60.0 ± 14.1" in taught and "+10.0 ± 0.0 | 0.5 | 80.0 ± 0.0 | 2 | 78.6 / 94.6" in taught
@@ -46,7 +46,7 @@ def test_the_table_has_mean_spread_difference_and_the_papers_figures():
 
 def test_settings_of_other_labels_are_not_compared():
     few = Setting(0.1, 0.1, "self_distillation", 100.0)
-    row = as_table(runs_of(few, [0.3, 0.4]) + runs_of(PLAIN, [0.4, 0.6])).splitlines()[2]
+    row = as_table(runs_of(few, [0.3, 0.4]) + runs_of(PLAIN, [0.4, 0.6]), 101).splitlines()[2]
     assert row == "| λ = 100 | 10 % | 0.1 | 35.0 ± 7.1 | 100.0 ± 0.0 |  |  |  | 2 |"
 
 
@@ -64,3 +64,9 @@ def test_the_papers_figures_are_for_its_data_sets_alone():
         ("r2plus1d", "ucf101"): 100,
         ("r2plus1d", "hmdb51"): 1000,
     }
+
+
+def test_of_five_classes_the_table_has_no_top_5():
+    wide, narrow = (as_table(runs_of(PLAIN, [0.4, 0.6]), classes).splitlines()[:3] for classes in (6, 5))
+    assert "Acc@5" in wide[0] and "Acc@5" not in narrow[0]
+    assert len({line.count("|") for line in narrow}) == 1 and narrow[0].count("|") == wide[0].count("|") - 1

@@ -25,8 +25,20 @@ def test_lambda_zero_is_on_the_axis_and_bars_are_the_seeds_standard_deviation():
     assert "1 to 3 runs" in axes.get_title()
 
 
+@pytest.mark.parametrize("number", [7, 40])
+def test_any_number_of_curves_differ_and_are_all_named_inside_the_picture(number):
+    figure = lambda_figure({f"rate {name}, 100 % labels": {0: [0.5], 1: [0.4 + name / 100]} for name in range(number)})
+    (axes,) = figure.axes
+    lines = [container.lines[0] for container in axes.containers]
+    assert len({(line.get_color(), line.get_marker(), line.get_linestyle()) for line in lines}) == number
+    figure.draw_without_rendering()
+    box, frame = axes.get_legend().get_window_extent(), figure.bbox
+    assert len(axes.get_legend().get_texts()) == number
+    assert box.x0 >= axes.get_window_extent().x1 and box.x1 <= frame.x1 and box.y0 >= frame.y0 and box.y1 <= frame.y1
+
+
 def test_nothing_to_draw_is_an_error():
-    with pytest.raises(ValueError, match="give 1 to 6"):
+    with pytest.raises(ValueError, match="no accuracy"):
         lambda_figure({})
     with pytest.raises(ValueError, match="no setting"):
         frontier_figure([])

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from hf_selfdistill.evaluation.report import Report, Table, render
-from hf_selfdistill.evaluation.retrieval_examples import Filmstrip
+from hf_selfdistill.evaluation.retrieval_examples import ExampleVideo
 
 INTERVAL = {"value": 0.7, "low": 0.6, "high": 0.8}
 FORGETTING = {
@@ -51,7 +51,7 @@ def page():
             how=[Table("Data", ["part", "videos"], [["train", "8"]])],
             log_history=[{"step": 1, "loss": 2.0}, {"step": 2, "loss": 1.0}],
             evaluation=evaluation(["run", "walk"], ["run", "run", "walk"], ["walk", "run", "walk"]),
-            retrieval=[(Filmstrip("run", black), [Filmstrip("walk", black, 0.9)])],
+            retrieval=[(ExampleVideo("run", black), [ExampleVideo("walk", black, 0.9)])],
             retrieval_protocol="nearest by cosine",
             forgetting=FORGETTING,
             unreadable=[{"video": "bad.mp4", "reason": "empty file"}],
@@ -115,6 +115,13 @@ def test_where_there_is_no_retention_it_says_why_and_shows_the_drift(forgetting,
     assert "relative distance of weights" in page and ("Accuracy of frozen features" in page) == (
         "before" in forgetting
     )
+
+
+@pytest.mark.parametrize(("classes", "shown"), [(5, False), (6, True)])
+def test_the_first_five_are_told_of_more_than_five_classes(classes, shown):
+    names = [f"class {number}" for number in range(classes)]
+    page = render(Report(name="run", summary="A model.", classes=names, evaluation=evaluation(names, names, names)))
+    assert ("top-5" in page) == shown and "video top-1" in page
 
 
 def test_measurements_beside_top_1_are_named_in_the_table():

@@ -32,7 +32,7 @@ def test_tables_are_read_back(tmp_path):
 
 def test_the_link_stands_below_the_results_once(tmp_path):
     (tmp_path / "README.md").write_text(CARD)
-    assert link_report(tmp_path / "README.md", "report.html") and link_report(tmp_path / "README.md", "report.html")
+    assert link_report(tmp_path / "README.md") and link_report(tmp_path / "README.md")
     text = (tmp_path / "README.md").read_text()
     assert text.count("[report.html](report.html)") == 1
     assert text.index("results: end") < text.index("report.html")
@@ -40,6 +40,6 @@ def test_the_link_stands_below_the_results_once(tmp_path):
 
 def test_a_card_of_others_is_left_alone(tmp_path):
     (tmp_path / "README.md").write_text("my own words\n")
-    assert not link_report(tmp_path / "README.md", "report.html")
+    assert not link_report(tmp_path / "README.md")
     assert (tmp_path / "README.md").read_text() == "my own words\n"
     assert card_summary(tmp_path / "README.md") is None and card_tables(tmp_path / "nothing.md") == []

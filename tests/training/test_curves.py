@@ -32,3 +32,19 @@ def test_the_panels_stand_side_by_side_too():
 
 def test_what_was_logged_once_is_no_curve():
     assert training_curves(LOG[:2]) is None and curve_figures(LOG[:2]) == {}
+
+
+def test_percentages_have_the_whole_axis_and_more_where_they_need_it():
+    figures = curve_figures(LOG)
+    (accuracy,) = figures["validation accuracy (%)"].axes
+    (retention,) = figures["retention (%)"].axes
+    shown = [number for number in accuracy.get_yticks() if accuracy.get_ylim()[0] <= number <= accuracy.get_ylim()[1]]
+    assert shown == [0, 20, 40, 60, 80, 100]
+    assert retention.get_ylim()[0] < 0 and retention.get_ylim()[1] > 110
+    assert figures["loss"].axes[0].get_ylim()[0] > 0
+
+
+def test_steps_are_whole_numbers():
+    log = [{"step": step, "loss": 1 / step} for step in (1, 2, 3)]
+    (axes,) = curve_figures(log)["loss"].axes
+    assert all(step == int(step) for step in axes.get_xticks())

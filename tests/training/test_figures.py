@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from hf_selfdistill.training.figures import new_figure
+from hf_selfdistill.training.figures import look, new_figure
 
 
 def test_a_figure_touches_neither_pyplot_nor_the_settings_of_others():
@@ -25,3 +25,10 @@ def test_without_matplotlib_the_error_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(ImportError, match=r"pip install \"hf_selfdistill\[report\]\""):
         new_figure(1, 1)
+
+
+def test_many_things_look_different():
+    looks = [look(number) for number in range(72)]
+    assert len({tuple(one.values()) for one in looks}) == 72
+    assert len({(one["color"], one["marker"]) for one in looks[:36]}) == 36
+    assert look(72) == look(0)

@@ -51,7 +51,7 @@ def write_comparison(output_dir: Path, folders: dict[Place, Path], data: Dataset
     config = json.loads((next(iter(folders.values())) / "config.json").read_text("utf-8"))
     about = (config["model_type"], data.dataset, len(config["id2label"]))
     in_paper = paper_accuracy(*about, 0) is not None
-    table = as_table(runs, (lambda weight: paper_accuracy(*about, weight)) if in_paper else None)
+    table = as_table(runs, about[2], (lambda weight: paper_accuracy(*about, weight)) if in_paper else None)
     (output_dir / "table.md").write_text(table, encoding="utf-8")
     _write_csv(output_dir / "results.csv", folders, results, kept, data)
     if importlib.util.find_spec("matplotlib") is not None:

@@ -24,12 +24,11 @@ from hf_selfdistill.data.clips import collate_clips, video_name
 from hf_selfdistill.evaluation.forgetting_table import quote
 from hf_selfdistill.evaluation.multi_clip import MultiClipAccuracy, rows_of_videos
 from hf_selfdistill.hub.results import MEASURED, Result, add_results
+from hf_selfdistill.training.accuracies import ACCURACIES, telling
 
 __all__ = ["evaluate_model", "main"]
 
 logger = logging.getLogger(__name__)
-
-STYLE: dict[str, Any] = {"indent": 2, "ensure_ascii": False}
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -87,18 +86,24 @@ def _check_flags(test: TestArguments, features: FeatureArguments, forgetting: Fo
 
 
 def _as_json(results: dict[str, Any]) -> str:
-    """Indented, but a video in a line."""
-    lists = {name: results[name] for name in ("predictions", "neighbours") if name in results}
-    text = json.dumps({name: f"<{name}>" if name in lists else value for name, value in results.items()}, **STYLE)
-    for name, videos in lists.items():
-        lines = ",\n    ".join(json.dumps(video, ensure_ascii=False) for video in videos)
-        text = text.replace(f'"<{name}>"', f"[\n    {lines}\n  ]" if videos else "[]", 1)
-    return text + "\n"
+    """Indented, but a video, as any element of a list, in a line."""
+    fields = ",\n  ".join(f"{json.dumps(name)}: {_indented(value)}" for name, value in results.items())
+    return f"{{\n  {fields}\n}}\n"
+
+
+def _indented(value: Any) -> str:
+    if isinstance(value, list) and value:
+        lines = ",\n    ".join(json.dumps(one, ensure_ascii=False) for one in value)
+        return f"[\n    {lines}\n  ]"
+    return json.dumps(value, indent=2, ensure_ascii=False).replace("\n", "\n  ")  # no text in JSON has a line's end
 
 
 def _in_words(results: dict[str, Any]) -> str:
     of_unit: dict[str, list[str]] = {}
+    silent = set(ACCURACIES) - set(telling(results["num_classes"])) if "num_classes" in results else set()
     for name, value in results.items():
+        if name in silent:
+            continue
         unit, _, k = name.partition("_top")
         if k:
             of_unit.setdefault(unit.replace("_", " "), []).append(f"top-{k} {value:.4f}")
@@ -135,9 +140,11 @@ def _read_baseline(name: str | None) -> dict[str, Any] | None:
 def _refresh_card(
     card: Path, test: TestArguments, data: DatasetArguments, results: dict[str, Any], baseline: dict[str, Any] | None
 ) -> None:
-    measured = [Result(data.dataset, test.part, results["protocol"], results)]
+    classes = results["num_classes"]
+    measured = [Result(data.dataset, test.part, results["protocol"], results, classes)]
     if baseline is not None:
-        measured.append(Result(data.dataset, test.part, baseline["protocol"], baseline, "the same with λ = 0"))
+        other = "the same with λ = 0"
+        measured.append(Result(data.dataset, test.part, baseline["protocol"], baseline, classes, other))
     if add_results(card, measured):
         logger.info("The results are in the model card too, %s", card)
 
@@ -181,6 +188,7 @@ def evaluate_model(
     trainer.end()
     return {
         **{name: results[name] for name in MEASURED},
+        "num_classes": len(labels),
         "protocol": protocol(
             data, test.part, test.num_clips, frames_per_clip(model.config), *sampling_rate(processor, sampling)
         ),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,23 +13,54 @@ import numpy as np
 from tqdm import tqdm
 
 from hf_selfdistill.commands.arguments import CommandParser, start_logging, user_errors
+from hf_selfdistill.commands.json_shape import ANY, read_json
 from hf_selfdistill.commands.saliency_examples import saliency_examples
 from hf_selfdistill.commands.testing import RESULTS
 from hf_selfdistill.data.decoding import VideoDecodingError, VideoReader
+from hf_selfdistill.evaluation.forgetting_table import NAMES
 from hf_selfdistill.evaluation.pictures import Picture, file_as_picture
 from hf_selfdistill.evaluation.report import Report, Table, render
-from hf_selfdistill.evaluation.retrieval_examples import Filmstrip
-from hf_selfdistill.hub.card_tables import CardTable, card_summary, card_tables, link_report
+from hf_selfdistill.evaluation.retrieval_examples import ExampleVideo
+from hf_selfdistill.hub.card_tables import REPORT, CardTable, card_summary, card_tables, link_report
 from hf_selfdistill.hub.results import MEASURED
 
 __all__ = ["ReportArguments", "main"]
 
 logger = logging.getLogger(__name__)
 
-REPORT = "report.html"
-FRAMES, SIDE = 4, 96  # of a filmstrip: frames, and the pixels of their shorter side
+FRAMES, SIDE = 4, 96  # of an example: frames, and the pixels of their shorter side
 EXAMPLES, NEAREST = 6, 3
 MOST_PICTURE_BYTES = 2_500_000  # of saliency, so that the page stays below 5 MB
+
+NUMBER = (int, float)
+ONE_VIDEO = {"video": str, "label": str}
+ACCURACIES = dict.fromkeys(NAMES, dict.fromkeys(("value", "low", "high"), NUMBER))
+MOVED = ("cosine", "relative_l2", "weight_distance", "effective_rank_before", "effective_rank_after")
+SHAPES = {
+    "config.json": {"model_type": str, "id2label?": {ANY: str}},
+    "trainer_state.json": {"log_history": [{"step": int}]},
+    "all_results.json": {
+        **{f"eval_{name}?": NUMBER for name in MEASURED},
+        "unreadable?": [{"video": str, "reason": str}],
+    },
+    RESULTS: {
+        **dict.fromkeys(MEASURED, NUMBER),
+        "protocol": str,
+        "per_class?": {ANY: NUMBER},
+        "predictions?": [{**ONE_VIDEO, "predicted": str, "score?": NUMBER}],
+        "failed?": [{"video": str, "reason": str}],
+    },
+    "retrieval.json": {
+        "protocol": str,
+        "neighbours": [{**ONE_VIDEO, "nearest": [{**ONE_VIDEO, "cosine": NUMBER}]}],
+    },
+    "forgetting.json": {
+        "retention": (type(None), ACCURACIES["knn_top1"]),
+        "before?": ACCURACIES,
+        "after?": ACCURACIES,
+        "drift": {**dict.fromkeys(MOVED, NUMBER), "layers": [{"name": str, "cka": NUMBER}]},
+    },
+}
 
 MISSING = {
     "evaluation.json": "Test figures, confusions and classes: evaluate_model.py --output_file {run}/evaluation.json",
@@ -60,17 +90,17 @@ def main(argv: Sequence[str] | None = None) -> None:
         folder = Path(args.run)
         report = _gather(folder, args.saliency or [])
         (folder / REPORT).write_text(render(report), encoding="utf-8")
-        if not link_report(folder / "README.md", REPORT):
+        if not link_report(folder / "README.md"):
             logger.info("There is no model card in %s that could lead to the report", folder)
         logger.info("The report is %s", (folder / REPORT).resolve())
 
 
 def _gather(folder: Path, saliency: Sequence[str]) -> Report:
-    config = _read(folder / "config.json")
+    config, state, results, evaluation, retrieval, forgetting = (
+        read_json(folder / file, shape) for file, shape in SHAPES.items()
+    )
     if config is None or "id2label" not in config:
         raise ValueError(f"--run {folder} is no fine-tuned model: it lacks config.json, or that has no classes")
-    state, results = _read(folder / "trainer_state.json") or {}, _read(folder / "all_results.json") or {}
-    evaluation, retrieval = _read(folder / RESULTS), _read(folder / "retrieval.json")
     predictions = (evaluation or {}).get("predictions", [])
     seen, saliency_protocol = saliency_examples(folder, predictions) if predictions else ([], "")
     tables = card_tables(folder / "README.md")
@@ -80,26 +110,17 @@ def _gather(folder: Path, saliency: Sequence[str]) -> Report:
         summary=card_summary(folder / "README.md") or f"{config['model_type']}, {len(classes)} classes",
         classes=classes,
         how=[Table(*_captioned(table)) for table in tables if table.section in ("Training data", "Training")],
-        log_history=state.get("log_history", []),
-        validation=_validation(results),
+        log_history=(state or {}).get("log_history", []),
+        validation=_validation(results or {}, tables),
         evaluation=evaluation,
         retrieval=_examples((retrieval or {}).get("neighbours", [])),
         retrieval_protocol=(retrieval or {}).get("protocol", ""),
         saliency=[*seen, *_pictures(saliency)],
         saliency_protocol=saliency_protocol,
-        forgetting=_read(folder / "forgetting.json"),
-        unreadable=_unreadable(results.get("unreadable", []), (evaluation or {}).get("failed", [])),
+        forgetting=forgetting,
+        unreadable=_unreadable((results or {}).get("unreadable", []), (evaluation or {}).get("failed", [])),
         missing=[words.format(run=folder) for file, words in MISSING.items() if not (folder / file).is_file()],
     )
-
-
-def _read(file: Path) -> Any:
-    if not file.is_file():
-        return None
-    try:
-        return json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{file} is no JSON ({error}); write it anew, or take it away") from None
 
 
 def _captioned(table: CardTable) -> tuple[str, list[str], list[list[str]]]:
@@ -108,10 +129,12 @@ def _captioned(table: CardTable) -> tuple[str, list[str], list[list[str]]]:
     return table.head[0].capitalize(), [table.head[0], "value"], table.rows
 
 
-def _validation(results: Mapping[str, Any]) -> dict[str, Any] | None:
+def _validation(results: Mapping[str, Any], tables: Sequence[CardTable]) -> dict[str, Any] | None:
     if not all(f"eval_{name}" in results for name in MEASURED):
         return None
-    return {"protocol": "validation part", **{name: results[f"eval_{name}"] for name in MEASURED}}
+    measured = [row[0] for table in tables if table.section == "Results" for row in table.rows]
+    protocol = next((words for words in measured if " validation, " in words), "validation part")
+    return {"protocol": protocol, **{name: results[f"eval_{name}"] for name in MEASURED}}
 
 
 def _unreadable(*lists: Sequence[Mapping[str, str]]) -> list[Mapping[str, str]]:
@@ -127,21 +150,22 @@ def _pictures(files: Sequence[str]) -> list[Picture]:
     return [file_as_picture(Path(file), f"Saliency: {Path(file).stem}", Path(file).stem) for file in files]
 
 
-def _examples(neighbours: Sequence[Mapping[str, Any]]) -> list[tuple[Filmstrip, list[Filmstrip]]]:
+def _examples(neighbours: Sequence[Mapping[str, Any]]) -> list[tuple[ExampleVideo, list[ExampleVideo]]]:
     """Evenly spaced queries, so that no one picks the good ones."""
     places = np.unique(np.linspace(0, len(neighbours) - 1, min(EXAMPLES, len(neighbours))).round()).astype(int)
     examples = []
-    for query in tqdm([neighbours[place] for place in places], desc="retrieval examples", leave=False):
+    queries = [neighbours[place] for place in places]
+    for query in tqdm(queries, desc="retrieval examples", leave=False, disable=not queries):
         try:
-            examples.append((_strip(query), [_strip(video) for video in query["nearest"][:NEAREST]]))
+            examples.append((_example_video(query), [_example_video(video) for video in query["nearest"][:NEAREST]]))
         except VideoDecodingError as error:
             logger.warning("a retrieval example is left out: %s", error)
     return examples
 
 
-def _strip(video: Mapping[str, Any]) -> Filmstrip:
+def _example_video(video: Mapping[str, Any]) -> ExampleVideo:
     with VideoReader(video["video"]) as reader:
         last = reader.num_frames - 1
         frames = reader.read([round(last * (number + 0.5) / FRAMES) for number in range(FRAMES)])  # (T, C, H, W)
     step = max(1, min(frames.shape[2:]) // SIDE)
-    return Filmstrip(video["label"], frames[:, :, ::step, ::step].permute(0, 2, 3, 1).numpy(), video.get("cosine"))
+    return ExampleVideo(video["label"], frames[:, :, ::step, ::step].permute(0, 2, 3, 1).numpy(), video.get("cosine"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from hf_selfdistill.evaluation.comparison import Run, Setting, in_percent, paired_difference, runs_by_setting
+from hf_selfdistill.training.accuracies import telling
 
 __all__ = ["as_table"]
 
@@ -17,19 +18,22 @@ two-sided sign-flip test over them, which can't fall below 2 / 2ⁿ. Where p is 
 """
 
 
-def as_table(runs: Sequence[Run], paper: Paper | None = None) -> str:
+def as_table(runs: Sequence[Run], classes: int, paper: Paper | None = None) -> str:
     """A Markdown table, one row per setting, one block per share of labels and learning rate.
 
     Args:
         runs: of all settings.
+        classes: how many the data set has.
         paper: λ → the paper's top-1 and top-5 in percent; None where the data set is not the paper's.
     """
     by_setting = runs_by_setting(runs)
-    heads = ["Method", "labels", "learning rate", "Acc@1", "Acc@5", "against, top-1", "p", "retention", "runs"]
+    wide = "video_top5" in telling(classes)
+    accuracies = ["Acc@1", "Acc@5"] if wide else ["Acc@1"]
+    heads = ["Method", "labels", "learning rate", *accuracies, "against, top-1", "p", "retention", "runs"]
     heads += ["paper, Acc@1 / Acc@5"] if paper is not None else []
     lines = [f"| {' | '.join(heads)} |", "|" + "---|" * len(heads)]
     for setting, own in by_setting.items():
-        cells = _cells(setting, own, _baseline(setting, by_setting))
+        cells = _cells(setting, own, _baseline(setting, by_setting), wide)
         if paper is not None:
             known = paper(setting.distill_weight) if setting.regularizer in ("self_distillation", "none") else None
             cells.append("" if known is None else f"{known[0]:.1f} / {known[1]:.1f}")
@@ -47,7 +51,7 @@ def _baseline(setting: Setting, by_setting: dict[Setting, list[Run]]) -> list[Ru
     ]
 
 
-def _cells(setting: Setting, own: Sequence[Run], baseline: Sequence[Run]) -> list[str]:
+def _cells(setting: Setting, own: Sequence[Run], baseline: Sequence[Run], wide: bool) -> list[str]:
     difference = None if setting.is_baseline else paired_difference(own, baseline)
     kept = [run.retention for run in own if run.retention is not None]
     return [
@@ -55,7 +59,7 @@ def _cells(setting: Setting, own: Sequence[Run], baseline: Sequence[Run]) -> lis
         f"{100 * setting.label_fraction:g} %",
         f"{setting.learning_rate:g}",
         in_percent([run.top1 for run in own]),
-        in_percent([run.top5 for run in own]),
+        *([in_percent([run.top5 for run in own])] if wide else []),
         "" if difference is None else f"{100 * difference.mean:+.1f} ± {100 * difference.spread:.1f}",
         "" if difference is None else f"{difference.p:.2g}",
         in_percent(kept) if kept else "",

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from PIL import Image
@@ -16,6 +18,8 @@ __all__ = ["DARK_PAGE", "MEDIA_TYPES", "Picture", "as_picture", "file_as_picture
 
 DARK_PAGE = "#14171a"
 """What figures are drawn for in the dark: the page's background there."""
+
+DOTS_PER_INCH = 144
 
 _LIGHT_INK, _DARK_INK = "#1c1e21", "#e4e6e8"
 
@@ -49,8 +53,12 @@ def as_picture(figure: Figure, alt: str, photographs: bool = False) -> Picture:
         alt: what is to be seen.
         photographs: there are frames of videos in it, which are kept in a tenth of the bytes with a little loss.
     """
-    figure.draw_without_rendering()  # lays it out, once for both
+    if (layout := figure.get_layout_engine()) is not None:
+        layout.execute(figure)  # once for both
     figure.set_layout_engine("none")
+    figure.set_dpi(DOTS_PER_INCH)
+    for patch in (figure.patch, *(axes.patch for axes in figure.axes)):
+        patch.set(facecolor="none", edgecolor="none")
     light, dark = (_drawn(figure, ink, "webp" if photographs else "png") for ink in (_LIGHT_INK, _DARK_INK))
     return Picture(light, dark, alt, width=round(96 * figure.get_figwidth()))
 
@@ -76,10 +84,15 @@ def image_as_picture(image: Image.Image, alt: str, caption: str = "") -> Picture
 
 
 def _drawn(figure: Figure, ink: str, kind: str) -> str:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from PIL import Image
+
     _set_ink(figure, ink)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()  # savefig would lay it out once more
     buffer = io.BytesIO()
     settings = {"quality": 80} if kind == "webp" else {}
-    figure.savefig(buffer, format=kind, dpi=144, transparent=True, pil_kwargs=settings)
+    Image.fromarray(np.asarray(canvas.buffer_rgba())).save(buffer, format=kind, **settings)
     return _data_uri(f"image/{kind}", buffer.getvalue())
 
 

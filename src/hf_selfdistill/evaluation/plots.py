@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hf_selfdistill.evaluation.comparison import spread
-from hf_selfdistill.training.figures import COLOURS, GREY, MARKERS, new_figure
+from hf_selfdistill.training.figures import GREY, look, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -43,18 +43,19 @@ def lambda_figure(accuracies: Mapping[str, Mapping[float, Sequence[float]]]) -> 
         accuracies: setting → λ → accuracy of each seed or split, fractions of 1.
 
     Raises:
-        ValueError: there is nothing to draw, or more settings than colours.
+        ValueError: there is nothing to draw.
     """
     weights = sorted({weight for of_setting in accuracies.values() for weight in of_setting})
-    if not weights or len(accuracies) > len(COLOURS):
-        raise ValueError(f"{len(accuracies)} settings with {len(weights)} λ; give 1 to {len(COLOURS)} with one λ each")
-    figure = new_figure(6, 3.6)
+    if not weights:
+        raise ValueError("there is no accuracy to draw")
+    many = len(accuracies) > 6  # the legend stands beside
+    figure = new_figure(7.4, max(3.6, 0.5 + 0.2 * len(accuracies))) if many else new_figure(6, 3.6)
     axes = figure.subplots()
     for number, (name, of_setting) in enumerate(accuracies.items()):
         points = sorted(of_setting.items())
         means = [100 * float(np.mean(values)) for _, values in points]
         spreads = [100 * spread(values) for _, values in points]
-        style: dict[str, Any] = {"color": COLOURS[number], "marker": MARKERS[number], "capsize": 3, "markersize": 5}
+        style: dict[str, Any] = {**look(number), "capsize": 3, "markersize": 5}
         axes.errorbar([weight for weight, _ in points], means, spreads, label=name, **style)
     smallest = min((weight for weight in weights if weight > 0), default=1.0)
     axes.set_xscale("symlog", linthresh=smallest, linscale=0.6)
@@ -64,7 +65,9 @@ def lambda_figure(accuracies: Mapping[str, Mapping[float, Sequence[float]]]) -> 
     axes.title.set_fontsize(9)
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
-    if len(accuracies) > 1:
+    if many:
+        axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5), fontsize=9)
+    elif len(accuracies) > 1:
         axes.legend(frameon=False)
     return figure
 
@@ -108,11 +111,8 @@ def frontier_figure(outcomes: Sequence[Outcome]) -> Figure:
     for number, outcome in enumerate(outcomes):
         numbers = (outcome.retention, outcome.accuracy, outcome.retention_std, outcome.accuracy_std)
         x, y, dx, dy = (100 * value for value in numbers)
-        style: dict[str, Any] = {
-            "color": COLOURS[number % 6],
-            "marker": MARKERS[(number + number // 6) % 6],
-        }  # 36 different ones
-        axes.errorbar(x, y, dy, dx, label=outcome.name, elinewidth=0.6, capsize=2, markersize=7, linestyle="", **style)
+        style: dict[str, Any] = look(number) | {"linestyle": ""}
+        axes.errorbar(x, y, dy, dx, label=outcome.name, elinewidth=0.6, capsize=2, markersize=7, **style)
     axes.margins(0.1)
     axes.set(xlabel="retention (%)", ylabel="accuracy (%)")
     axes.set_title("mean ± standard deviation; the line joins what no other setting beats in both", fontsize=9)

@@ -16,7 +16,8 @@ from hf_selfdistill.evaluation.confusion import ConfusedPair, confusion_counts, 
 from hf_selfdistill.evaluation.forgetting_figures import drift_figure, forgetting_figure
 from hf_selfdistill.evaluation.forgetting_table import NAMES, why_none
 from hf_selfdistill.evaluation.pictures import DARK_PAGE, Picture, as_picture
-from hf_selfdistill.evaluation.retrieval_examples import Filmstrip, retrieval_figure
+from hf_selfdistill.evaluation.retrieval_examples import ExampleVideo, retrieval_figure
+from hf_selfdistill.training.accuracies import telling, with_a_blank
 from hf_selfdistill.training.curves import curve_figures
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ class Report:
     log_history: Sequence[Mapping[str, Any]] = ()
     validation: Mapping[str, Any] | None = None
     evaluation: Mapping[str, Any] | None = None
-    retrieval: Sequence[tuple[Filmstrip, Sequence[Filmstrip]]] = ()
+    retrieval: Sequence[tuple[ExampleVideo, Sequence[ExampleVideo]]] = ()
     retrieval_protocol: str = ""
     saliency: Sequence[Picture] = ()
     saliency_protocol: str = ""
@@ -97,6 +98,7 @@ def render(report: Report) -> str:
         report=report,
         style=style,
         results=_results(report),
+        key=[(with_a_blank(name), name) for name in telling(len(report.classes)) if name.startswith("video")],
         curves=_curves(report.log_history),
         retrieval=_retrieval(report.retrieval),
         **_classes(report),
@@ -110,12 +112,12 @@ def _percent(fraction: float) -> str:
 
 def _results(report: Report) -> Table | None:
     measured = [results for results in (report.evaluation, report.validation) if results is not None]
-    names = ("video_top1", "video_top5", "clip_top1", "clip_top5")
+    names = telling(len(report.classes))
     rows = [
         (results["protocol"], f"{results['num_videos']:.0f}", *(_percent(results[name]) for name in names))
         for results in measured
     ]
-    head = ("measured on", "videos", "video top-1", "video top-5", "clip top-1", "clip top-5")
+    head = ("measured on", "videos", *(with_a_blank(name) for name in names))
     return (
         Table("Accuracy: the share of videos or clips whose class is among the first k", head, rows) if rows else None
     )
@@ -165,24 +167,24 @@ def _worst(report: Report, videos: Mapping[str, int]) -> Table | None:
     return Table("Classes, the worst first", head, rows) if rows else None
 
 
-def _retrieval(examples: Sequence[tuple[Filmstrip, Sequence[Filmstrip]]]) -> list[Picture]:
+def _retrieval(examples: Sequence[tuple[ExampleVideo, Sequence[ExampleVideo]]]) -> list[Picture]:
     pictures = []
     for query, nearest in examples:
-        found = ", ".join(f"{strip.label} ({_right(strip, query)})" for strip in nearest)
+        found = ", ".join(f"{video.label} ({_right(video, query)})" for video in nearest)
         alt = f"Query {query.label}; nearest: {found}"
         pictures.append(as_picture(retrieval_figure(query, nearest), alt, photographs=True))
     return pictures
 
 
-def _right(strip: Filmstrip, query: Filmstrip) -> str:
-    return "right" if strip.label == query.label else "wrong"
+def _right(video: ExampleVideo, query: ExampleVideo) -> str:
+    return "right" if video.label == query.label else "wrong"
 
 
 def _forgetting(forgetting: Mapping[str, Any] | None) -> dict[str, Any]:
     if forgetting is None:
         return {"kept": None, "forgetting_pictures": [], "drift": None, "no_retention": None}
     drift, kept, pictures = forgetting["drift"], None, []
-    if "before" in forgetting:  # the reference set has labels
+    if {"before", "after"} <= forgetting.keys():  # the reference set has labels
         before, after = forgetting["before"], forgetting["after"]
         rows = [(NAMES[name], _interval(before[name]), _interval(after[name])) for name in before]
         kept = Table("Accuracy of frozen features", ("measured by", "before", "after"), rows)

@@ -8,7 +8,10 @@ from typing import NamedTuple
 
 from hf_selfdistill.hub.results import END
 
-__all__ = ["CardTable", "card_summary", "card_tables", "link_report"]
+__all__ = ["REPORT", "CardTable", "card_summary", "card_tables", "link_report"]
+
+REPORT = "report.html"
+"""The report on a run, beside its card."""
 
 
 class CardTable(NamedTuple):
@@ -51,7 +54,7 @@ def _cells(line: str) -> list[str]:
     return [cell.strip().strip("`") for cell in line.strip().strip("|").split("|")]
 
 
-def link_report(file: Path, report: str) -> bool:
+def link_report(file: Path) -> bool:
     """Puts a line with a link to the report below the card's results, once.
 
     Returns:
@@ -60,7 +63,7 @@ def link_report(file: Path, report: str) -> bool:
     text = file.read_text(encoding="utf-8") if file.is_file() else ""
     if END not in text:
         return False
-    line = f"Curves, confusions and more: [{report}]({report})."
+    line = f"Curves, confusions and more: [{REPORT}]({REPORT})."
     if line not in text:
         file.write_text(text.replace(END, f"{END}\n\n{line}", 1), encoding="utf-8")
     return True

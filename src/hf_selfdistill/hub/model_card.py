@@ -10,6 +10,7 @@ from typing import Any
 from huggingface_hub import ModelCard, ModelCardData
 from transformers import PreTrainedConfig, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from hf_selfdistill.hub.card_tables import REPORT, link_report
 from hf_selfdistill.hub.citations import works_behind
 from hf_selfdistill.hub.curves import draw_curves
 from hf_selfdistill.hub.results import MEASURED, Result, metadata_of, table
@@ -75,7 +76,7 @@ class ModelCardCallback(TrainerCallback):
             **metadata: `license`, `language`, `tags`, as `Trainer.create_model_card` takes them.
         """
         folder = Path(args.output_dir)
-        results = self._results(args, state)
+        results = self._results(args, state, config.num_labels)
         classes = [config.id2label[index] for index in range(config.num_labels)]
         location = args.hub_model_id or folder.name
         facts = self.facts
@@ -94,8 +95,10 @@ class ModelCardCallback(TrainerCallback):
             works=works_behind(config),
         )
         card.save(folder / "README.md")
+        if (folder / REPORT).is_file():
+            link_report(folder / "README.md")
 
-    def _results(self, args: TrainingArguments, state: TrainerState) -> list[Result]:
+    def _results(self, args: TrainingArguments, state: TrainerState, classes: int) -> list[Result]:
         """The last validation of the run, with the step that it was made at."""
         for entry in reversed(state.log_history):
             if all(f"eval_{name}" in entry for name in MEASURED):
@@ -103,7 +106,7 @@ class ModelCardCallback(TrainerCallback):
                 best = state.best_global_step if args.load_best_model_at_end else None
                 step = best if best and entry["step"] == state.max_steps else entry["step"]
                 protocol = f"{self.facts.protocol}, after step {step} of {state.max_steps}"
-                return [Result(self.facts.dataset or "validation", "validation", protocol, metrics)]
+                return [Result(self.facts.dataset or "validation", "validation", protocol, metrics, classes)]
         return []
 
     def _metadata(

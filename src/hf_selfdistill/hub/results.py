@@ -9,12 +9,13 @@ from typing import Any
 
 from huggingface_hub import EvalResult, ModelCard
 
+from hf_selfdistill.training.accuracies import ACCURACIES, telling, with_a_blank
+
 __all__ = ["Result", "add_results", "metadata_of", "table"]
 
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
-METRICS = ("video_top1", "video_top5", "clip_top1", "clip_top5")
-MEASURED = (*METRICS, "num_videos")
-HEAD = ["| measured on | videos | video top-1 | video top-5 | clip top-1 | clip top-5 |", "|---|---|---|---|---|---|"]
+MEASURED = (*ACCURACIES, "num_videos")
+HEAD = "| measured on | videos |"
 
 
 @dataclass
@@ -26,6 +27,7 @@ class Result:
         part: `"validation"` or `"test"`.
         protocol: in words, what was measured on.
         metrics: `num_videos` and `video_top1`, `video_top5`, `clip_top1`, `clip_top5` as fractions of 1.
+        classes: how many the model has.
         model: what was measured, if not the model of the card.
     """
 
@@ -33,12 +35,13 @@ class Result:
     part: str
     protocol: str
     metrics: Mapping[str, Any]
+    classes: int
     model: str | None = None
 
     @property
     def row(self) -> str:
         """A line of the table; what comes before its numbers says what it is about."""
-        numbers = " | ".join(f"{self.metrics[name]:.3f}" for name in METRICS)
+        numbers = " | ".join(f"{self.metrics[name]:.3f}" for name in telling(self.classes))
         return f"{self.label} | {self.metrics['num_videos']:.0f} | {numbers} |"
 
     @property
@@ -49,8 +52,14 @@ class Result:
 
 def table(results: Sequence[Result]) -> str:
     """Between two marks, by which `add_results` finds it again."""
-    rows = [*HEAD, *(result.row for result in results)] if results else ["No figure has been measured yet."]
-    return "\n".join([BEGIN, *rows, END])
+    if not results:
+        return "\n".join([BEGIN, "No figure has been measured yet.", END])
+    return _marked([result.row for result in results], results[0].classes)
+
+
+def _marked(rows: Sequence[str], classes: int) -> str:
+    names = [with_a_blank(name) for name in telling(classes)]
+    return "\n".join([BEGIN, f"{HEAD} {' | '.join(names)} |", "|---|---|" + "---|" * len(names), *rows, END])
 
 
 def metadata_of(result: Result) -> list[EvalResult]:
@@ -64,10 +73,11 @@ def metadata_of(result: Result) -> list[EvalResult]:
             dataset_split=result.part,
             dataset_args={"protocol": result.protocol},
             metric_type="accuracy",
-            metric_name=f"video top-{k}",
-            metric_value=round(result.metrics[f"video_top{k}"], 4),
+            metric_name=with_a_blank(name),
+            metric_value=round(result.metrics[name], 4),
         )
-        for k in (1, 5)
+        for name in telling(result.classes)
+        if name.startswith("video")
     ]
 
 
@@ -83,10 +93,10 @@ def add_results(file: Path, results: Sequence[Result]) -> bool:
     card = ModelCard.load(file)
     before, rest = card.text.split(BEGIN, 1)
     old, after = rest.split(END, 1)
-    rows = [row for row in old.splitlines() if row.startswith("| ") and row != HEAD[0]]
+    rows = [row for row in old.splitlines() if row.startswith("| ") and not row.startswith(HEAD)]
     for result in results:
         rows = [row for row in rows if not row.startswith(f"{result.label} |")] + [result.row]
-    card.text = before + "\n".join([BEGIN, *HEAD, *rows, END]) + after
+    card.text = before + _marked(rows, results[0].classes) + after
     entries = [entry for result in results if result.model is None for entry in metadata_of(result)]
     kept = [
         entry for entry in card.data.eval_results or [] if not any(entry.is_equal_except_value(new) for new in entries)

@@ -70,6 +70,10 @@ def _series(log_history: Sequence[Mapping[str, Any]], names: Mapping[str, str], 
 def _draw(axes: Axes, title: str, series: Series) -> None:
     for (label, (steps, values)), colour, marker in zip(series.items(), COLOURS, MARKERS, strict=False):
         axes.plot(steps, values, label=label, color=colour, marker=marker if len(steps) < 40 else None, markersize=4)
+    if "%" in title:  # comparable at a glance; retention leaves 0 to 100
+        low, high = axes.get_ylim()
+        axes.set_ylim(min(low, -3), max(high, 103))  # so that the marks at 0 and 100 are whole
+    axes.locator_params("x", integer=True)
     axes.set_title(title, fontsize=10)
     axes.set_xlabel("step")
     axes.spines[["top", "right"]].set_visible(False)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["COLOURS", "GREY", "MARKERS", "new_figure"]
+__all__ = ["COLOURS", "GREY", "MARKERS", "look", "new_figure"]
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 """Okabe and Ito's, without black and yellow, so that they show on white and on black."""
@@ -16,6 +16,17 @@ MARKERS = ("o", "s", "^", "D", "v", "P")
 """One for each colour: colour alone tells nothing apart."""
 
 GREY = "#808080"
+
+_LINES = ("-", "--", ":", "-.")
+
+
+def look(number: int) -> dict[str, str]:
+    """Colour, marker and line of the number-th of many things; each of the first 72 has its own.
+
+    The first 36 differ in colour and marker, where there is no line.
+    """
+    turn = number // 6
+    return {"color": COLOURS[number % 6], "marker": MARKERS[(number + turn) % 6], "linestyle": _LINES[turn % 4]}
 
 
 def new_figure(width: float, height: float) -> Figure:
