@@ -5,10 +5,13 @@ from __future__ import annotations
 import logging
 import re
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Optional
 
 import torch
 import yaml
+from huggingface_hub.errors import HFValidationError
+from huggingface_hub.utils import validate_repo_id
 from transformers import (
     AutoConfig,
     AutoModel,
@@ -87,6 +90,7 @@ def load_classifier(args: ModelArguments, labels: list[str]) -> tuple[PreTrained
         model = AutoModelForVideoClassification.from_config(config)
     else:
         refuse_overrides(name, args.config_overrides)
+        _check_found(name)
         processor = AutoVideoProcessor.from_pretrained(name)
         model, new_layers = _pretrained(name, classes, labels)
     model = in_its_memory_format(model)
@@ -103,6 +107,7 @@ def load_for_inference(name: str) -> tuple[PreTrainedModel, BaseVideoProcessor]:
         ValueError: the model is an encoder without a trained head.
         OSError: there is no such model.
     """
+    _check_found(name)
     model, report = AutoModelForVideoClassification.from_pretrained(
         name, dtype=TRAINED_IN, ignore_mismatched_sizes=True, output_loading_info=True
     )
@@ -110,7 +115,7 @@ def load_for_inference(name: str) -> tuple[PreTrainedModel, BaseVideoProcessor]:
     if absent:
         raise ValueError(
             f"{name} lacks {', '.join(absent)}: it is not a fine-tuned classifier; "
-            "fine-tune it first (scripts/finetune.py --model_name_or_path …)"
+            f"fine-tune it first: hf-selfdistill finetune, or scripts/finetune.py, with --model_name_or_path {name}"
         )
     return in_its_memory_format(model.eval()), AutoVideoProcessor.from_pretrained(name)
 
@@ -126,6 +131,7 @@ def load_for_features(name: str, overrides: str | None = None) -> tuple[PreTrain
         config, processor = from_scratch(name, overrides)
         return in_its_memory_format(AutoModel.from_config(config).eval()), processor
     refuse_overrides(name, overrides)
+    _check_found(name)
     architectures = AutoConfig.from_pretrained(name).architectures or []
     if any(architecture.endswith("ForVideoClassification") for architecture in architectures):
         return load_for_inference(name)
@@ -147,6 +153,7 @@ def load_encoder(name: str) -> tuple[PreTrainedModel, BaseVideoProcessor]:
         ValueError: its weights do not fit its configuration, or it gives no pooled feature of a clip.
         OSError: there is no such model.
     """
+    _check_found(name)
     encoder, report = AutoModel.from_pretrained(
         name, dtype=TRAINED_IN, ignore_mismatched_sizes=True, output_loading_info=True
     )
@@ -219,6 +226,20 @@ def _config_from_scratch(name: str, overrides: str | None, classes: dict[str, An
         except yaml.YAMLError:
             raise ValueError(f"--config_overrides: the value of {setting!r} can't be read") from None
     return FROM_SCRATCH[name](**values, **classes)
+
+
+def _check_found(name: str) -> None:
+    if Path(name).is_dir():
+        return
+    about = f"{name} is no folder here, and a name on the Hub has the form user/model"
+    try:
+        validate_repo_id(name)
+    except HFValidationError:
+        raise OSError(f"{about}; check the path") from None
+    try:
+        AutoConfig.from_pretrained(name)
+    except OSError as error:
+        raise OSError(f"{about}; the Hub does not give one of this name: {str(error).splitlines()[0]}") from error
 
 
 def _pretrained(name: str, classes: dict[str, Any], labels: list[str]) -> tuple[PreTrainedModel, list[str]]:
