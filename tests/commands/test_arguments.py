@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from dataclasses import dataclass, field
 
 import pytest
@@ -77,6 +78,16 @@ def test_help_shows_own_flags_in_full_and_of_the_trainers_the_most_used(parser):
     assert "--learning_rate" in text and "--torchdynamo" not in text
     assert len(text.splitlines()) < 60
     assert max(map(len, text.splitlines())) < 220
+
+
+def test_no_more_workers_than_cpus_read_videos(parser, tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0, 3})
+    words = ["--name", "kite", "--output_dir", str(tmp_path), "--dataloader_num_workers"]
+    _, args = parser.parse([*words, "2"])
+    assert args.dataloader_num_workers == 2 and not caplog.text
+    _, args = parser.parse([*words, "9"])
+    assert args.dataloader_num_workers == 2
+    assert "--dataloader_num_workers 9 is lowered to 2, the CPUs this process may use" in caplog.text
 
 
 def test_errors_of_the_user_become_one_line_and_others_keep_their_traceback(caplog):

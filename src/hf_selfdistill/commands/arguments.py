@@ -6,6 +6,7 @@ import argparse
 import dataclasses
 import json
 import logging
+import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -78,6 +79,8 @@ class CommandParser(HfArgumentParser):
         for dataclass_type in self.dataclass_types:
             names = {field.name for field in dataclasses.fields(dataclass_type) if field.init}
             filled.append(dataclass_type(**{name: vars(namespace).pop(name) for name in names}))
+            if isinstance(filled[-1], TrainingArguments):
+                _fit_workers(filled[-1])
         return filled
 
     def error(self, message: str) -> NoReturn:
@@ -121,6 +124,17 @@ class CommandParser(HfArgumentParser):
             " (required)" if action.required else "" if action.default is None else f" (default: {action.default})"
         )
         return f"  {'--' + field.name:32}{first[:150]}{choices}{required}"
+
+
+def _fit_workers(args: TrainingArguments) -> None:
+    """No more processes that read videos than there are CPUs for this one."""
+    cpus = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    if args.dataloader_num_workers <= cpus:
+        return
+    if args.should_log:
+        asked = args.dataloader_num_workers
+        logger.warning("--dataloader_num_workers %d is lowered to %d, the CPUs this process may use", asked, cpus)
+    args.dataloader_num_workers = cpus
 
 
 def config_flags(argv: Sequence[str]) -> list[str]:
