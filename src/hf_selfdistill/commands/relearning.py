@@ -23,7 +23,7 @@ from hf_selfdistill.commands.datasets import (
     training_clips,
 )
 from hf_selfdistill.commands.feature_tasks import gallery_and_queries
-from hf_selfdistill.commands.forgetting import ForgettingArguments
+from hf_selfdistill.commands.forgetting import ForgettingArguments, distance_between
 from hf_selfdistill.commands.models import (
     ModelArguments,
     frames_per_clip,
@@ -34,7 +34,6 @@ from hf_selfdistill.commands.models import (
 from hf_selfdistill.commands.testing import TestArguments, flags_of_device
 from hf_selfdistill.data.callbacks import UnreadableVideosCallback
 from hf_selfdistill.evaluation.bootstrap import estimate, resampled_shares
-from hf_selfdistill.evaluation.drift import weight_distance
 from hf_selfdistill.evaluation.features import PooledFeatures, feature_trainer, video_features
 from hf_selfdistill.evaluation.forgetting import chance
 from hf_selfdistill.evaluation.probe import linear_probe
@@ -70,7 +69,7 @@ def evaluate_relearning(
     old, processor = load_for_features(str(forgetting.before))
     labels = gallery.features["label"].names
     fine_tuned, _ = load_classifier(ModelArguments(test.model_name_or_path), labels)
-    weight_distance(old.base_model, fine_tuned.base_model)  # refuses two architectures
+    distance_between(str(forgetting.before), old, test.model_name_or_path, fine_tuned)  # refuses two architectures
     clips = [testing_clips(records, old, processor, sampling, test.num_clips) for records in (gallery, queries)]
     unreadable = UnreadableVideosCallback(*clips, most=data.max_unreadable)
     prober = feature_trainer(PooledFeatures(old), args)
