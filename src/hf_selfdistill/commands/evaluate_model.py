@@ -17,7 +17,7 @@ from hf_selfdistill.commands.datasets import DatasetArguments, SamplingArguments
 from hf_selfdistill.commands.feature_tasks import FeatureArguments, evaluate_features
 from hf_selfdistill.commands.forgetting import ForgettingArguments, evaluate_forgetting, write_report
 from hf_selfdistill.commands.models import FROM_SCRATCH, frames_per_clip, load_for_inference
-from hf_selfdistill.commands.relearning import RECIPE, evaluate_relearning, in_words
+from hf_selfdistill.commands.relearning import RelearningArguments, evaluate_relearning, in_words
 from hf_selfdistill.commands.testing import TestArguments
 from hf_selfdistill.data.callbacks import UnreadableVideosCallback
 from hf_selfdistill.data.clips import collate_clips, video_name
@@ -40,12 +40,17 @@ def main(argv: Sequence[str] | None = None) -> None:
         ForgettingArguments,
         DatasetArguments,
         SamplingArguments,
-        TrainingArguments,
+        RelearningArguments,
         description="Test a fine-tuned video classifier, or an encoder's features, on several clips per video.",
-        defaults={"per_device_eval_batch_size": 4, "dataloader_pin_memory": torch.cuda.is_available(), **RECIPE},
+        defaults={"per_device_eval_batch_size": 4, "dataloader_pin_memory": torch.cuda.is_available()},
         most_used=(
-            *("per_device_eval_batch_size", "dataloader_num_workers", "bf16", "use_cpu", "disable_tqdm"),
-            *RECIPE,  # of --task relearning
+            "per_device_eval_batch_size",
+            "dataloader_num_workers",
+            "bf16",
+            "use_cpu",
+            "disable_tqdm",
+            "num_train_epochs",
+            "learning_rate",
         ),
     )
     with user_errors():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -40,10 +41,20 @@ from hf_selfdistill.evaluation.probe import linear_probe
 from hf_selfdistill.evaluation.relearning import Relearning, relearn
 from hf_selfdistill.training.arguments import VideoTrainingArguments
 
-__all__ = ["RECIPE", "evaluate_relearning", "in_words"]
+__all__ = ["RelearningArguments", "evaluate_relearning", "in_words"]
 
-RECIPE: dict[str, Any] = {"num_train_epochs": 20, "learning_rate": 1e-3}
-"""Where the command's defaults differ from TrainingArguments'."""
+
+@dataclass
+class RelearningArguments(TrainingArguments):
+    """TrainingArguments of a test, of which these two are for relearning alone."""
+
+    num_train_epochs: float = field(
+        default=20, metadata={"help": "Of --task relearning alone: epochs that an encoder has, at most."}
+    )
+    learning_rate: float = field(
+        default=1e-3, metadata={"help": "Of --task relearning alone: the rate, constant, that encoders learn at."}
+    )
+
 
 ENCODERS = {"after": "the fine-tuned encoder", "before": "the encoder before", "random": "random weights"}
 
