@@ -57,7 +57,10 @@ def test_a_vivit_with_its_pooled_feature_is_pre_trained_and_then_fine_tuned(
     settings = {"model_name_or_path": out, "config_overrides": None, "num_train_epochs": 1}
     finetune.main(tiny_flags(shapes, tmp_path / "classifier", **settings))
     said = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
-    assert [line for line in said if line.startswith(str(out))] == [f"{out}: new head of 3 classes, not trained yet"]
+    assert [line for line in said if line.startswith(str(out))] == [
+        f"{out}: new head of 3 classes (classifier), not trained yet",
+        f"{out}: 2 weights that have no place in the model are left out: pooler",  # which its classifier does without
+    ]
 
 
 def test_a_classifier_gives_its_encoder_and_a_pooler_that_it_lacks_is_said_to_be_random(tmp_path, caplog):

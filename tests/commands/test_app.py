@@ -87,8 +87,8 @@ def address(fine_tuned, shapes, tmp_path_factory):
     folder = tmp_path_factory.mktemp("page")
     models = [app.Classifier(str(fine_tuned), SamplingArguments(), clips, folder) for clips in (3, 2)]
     page = app.build_page(models, app.example_videos(models[0], None, folder))
-    _, url, _ = app.launch(page, "127.0.0.1", None, folder, None, prevent_thread_lock=True, quiet=True)
-    yield url
+    app.launch(page, "127.0.0.1", None, folder, None)
+    yield page.local_url
     page.close()
 
 
@@ -99,7 +99,19 @@ def test_a_port_that_is_taken_is_one_line(tmp_path):
         taken.listen()
         port = taken.getsockname()[1]
         with pytest.raises(ValueError, match=f"port {port} is taken; give another by --server_port"):
-            app.launch(page, "127.0.0.1", port, tmp_path, None, prevent_thread_lock=True, quiet=True)
+            app.launch(page, "127.0.0.1", port, tmp_path, None)
+
+
+def test_the_address_is_said_and_nothing_else(tmp_path, capsys, caplog):
+    gradio = pytest.importorskip("gradio")
+    with gradio.Blocks() as page:
+        pass
+    with caplog.at_level("INFO", logger="hf_selfdistill"):
+        app.launch(page, "127.0.0.1", None, tmp_path, None)
+    assert capsys.readouterr().out == ""
+    page.close()
+    ours = [record.getMessage() for record in caplog.records if record.name.startswith("hf_selfdistill")]
+    assert ours == [f"The page is at {page.local_url} until it is interrupted (Ctrl-C)"]
 
 
 @pytest.fixture(scope="module")

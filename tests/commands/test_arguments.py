@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import logging
+import os
 from dataclasses import dataclass, field
+from typing import Literal
 
 import pytest
 import torch
@@ -17,6 +19,10 @@ class Toy:
     name: str = field(metadata={"help": "Of the toy."})
     sizes: list[int] = field(default_factory=lambda: [1], metadata={"help": "Of its parts."})
     fast: bool = field(default=False, metadata={"help": "Whether it runs."})
+    kind: Literal["ball", "kite", "car", "doll", "bear", "boat"] = field(
+        default="ball", metadata={"help": f"What it is. {'It can be many things. ' * 8}But it is one of"}
+    )
+    parts: list[str] = field(default_factory=list, metadata={"help": "Of it."})
 
 
 @pytest.fixture
@@ -76,7 +82,27 @@ def test_help_shows_own_flags_in_full_and_of_the_trainers_the_most_used(parser):
     assert "Toy things:" in text and "Of the toy (required)" in text
     assert "--learning_rate" in text and "--torchdynamo" not in text
     assert len(text.splitlines()) < 60
-    assert max(map(len, text.splitlines())) < 220
+
+
+@pytest.mark.parametrize("columns", [40, 80, 100, 300])
+def test_help_is_whole_and_as_wide_as_the_terminal(parser, monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    lines = parser.format_help().splitlines()
+    assert max(map(len, lines)) <= max(80, min(120, columns))
+    text = " ".join(" ".join(lines).split())
+    assert text.count("It can be many things.") == 8
+    assert "But it is one of {ball,kite,car,doll,bear,boat} (default: ball)" in text
+    assert "--sizes Of its parts (default: 1)" in text and "--parts Of it " in text
+
+
+def test_no_more_workers_than_cpus_read_videos(parser, tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0, 3})
+    words = ["--name", "kite", "--output_dir", str(tmp_path), "--dataloader_num_workers"]
+    _, args = parser.parse([*words, "2"])
+    assert args.dataloader_num_workers == 2 and not caplog.text
+    _, args = parser.parse([*words, "9"])
+    assert args.dataloader_num_workers == 2
+    assert "--dataloader_num_workers 9 is lowered to 2, the CPUs this process may use" in caplog.text
 
 
 def test_errors_of_the_user_become_one_line_and_others_keep_their_traceback(caplog):

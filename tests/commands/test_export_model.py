@@ -25,6 +25,14 @@ def test_a_fine_tuned_model_is_exported_with_its_processor_and_its_classes(fine_
     assert AutoConfig.from_pretrained(tmp_path / "out").id2label == model.config.id2label
 
 
+def test_an_export_to_onnx_says_one_line(fine_tuned, tmp_path, caplog, capsys):
+    pytest.importorskip("onnxscript")
+    with caplog.at_level("INFO"):
+        export(fine_tuned, tmp_path / "out")
+    (line,) = caplog.messages
+    assert line.startswith("The exported model is ") and capsys.readouterr().out == ""
+
+
 def test_an_unknown_format_is_one_line(fine_tuned, tmp_path, capsys):
     with pytest.raises(SystemExit):
         export(fine_tuned, tmp_path / "out", format="tflite")

@@ -82,6 +82,19 @@ def test_a_model_of_other_classes_gets_a_new_head_said_aloud(fine_tuned, shapes,
     assert AutoModelForVideoClassification.from_pretrained(tmp_path / "out").config.num_labels == 2
 
 
+def test_a_finished_run_is_not_overwritten_without_a_word(shapes, tiny_flags, tmp_path, caplog):
+    words = tiny_flags(shapes, tmp_path / "out", num_train_epochs=1)
+    finetune.main(words)
+    assert "overwrites" not in caplog.text
+    finetune.main([*words, "--resume_from_checkpoint", "true"])
+    assert "overwrites" not in caplog.text
+    finetune.main(words)
+    assert (
+        f"--output_dir {tmp_path / 'out'} holds a finished run, of which this one overwrites model.safetensors, "
+        "config.json, README.md, all_results.json, trainer_state.json, checkpoint-4\n" in caplog.text
+    )
+
+
 def test_the_rate_of_the_clips_is_kept_with_the_model(shapes, tiny_flags, tmp_path):
     finetune.main(tiny_flags(shapes, tmp_path / "out", target_fps=12.5, num_train_epochs=1))
     processor = AutoVideoProcessor.from_pretrained(tmp_path / "out")

@@ -97,8 +97,9 @@ def test_on_two_processes_the_report_is_the_same(fine_tuned, shapes, tmp_path, r
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"before": None}, "give both or neither"),
-        ({"task": "knn"}, "give both or neither"),
+        ({"before": None}, "--before is missing: --task forgetting compares with the encoder that fine-tuning began"),
+        ({"before": "c3d"}, "--before c3d is a net with random weights: .* give its folder, or its name on the Hub"),
+        ({"task": "knn"}, "--before goes with --task forgetting or relearning; --task is knn"),
         ({"part": "train"}, "use --part test or validation"),
         ({"dataset": "videos", "dataset_root": None}, "--dataset videos needs --dataset_root"),
     ],
@@ -112,8 +113,11 @@ def test_two_architectures_are_refused(fine_tuned, shapes, tiny_flags, tmp_path)
     settings = {"model_name_or_path": "r2plus1d", "num_train_epochs": 1}
     settings["config_overrides"] = "hidden_sizes=4,4,8,8,8,num_frames=8,image_size=16"
     finetune.main(tiny_flags(shapes, tmp_path / "other", **settings))
-    with pytest.raises(SystemExit, match="not of one architecture"):
-        measure(fine_tuned, tmp_path / "other", shapes, tmp_path / "forgetting.json")
+    for task in ("forgetting", "relearning"):
+        with pytest.raises(SystemExit, match=r"not of one architecture; give as --before the encoder") as stopped:
+            measure(fine_tuned, tmp_path / "other", shapes, tmp_path / "forgetting.json", task=task)
+        names = f"--before {fine_tuned}, a c3d, and --model_name_or_path {tmp_path / 'other'}, a r2plus1d: "
+        assert names in stopped.value.code
 
 
 def test_what_was_pre_trained_without_pooled_features_is_measured_as_its_classifier_sees_it(shapes, tmp_path):

@@ -3,9 +3,17 @@ import logging
 
 import pytest
 import torch
+from transformers import AutoConfig
 
 from hf_selfdistill import C3DConfig, C3DForVideoClassification, C3DVideoProcessor, R2Plus1DConfig
-from hf_selfdistill.commands.models import ModelArguments, frames_per_clip, load_classifier, load_for_inference
+from hf_selfdistill.commands.models import (
+    ModelArguments,
+    frames_per_clip,
+    load_classifier,
+    load_encoder,
+    load_for_features,
+    load_for_inference,
+)
 
 LABELS = ["walk", "run"]
 
@@ -68,6 +76,28 @@ def test_weights_of_another_encoder_are_refused_and_not_replaced_by_random_ones(
     rewrite_config(saved, **changes)
     with pytest.raises(ValueError, match=r"do not fit its config\.json"):
         loads(saved)
+
+
+@pytest.mark.parametrize("loads", [load, load_for_inference, load_for_features, load_encoder])
+@pytest.mark.parametrize("name", ["./nosuch", "out/nosuch", "a/b/nosuch", "/tmp/nosuch", "nosuch"])
+def test_a_folder_that_is_not_there_is_named_with_the_form_of_a_name_on_the_hub(name, loads):
+    with pytest.raises(OSError, match=f"^{name} is no folder here, and a name on the Hub has the form user/model; "):
+        loads(name)
+
+
+def test_what_the_hub_says_of_a_name_is_passed_on(monkeypatch):
+    def refuse(name):
+        raise OSError(f"{name} is a gated repository\nPlease log in")
+
+    monkeypatch.setattr(AutoConfig, "from_pretrained", refuse)
+    with pytest.raises(OSError, match=r"of this name: user/secret is a gated repository$"):
+        load("user/secret")
+
+
+def test_what_is_no_classifier_is_refused_with_both_ways_to_make_one(saved):
+    C3DForVideoClassification.from_pretrained(saved).encoder.save_pretrained(saved)
+    with pytest.raises(ValueError, match=r"first: hf-selfdistill finetune, or scripts/finetune\.py, with"):
+        load_for_inference(str(saved))
 
 
 def test_weights_stored_in_half_precision_are_trained_in_single(saved):

@@ -73,6 +73,15 @@ def test_folders_are_looked_through_and_the_size_of_a_batch_changes_nothing(fine
             assert mine["label"] == its["label"] and mine["score"] == pytest.approx(its["score"], abs=1e-5)
 
 
+def test_progress_is_shown_on_a_terminal_alone(fine_tuned, shapes, capsys, monkeypatch):
+    flags = ["--model_name_or_path", fine_tuned, "--num_clips", 1, "--top_k", 1, shapes]
+    code, printed = run(capsys, *flags)
+    assert code == 0 and len(printed.out.splitlines()) == 48 and printed.err == ""
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    _, shown = run(capsys, *flags)
+    assert "24/24" in shown.err and shown.out == printed.out
+
+
 def test_paths_come_from_standard_input_too(fine_tuned, shapes, capsys, monkeypatch):
     videos = [str(video) for video in sorted(shapes.glob("*/*.avi"))[:2]]
     monkeypatch.setattr("sys.stdin", io.StringIO("\n".join(videos) + "\n"))
@@ -101,15 +110,16 @@ def test_json_lines_name_bad_files_with_their_reason(fine_tuned, shapes, tmp_pat
     assert printed.err.splitlines()[-2:] == [f"error: {row['video']}: {row['error']}" for row in (rows[0], rows[2])]
 
 
-def test_it_shows_where_it_saw_the_class(fine_tuned, shapes, tmp_path, capsys):
+def test_it_shows_where_it_saw_the_class(fine_tuned, shapes, tmp_path, capsys, caplog):
     video = next(shapes.glob("*/*.avi"))
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
     for twin in (tmp_path / "a" / "same.avi", tmp_path / "b" / "same.avi"):
         twin.write_bytes(video.read_bytes())
     flags = ["--model_name_or_path", fine_tuned, "--explain", tmp_path / "pictures"]
-    code, _ = run(capsys, *flags, video, tmp_path / "a", tmp_path / "b")
-    assert code == 0
+    with caplog.at_level("INFO"):
+        code, _ = run(capsys, *flags, video, tmp_path / "a", tmp_path / "b")
+    assert code == 0 and caplog.messages[-1] == f"The pictures are in {tmp_path / 'pictures'}"
     written = sorted(file.name for file in (tmp_path / "pictures").iterdir())
     prefix = "-".join(tmp_path.parts[1:])
     stems = [f"{prefix}-a-same.avi", f"{prefix}-b-same.avi", video.stem]

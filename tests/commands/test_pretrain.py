@@ -85,6 +85,17 @@ def test_short_and_unreadable_videos_are_counted_and_named(flags, tmp_path, capl
     assert "2 of 7 videos are shorter than 16 frames and repeat" in caplog.text
 
 
+def test_a_finished_run_is_not_overwritten_without_a_word(flags, tmp_path, caplog):
+    words = flags(max_steps=1, save_strategy="no")
+    pretrain.main(words)
+    assert "overwrites" not in caplog.text
+    pretrain.main(words)
+    assert (
+        f"{tmp_path / 'encoder'} holds a finished run, of which this one overwrites model.safetensors" in caplog.text
+    )
+    assert OBJECTIVE_NAME in caplog.text
+
+
 def test_shards_are_streamed(flags, tmp_path):
     (tmp_path / "shards").mkdir()
     write_shards(tmp_path / "shards", shards=2, videos_per_shard=4)

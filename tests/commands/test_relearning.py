@@ -66,7 +66,7 @@ def test_words_say_what_was_not_reached():
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"before": None}, "give both or neither"),
+        ({"before": None}, "--before is missing: --task relearning compares"),
         ({"part": "train"}, "use --part test or validation"),
         ({"retrieval_protocol": "vcop"}, "go with --task retrieval"),
     ],

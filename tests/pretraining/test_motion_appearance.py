@@ -334,3 +334,15 @@ def test_what_cannot_work_is_refused_before_any_video_is_read(tmp_path):
 def test_arguments_out_of_range_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         MotionAppearanceArguments(**arguments)
+
+
+def test_it_is_restored_where_the_folder_for_flow_has_moved_but_not_with_another_flow(tmp_path):
+    saved = objective(flow_cache=str(tmp_path / "here"))
+    saved.save(tmp_path)
+    for moved in (str(tmp_path / "there"), None):
+        restored = objective(flow_cache=moved)
+        torch.nn.init.zeros_(restored.motion_head.weight)
+        restored.load(tmp_path)
+        assert torch.equal(restored.motion_head.weight, saved.motion_head.weight)
+    with pytest.raises(ValueError, match="trained with flow dis, not tvl1"):
+        objective(flow="tvl1").load(tmp_path)

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ["AppArguments", "Classifier", "build_page", "example_videos", "main"]
 
+logger = logging.getLogger(__name__)
+
 TITLE = "What is in this video?"
 EXAMPLES_SHOWN = 6
 
@@ -117,13 +119,13 @@ def main(argv: Sequence[str] | None = None) -> None:
             names = [args.model_name_or_path, *([args.compare_with] if args.compare_with else [])]
             models = [Classifier(name, sampling, args.num_clips, Path(folder)) for name in names]
             examples = example_videos(models[0], args.examples, Path(folder))
-            launch(build_page(models, examples), args.server_name, args.server_port, Path(folder), args.examples)
+            page = build_page(models, examples)
+            launch(page, args.server_name, args.server_port, Path(folder), args.examples)
+            page.block_thread()
 
 
-def launch(
-    page: gradio.Blocks, server_name: str, server_port: int | None, folder: Path, examples: str | None, **settings: Any
-) -> Any:
-    """Serve a page until it is interrupted; fonts of the system, so that nothing is fetched from elsewhere.
+def launch(page: gradio.Blocks, server_name: str, server_port: int | None, folder: Path, examples: str | None) -> None:
+    """Serve a page and say where; fonts of the system, so that nothing is fetched from elsewhere.
 
     Raises:
         ValueError: something else listens at the port.
@@ -131,19 +133,21 @@ def launch(
     import gradio
 
     try:
-        return page.launch(
+        page.launch(
             server_name=server_name,
             server_port=server_port,
             allowed_paths=[str(folder), *([examples] if examples else [])],
             theme=gradio.themes.Default(font=["system-ui", "sans-serif"], font_mono=["monospace"]),
             css=STYLE,
             footer_links=[],
-            **settings,
+            prevent_thread_lock=True,
+            quiet=True,
         )
     except OSError as error:
         if "empty port" not in str(error):
             raise
         raise ValueError(f"port {server_port} is taken; give another by --server_port") from error
+    logger.info("The page is at %s until it is interrupted (Ctrl-C)", page.local_url)
 
 
 def example_videos(classifier: Classifier, folder: str | None, scratch: Path) -> list[str]:

@@ -1,4 +1,4 @@
-"""Command lines: dataclasses, a YAML file under the flags, a help that fits on two screens, errors of one line."""
+"""Command lines: dataclasses, a YAML file under the flags, a help of what is used, errors of one line."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import argparse
 import dataclasses
 import json
 import logging
+import os
+import shutil
 import sys
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
@@ -78,6 +81,8 @@ class CommandParser(HfArgumentParser):
         for dataclass_type in self.dataclass_types:
             names = {field.name for field in dataclasses.fields(dataclass_type) if field.init}
             filled.append(dataclass_type(**{name: vars(namespace).pop(name) for name in names}))
+            if isinstance(filled[-1], TrainingArguments):
+                _fit_workers(filled[-1])
         return filled
 
     def error(self, message: str) -> NoReturn:
@@ -93,8 +98,8 @@ class CommandParser(HfArgumentParser):
         lines = [f"usage: {self.prog} [--flag value …]" + (f" {self.positional[0]} …" if self.positional else "")]
         lines += ["", str(self.description), ""]
         if self.positional:
-            lines += [f"  {self.positional[0]:32}{self.positional[1]}", ""]
-        lines += [f"  {'--config FILE':32}YAML file of flags; flags of the command line win.", ""]
+            lines += [_entry(*self.positional), ""]
+        lines += [_entry("--config FILE", "YAML file of flags; flags of the command line win."), ""]
         inherited = {field.name for field in dataclasses.fields(TrainingArguments)}
         for dataclass_type in self.dataclass_types:
             fields = dataclasses.fields(dataclass_type)
@@ -115,12 +120,45 @@ class CommandParser(HfArgumentParser):
     def _line(self, field: dataclasses.Field[Any]) -> str:
         action = self._option_string_actions[f"--{field.name}"]
         text = " ".join(str(field.metadata.get("help", "")).split())
-        first = text.split(". ")[0].rstrip(".") if len(text) > 120 else text.rstrip(".")
-        choices = f" {{{','.join(map(str, action.choices))}}}" if action.choices and len(action.choices) < 6 else ""
-        required = (
-            " (required)" if action.required else "" if action.default is None else f" (default: {action.default})"
-        )
-        return f"  {'--' + field.name:32}{first[:150]}{choices}{required}"
+        if len(text) > 120 and _help_of_transformers(field) == field.metadata.get("help"):
+            text = text.split(". ")[0]  # whose help of some flags is a page
+        choices = f" {{{','.join(map(str, action.choices))}}}" if action.choices and len(action.choices) < 7 else ""
+        required = " (required)" if action.required else _default(action.default)
+        return _entry(f"--{field.name}", f"{text.rstrip('.')}{choices}{required}")
+
+
+def _help_of_transformers(field: dataclasses.Field[Any]) -> str | None:
+    theirs = {f.name: f.metadata.get("help") for f in dataclasses.fields(TrainingArguments)}
+    return theirs.get(field.name)
+
+
+def _default(value: Any) -> str:
+    shown = " ".join(map(str, value)) if isinstance(value, list) else value
+    return "" if shown in (None, "") else f" (default: {shown})"
+
+
+def _entry(flag: str, text: str) -> str:
+    """A flag and what it does, on as many lines of the terminal as that takes."""
+    width = max(80, min(120, shutil.get_terminal_size((120, 24)).columns))
+    return textwrap.fill(
+        text,
+        width,
+        initial_indent=f"  {flag:32}",
+        subsequent_indent=" " * 34,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def _fit_workers(args: TrainingArguments) -> None:
+    """No more processes that read videos than there are CPUs for this one."""
+    cpus = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    if args.dataloader_num_workers <= cpus:
+        return
+    if args.should_log:
+        asked = args.dataloader_num_workers
+        logger.warning("--dataloader_num_workers %d is lowered to %d, the CPUs this process may use", asked, cpus)
+    args.dataloader_num_workers = cpus
 
 
 def config_flags(argv: Sequence[str]) -> list[str]:

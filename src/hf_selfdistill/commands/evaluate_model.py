@@ -16,8 +16,8 @@ from hf_selfdistill.commands.cards import protocol
 from hf_selfdistill.commands.datasets import DatasetArguments, SamplingArguments, sampling_rate, testing_clips
 from hf_selfdistill.commands.feature_tasks import FeatureArguments, evaluate_features
 from hf_selfdistill.commands.forgetting import ForgettingArguments, evaluate_forgetting, write_report
-from hf_selfdistill.commands.models import frames_per_clip, load_for_inference
-from hf_selfdistill.commands.relearning import RECIPE, evaluate_relearning, in_words
+from hf_selfdistill.commands.models import FROM_SCRATCH, frames_per_clip, load_for_inference
+from hf_selfdistill.commands.relearning import RelearningArguments, evaluate_relearning, in_words
 from hf_selfdistill.commands.testing import TestArguments
 from hf_selfdistill.data.callbacks import UnreadableVideosCallback
 from hf_selfdistill.data.clips import collate_clips, video_name
@@ -39,12 +39,17 @@ def main(argv: Sequence[str] | None = None) -> None:
         ForgettingArguments,
         DatasetArguments,
         SamplingArguments,
-        TrainingArguments,
+        RelearningArguments,
         description="Test a fine-tuned video classifier, or an encoder's features, on several clips per video.",
-        defaults={"per_device_eval_batch_size": 4, "dataloader_pin_memory": torch.cuda.is_available(), **RECIPE},
+        defaults={"per_device_eval_batch_size": 4, "dataloader_pin_memory": torch.cuda.is_available()},
         most_used=(
-            *("per_device_eval_batch_size", "dataloader_num_workers", "bf16", "use_cpu", "disable_tqdm"),
-            *RECIPE,  # of --task relearning
+            "per_device_eval_batch_size",
+            "dataloader_num_workers",
+            "bf16",
+            "use_cpu",
+            "disable_tqdm",
+            "num_train_epochs",
+            "learning_rate",
         ),
     )
     with user_errors():
@@ -78,11 +83,14 @@ def _check_flags(test: TestArguments, features: FeatureArguments, forgetting: Fo
     two = test.task in ("forgetting", "relearning")
     if (two or test.task == "classification") and features != FeatureArguments():
         raise ValueError("--retrieval_protocol and --config_overrides go with --task retrieval, linear_probe, knn")
-    if two != (forgetting.before is not None):
+    if two and (forgetting.before is None or forgetting.before in FROM_SCRATCH):
+        given = "is missing" if forgetting.before is None else f"{forgetting.before} is a net with random weights"
         raise ValueError(
-            f"--task is {test.task} and --before {forgetting.before}; --task forgetting and relearning compare with "
-            "the encoder before fine-tuning: give both or neither"
+            f"--before {given}: --task {test.task} compares with the encoder that fine-tuning began from; give its "
+            "folder, or its name on the Hub"
         )
+    if not two and forgetting.before is not None:
+        raise ValueError(f"--before goes with --task forgetting or relearning; --task is {test.task}")
 
 
 def _as_json(results: dict[str, Any]) -> str:

@@ -24,6 +24,8 @@ __all__ = ["ExportArguments", "main"]
 
 logger = logging.getLogger(__name__)
 
+CHATTY = ("onnx_ir", "onnxscript")  # of each node that they simplify
+
 
 @dataclass
 class ExportArguments:
@@ -48,6 +50,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         if Path(args.output_dir).resolve() == Path(args.model_name_or_path).resolve():
             raise ValueError(f"--output_dir {args.output_dir} is the folder of the model; name another one")
         start_logging()
+        for name in CHATTY:
+            logging.getLogger(name).setLevel(logging.WARNING)
         model, processor = load_for_inference(args.model_name_or_path)
         if args.format == "remote_code":
             _export_code(args, model, processor)

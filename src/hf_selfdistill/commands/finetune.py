@@ -33,6 +33,7 @@ from hf_selfdistill.commands.training import (
     MOST_USED,
     check_whole_batch,
     push,
+    warn_of_overwriting,
     watch_uploads,
 )
 from hf_selfdistill.data.callbacks import EpochCallback, UnreadableVideosCallback
@@ -96,6 +97,7 @@ def build_trainer(
     labels = records["train"].features["label"].names
     model, processor = load_classifier(model_args, labels)
     _settle_checkpoint(model, model_args, args)
+    warn_of_overwriting(args)
     keeping = regularize(model, regularizer, args)
     reference = reference_clips(retention, model_args.model_name_or_path, model, processor, args)
     processor.frame_stride, processor.target_fps = sampling_rate(processor, sampling)  # saved with the model

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Optional
 
 import datasets
-from transformers import TrainingArguments
+from transformers import PreTrainedModel, TrainingArguments
 
 from hf_selfdistill.commands.cards import clips_in_words
 from hf_selfdistill.commands.datasets import DatasetArguments, SamplingArguments, sampling_rate, testing_clips
@@ -25,7 +25,7 @@ from hf_selfdistill.evaluation.forgetting import compare, drift
 from hf_selfdistill.evaluation.forgetting_figures import forgetting_figure
 from hf_selfdistill.evaluation.forgetting_table import as_markdown
 
-__all__ = ["ForgettingArguments", "evaluate_forgetting", "write_report"]
+__all__ = ["ForgettingArguments", "distance_between", "evaluate_forgetting", "write_report"]
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ def evaluate_forgetting(
         parts, of = _reference_set(data, test.part)
     old, processor = load_for_features(str(forgetting.before))
     new, _ = load_for_features(test.model_name_or_path)
-    distance = weight_distance(old.base_model, new.base_model)  # first: it refuses two architectures
+    distance = distance_between(str(forgetting.before), old, test.model_name_or_path, new)  # first: it refuses
     clips = [testing_clips(records, old, processor, sampling, test.num_clips) for records in parts]
     unreadable = UnreadableVideosCallback(*clips, most=data.max_unreadable)
     trainer = feature_trainer(SeveralFeatures(LayerFeatures(old), LayerFeatures(new)), args)
@@ -77,6 +77,21 @@ def evaluate_forgetting(
         "whole groups",
         "failed": failed,
     }
+
+
+def distance_between(before: str, old: PreTrainedModel, after: str, new: PreTrainedModel) -> float:
+    """How far the weights of two encoders, which have names, are from one another.
+
+    Raises:
+        ValueError: they are of two architectures.
+    """
+    try:
+        return weight_distance(old.base_model, new.base_model)
+    except ValueError as error:
+        raise ValueError(
+            f"--before {before}, a {old.config.model_type}, and --model_name_or_path {after}, a "
+            f"{new.config.model_type}: {error}; give as --before the encoder that fine-tuning began from"
+        ) from error
 
 
 def _reference_set(data: DatasetArguments, part: str) -> tuple[list[datasets.Dataset], str]:

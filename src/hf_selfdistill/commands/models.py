@@ -5,10 +5,13 @@ from __future__ import annotations
 import logging
 import re
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Optional
 
 import torch
 import yaml
+from huggingface_hub.errors import HFValidationError
+from huggingface_hub.utils import validate_repo_id
 from transformers import (
     AutoConfig,
     AutoModel,
@@ -20,6 +23,12 @@ from transformers import (
 )
 from transformers.models.auto.modeling_auto import MODEL_FOR_VIDEO_CLASSIFICATION_MAPPING
 
+from hf_selfdistill.commands.load_report import (
+    absent_weights,
+    refuse_misfit,
+    tell_partial_weights,
+    without_load_report,
+)
 from hf_selfdistill.data.transforms import ClipProcessor
 from hf_selfdistill.models import C3DConfig, C3DVideoProcessor, R2Plus1DConfig
 from hf_selfdistill.models.adapters import add_lora
@@ -77,7 +86,6 @@ def load_classifier(args: ModelArguments, labels: list[str]) -> tuple[PreTrained
     if args.lora_target_modules and args.lora_rank is None:
         raise ValueError(f"--lora_target_modules {args.lora_target_modules} goes with --lora_rank")
     classes: dict[str, Any] = {
-        "num_labels": len(labels),
         "id2label": dict(enumerate(labels)),
         "label2id": {label: index for index, label in enumerate(labels)},
     }
@@ -87,6 +95,7 @@ def load_classifier(args: ModelArguments, labels: list[str]) -> tuple[PreTrained
         model = AutoModelForVideoClassification.from_config(config)
     else:
         refuse_overrides(name, args.config_overrides)
+        _check_found(name)
         processor = AutoVideoProcessor.from_pretrained(name)
         model, new_layers = _pretrained(name, classes, labels)
     model = in_its_memory_format(model)
@@ -103,14 +112,15 @@ def load_for_inference(name: str) -> tuple[PreTrainedModel, BaseVideoProcessor]:
         ValueError: the model is an encoder without a trained head.
         OSError: there is no such model.
     """
+    _check_found(name)
     model, report = AutoModelForVideoClassification.from_pretrained(
         name, dtype=TRAINED_IN, ignore_mismatched_sizes=True, output_loading_info=True
     )
-    absent = _absent_weights(name, model, report)
+    absent = absent_weights(name, model, report)
     if absent:
         raise ValueError(
             f"{name} lacks {', '.join(absent)}: it is not a fine-tuned classifier; "
-            "fine-tune it first (scripts/finetune.py --model_name_or_path …)"
+            f"fine-tune it first: hf-selfdistill finetune, or scripts/finetune.py, with --model_name_or_path {name}"
         )
     return in_its_memory_format(model.eval()), AutoVideoProcessor.from_pretrained(name)
 
@@ -126,13 +136,14 @@ def load_for_features(name: str, overrides: str | None = None) -> tuple[PreTrain
         config, processor = from_scratch(name, overrides)
         return in_its_memory_format(AutoModel.from_config(config).eval()), processor
     refuse_overrides(name, overrides)
+    _check_found(name)
     architectures = AutoConfig.from_pretrained(name).architectures or []
     if any(architecture.endswith("ForVideoClassification") for architecture in architectures):
         return load_for_inference(name)
     model, report = AutoModel.from_pretrained(
         name, dtype=TRAINED_IN, ignore_mismatched_sizes=True, output_loading_info=True
     )
-    _refuse_misfit(name, model, sorted(report["missing_keys"] | {key for key, *_ in report["mismatched_keys"]}))
+    refuse_misfit(name, model, sorted(report["missing_keys"] | {key for key, *_ in report["mismatched_keys"]}))
     processor = AutoVideoProcessor.from_pretrained(name)
     if type(model.config) in MODEL_FOR_VIDEO_CLASSIFICATION_MAPPING and not _is_pooled(model, processor):
         # Its classifier knows what the feature of a clip is; a head that the checkpoint lacks goes unused.
@@ -147,12 +158,13 @@ def load_encoder(name: str) -> tuple[PreTrainedModel, BaseVideoProcessor]:
         ValueError: its weights do not fit its configuration, or it gives no pooled feature of a clip.
         OSError: there is no such model.
     """
+    _check_found(name)
     encoder, report = AutoModel.from_pretrained(
         name, dtype=TRAINED_IN, ignore_mismatched_sizes=True, output_loading_info=True
     )
     absent = report["missing_keys"] | {key for key, *_ in report["mismatched_keys"]}
     pooler = {key for key in report["missing_keys"] if key.startswith("pooler.")}
-    _refuse_misfit(name, encoder, sorted(absent - pooler))
+    refuse_misfit(name, encoder, sorted(absent - pooler))
     if pooler:  # which classifiers do without, ViViT's for one
         logger.warning("%s lacks weights of its pooler: they start at random", name)
     processor = AutoVideoProcessor.from_pretrained(name)
@@ -221,39 +233,37 @@ def _config_from_scratch(name: str, overrides: str | None, classes: dict[str, An
     return FROM_SCRATCH[name](**values, **classes)
 
 
+def _check_found(name: str) -> None:
+    if Path(name).is_dir():
+        return
+    about = f"{name} is no folder here, and a name on the Hub has the form user/model"
+    try:
+        validate_repo_id(name)
+    except HFValidationError:
+        raise OSError(f"{about}; check the path") from None
+    try:
+        AutoConfig.from_pretrained(name)
+    except OSError as error:
+        raise OSError(f"{about}; the Hub does not give one of this name: {str(error).splitlines()[0]}") from error
+
+
 def _pretrained(name: str, classes: dict[str, Any], labels: list[str]) -> tuple[PreTrainedModel, list[str]]:
     """The model, and its layers but the last whose weights are not, or not all, the checkpoint's."""
     before = AutoConfig.from_pretrained(name)
-    model, report = AutoModelForVideoClassification.from_pretrained(
-        name, **classes, dtype=TRAINED_IN, ignore_mismatched_sizes=True, output_loading_info=True
-    )
-    absent = _absent_weights(name, model, report)
-    new_layers = sorted({key.split(".")[0] for key in absent} - {LAST_LAYER})
+    with without_load_report():
+        model, report = AutoModelForVideoClassification.from_pretrained(
+            name, **classes, dtype=TRAINED_IN, ignore_mismatched_sizes=True, output_loading_info=True
+        )
+    absent = absent_weights(name, model, report)
+    new_layers = sorted({key.split(".")[0] for key in absent})
     old = [before.id2label[index] for index in range(before.num_labels)]
-    if absent:
-        logger.warning("%s: new head of %d classes, not trained yet", name, len(labels))
+    if LAST_LAYER in new_layers:
+        logger.warning("%s: new head of %d classes (%s), not trained yet", name, len(labels), ", ".join(new_layers))
     elif old != labels:
         last_layer(model).reset_parameters()
         logger.warning("%s was trained on other classes (%s …): new head", name, ", ".join(old[:3]))
-    if new_layers:
-        logger.warning("%s lacks weights of %s too: they start at random", name, ", ".join(new_layers))
-    return model, new_layers
-
-
-def _absent_weights(name: str, model: PreTrainedModel, report: dict[str, Any]) -> list[str]:
-    """Weights of the model that a checkpoint does not bring; those of its encoder it must bring."""
-    absent = sorted(report["missing_keys"] | {key for key, *_ in report["mismatched_keys"]})
-    _refuse_misfit(name, model, [key for key in absent if key.startswith(f"{model.base_model_prefix}.")])
-    return absent
-
-
-def _refuse_misfit(name: str, model: PreTrainedModel, absent: list[str]) -> None:
-    if absent:
-        raise ValueError(
-            f"the weights of {name} do not fit its config.json, a {model.config.model_type}: {len(absent)} of the "
-            f"encoder's are missing or of another shape, the first {absent[0]}; take the config.json that belongs to "
-            "the weights"
-        )
+    tell_partial_weights(name, model, report)
+    return model, [layer for layer in new_layers if layer != LAST_LAYER]
 
 
 @torch.no_grad()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ import torch
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 from transformers import BaseVideoProcessor, PreTrainedModel
+from transformers.utils.logging import disable_progress_bar
 
 from hf_selfdistill.commands.arguments import CommandParser, start_logging, user_errors
 from hf_selfdistill.commands.datasets import SamplingArguments, testing_clips
@@ -25,6 +27,8 @@ from hf_selfdistill.data.video_files import named_videos
 from hf_selfdistill.evaluation.multi_clip import likeliest, rows_of_videos
 
 __all__ = ["Prediction", "PredictionArguments", "main", "predict", "prediction_clips"]
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass
@@ -81,6 +85,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     with user_errors():
         args, sampling, names = parser.parse(argv)
         start_logging()
+        if not sys.stderr.isatty():
+            disable_progress_bar()  # of the loading of weights
         records = named_videos([name for word in names for name in (_piped() if word == "-" else [word])])
         model, processor = load_for_inference(args.model_name_or_path)
         clips = prediction_clips(records, model, processor, sampling, args.num_clips)
@@ -90,13 +96,16 @@ def main(argv: Sequence[str] | None = None) -> None:
             pictures.mkdir(parents=True, exist_ok=True)
         failures = []
         predictions = predict(clips, model, args.batch_size, args.num_workers)
-        for prediction in tqdm(predictions, total=len(clips), unit="video", disable=len(clips) < 10):
+        hidden = True if len(clips) < 10 else None  # None: where standard error is no terminal
+        for prediction in tqdm(predictions, total=len(clips), unit="video", disable=hidden):
             if prediction.error is not None:
                 failures.append(prediction.error)
             elif explainer is not None and prediction.logits is not None:
                 explainer.write(prediction.video, prediction.logits, pictures)
             for line in _lines(prediction, model, args):
                 tqdm.write(line)
+        if explainer is not None and len(failures) < len(clips):
+            logger.info("The pictures are in %s", pictures.resolve())
     for error in failures:
         sys.stderr.write(f"error: {error}\n")
     sys.exit(1 if failures else 0)

@@ -24,6 +24,7 @@ from hf_selfdistill.commands.training import (
     MOST_USED,
     check_whole_batch,
     push,
+    warn_of_overwriting,
     watch_uploads,
 )
 from hf_selfdistill.commands.unlabelled import UnlabelledArguments
@@ -127,6 +128,7 @@ def build_trainer(
         args.resume_from_checkpoint, args.output_dir, encoder.config, token=args.hub_token
     )
     check_best_checkpoint(args)
+    warn_of_overwriting(args)
     setattr(encoder.config, PRETRAINED_BY, encoder_args.objective)  # for the model cards of what is made of it
     processor.frame_stride, processor.target_fps = sampling_rate(processor, sampling)  # saved with the model
     objective = OBJECTIVES[encoder_args.objective](encoder, objective_args)

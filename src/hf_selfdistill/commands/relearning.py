@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -23,7 +24,7 @@ from hf_selfdistill.commands.datasets import (
     training_clips,
 )
 from hf_selfdistill.commands.feature_tasks import gallery_and_queries
-from hf_selfdistill.commands.forgetting import ForgettingArguments
+from hf_selfdistill.commands.forgetting import ForgettingArguments, distance_between
 from hf_selfdistill.commands.models import (
     ModelArguments,
     frames_per_clip,
@@ -34,17 +35,26 @@ from hf_selfdistill.commands.models import (
 from hf_selfdistill.commands.testing import TestArguments, flags_of_device
 from hf_selfdistill.data.callbacks import UnreadableVideosCallback
 from hf_selfdistill.evaluation.bootstrap import estimate, resampled_shares
-from hf_selfdistill.evaluation.drift import weight_distance
 from hf_selfdistill.evaluation.features import PooledFeatures, feature_trainer, video_features
 from hf_selfdistill.evaluation.forgetting import chance
 from hf_selfdistill.evaluation.probe import linear_probe
 from hf_selfdistill.evaluation.relearning import Relearning, relearn
 from hf_selfdistill.training.arguments import VideoTrainingArguments
 
-__all__ = ["RECIPE", "evaluate_relearning", "in_words"]
+__all__ = ["RelearningArguments", "evaluate_relearning", "in_words"]
 
-RECIPE: dict[str, Any] = {"num_train_epochs": 20, "learning_rate": 1e-3}
-"""Where the command's defaults differ from TrainingArguments'."""
+
+@dataclass
+class RelearningArguments(TrainingArguments):
+    """TrainingArguments of a test, of which these two are for relearning alone."""
+
+    num_train_epochs: float = field(
+        default=20, metadata={"help": "Of --task relearning alone: epochs that an encoder has, at most."}
+    )
+    learning_rate: float = field(
+        default=1e-3, metadata={"help": "Of --task relearning alone: the rate, constant, that encoders learn at."}
+    )
+
 
 ENCODERS = {"after": "the fine-tuned encoder", "before": "the encoder before", "random": "random weights"}
 
@@ -70,7 +80,7 @@ def evaluate_relearning(
     old, processor = load_for_features(str(forgetting.before))
     labels = gallery.features["label"].names
     fine_tuned, _ = load_classifier(ModelArguments(test.model_name_or_path), labels)
-    weight_distance(old.base_model, fine_tuned.base_model)  # refuses two architectures
+    distance_between(str(forgetting.before), old, test.model_name_or_path, fine_tuned)  # refuses two architectures
     clips = [testing_clips(records, old, processor, sampling, test.num_clips) for records in (gallery, queries)]
     unreadable = UnreadableVideosCallback(*clips, most=data.max_unreadable)
     prober = feature_trainer(PooledFeatures(old), args)

@@ -27,7 +27,8 @@ class TestArguments:
     task: Literal["classification", "retrieval", "linear_probe", "knn", "forgetting", "relearning"] = field(
         default="classification",
         metadata={
-            "help": "Test the classifier, its frozen encoder's features, what they lost, how soon it comes back."
+            "help": "Test the classifier, its frozen encoder's features (retrieval, linear_probe, knn), what they "
+            "lost (forgetting, with --before), or how soon that comes back (relearning, with --before):"
         },
     )
     num_clips: int = field(default=10, metadata={"help": "Evenly spaced clips per video; 1 is the centre."})

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+from pathlib import Path
+
 import torch
 from huggingface_hub.errors import HTTPError
 from transformers import TrainingArguments
@@ -9,7 +12,9 @@ from transformers import TrainingArguments
 from hf_selfdistill.hub.uploads import UploadWarningCallback
 from hf_selfdistill.training.trainer import VideoTrainer
 
-__all__ = ["DEFAULTS", "MOST_USED", "check_whole_batch", "push", "watch_uploads"]
+__all__ = ["DEFAULTS", "MOST_USED", "check_whole_batch", "push", "warn_of_overwriting", "watch_uploads"]
+
+logger = logging.getLogger(__name__)
 
 DEFAULTS = {
     "logging_steps": 10,
@@ -17,6 +22,12 @@ DEFAULTS = {
     "save_total_limit": 2,
     "dataloader_pin_memory": torch.cuda.is_available(),
 }
+
+RESULTS = "all_results.json"
+"""What a run writes last, in its folder."""
+
+WRITTEN = ("*.safetensors", "config.json", "README.md", RESULTS, "trainer_state.json", "checkpoint-*")
+"""What a run may write over or delete there."""
 
 MOST_USED = (
     "output_dir",
@@ -56,6 +67,16 @@ def check_whole_batch(videos: int, args: TrainingArguments) -> None:
             f"{videos} training videos do not fill one batch of {batch}, and dataloader_drop_last drops the rest; "
             "lower --per_device_train_batch_size, or set --dataloader_drop_last false"
         )
+
+
+def warn_of_overwriting(args: TrainingArguments) -> None:
+    """Say what of a finished run lies in the output folder, unless this one goes on from a checkpoint."""
+    folder = Path(str(args.output_dir))
+    if args.resume_from_checkpoint is not None or not (folder / RESULTS).is_file():
+        return
+    written = [file for pattern in WRITTEN for file in sorted(folder.glob(pattern))]
+    names = ", ".join(file.name for file in written)
+    logger.warning("--output_dir %s holds a finished run, of which this one overwrites %s", folder, names)
 
 
 def watch_uploads(trainer: VideoTrainer) -> None:

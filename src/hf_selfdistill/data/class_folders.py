@@ -36,7 +36,11 @@ def scan_class_folders(root: Path) -> tuple[list[str], list[VideoEntry]]:
 def _scan(root: Path, parent: Path, split: str | None) -> list[VideoEntry]:
     folders = sorted(folder for folder in parent.iterdir() if folder.is_dir() and not folder.name.startswith("."))
     if not folders:
-        raise ValueError(f"{parent} holds no folders; it must hold one folder of videos per class")
+        loose = sum(file.suffix.lower() in VIDEO_SUFFIXES for file in parent.iterdir())
+        raise ValueError(
+            f"{parent} holds no class folders; videos that lie directly in it: {loose}; expected are "
+            f"{root}/CLASS/video.mp4, or {root}/train/CLASS/video.mp4 and {root}/test/CLASS/video.mp4"
+        )
     entries = []
     for folder in folders:
         videos = sorted(file for file in folder.iterdir() if file.suffix.lower() in VIDEO_SUFFIXES)

@@ -68,7 +68,14 @@ def complete_splits(videos: datasets.DatasetDict, validation_fraction: float, se
     train, test = videos["train"], videos.get("test")
     if test is None:
         train, test = _cut(train, TEST_FRACTION, 0, "the data set has no test split and none can be cut")
-        logger.warning("no test split: %d of %d videos were held out as one", len(test), len(train) + len(test))
+        logger.warning(
+            "The data set has no test part: %.0f %% of its videos (%d of %d, whole groups, always the same ones) are "
+            "kept out of training as one; to give your own, add a folder test/ beside train/, a column split to the "
+            "CSV list, or a split test on the Hub",
+            100 * TEST_FRACTION,
+            len(test),
+            len(train) + len(test),
+        )
     validation = videos.get("validation")
     if validation is None:
         problem = f"validation_fraction is {validation_fraction}, but none can be cut"

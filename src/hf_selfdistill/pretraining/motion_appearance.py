@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from typing import Literal, Optional
+from typing import Any, Literal, Optional
 
 import torch
 from torch import Tensor, nn
@@ -85,6 +85,10 @@ class MotionAppearance(Objective):
         super().__init__(encoder, arguments)
         self.motion_head = nn.Linear(self.feature_size, NUM_MOTION_LABELS)
         self.appearance_head = nn.Linear(self.feature_size, NUM_APPEARANCE_LABELS)
+
+    def arguments_that_count(self) -> dict[str, Any]:
+        """All but the folder for flow, which may have moved when a run is resumed."""
+        return {name: value for name, value in super().arguments_that_count().items() if name != "flow_cache"}
 
     def views(self, processor: BaseVideoProcessor) -> MotionAppearanceViews:
         """A clip and its labels.

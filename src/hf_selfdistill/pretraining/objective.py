@@ -99,10 +99,14 @@ class Objective(nn.Module, ABC):
     def begin_step(self) -> None:
         """What happens before each optimiser step, whatever the number of batches accumulated in it."""
 
+    def arguments_that_count(self) -> dict[str, Any]:
+        """Those that must be the same where a run is resumed, by name."""
+        return asdict(self.arguments)
+
     def save(self, folder: str | Path) -> None:
         """Write what the objective adds to its encoder, as `objective.safetensors`."""
         added = {name: tensor.contiguous() for name, tensor in self._added().items()}
-        about = {"objective": self.name, "arguments": self._arguments_as_text()}
+        about = {"objective": self.name, "arguments": json.dumps(asdict(self.arguments))}
         save_file(added, Path(folder) / OBJECTIVE_NAME, about)
 
     def load(self, folder: str | Path) -> None:
@@ -129,13 +133,11 @@ class Objective(nn.Module, ABC):
     def _check(self, about: dict[str, str]) -> None:
         if about.get("objective") != self.name:
             raise ValueError(f"it is of the objective {about.get('objective', 'unknown')}, not {self.name}")
-        mine, saved = (json.loads(text) for text in (self._arguments_as_text(), about.get("arguments", "{}")))
+        mine = json.loads(json.dumps(self.arguments_that_count()))  # tuples are lists, as in the file
+        saved = json.loads(about.get("arguments", "{}"))
         for name in sorted(saved.keys() & mine.keys()):
             if saved[name] != mine[name]:
                 raise ValueError(f"it was trained with {name} {saved[name]}, not {mine[name]}")
-
-    def _arguments_as_text(self) -> str:
-        return json.dumps(asdict(self.arguments))
 
     def _check_shapes(self, saved: dict[str, tuple[int, ...]]) -> None:
         mine = {name: tuple(tensor.shape) for name, tensor in self._added().items()}

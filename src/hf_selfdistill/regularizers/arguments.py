@@ -34,7 +34,7 @@ class RegularizerArguments:
     regularizer: Literal["self_distillation", "none", "l2_sp", "layerwise_lr_decay", "linear_probe", "wise_ft"] = (
         field(
             default="self_distillation",
-            metadata={"help": f"What keeps the encoder near what it was, one of {', '.join(REGULARIZERS)}."},
+            metadata={"help": "What keeps the encoder near what it was:"},
         )
     )
     l2_sp_weight: float = field(default=0.1, metadata={"help": "α of --regularizer l2_sp."})
