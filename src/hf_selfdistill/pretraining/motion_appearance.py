@@ -51,7 +51,8 @@ class MotionAppearanceArguments:
         default="dis", metadata={"help": "How optical flow is computed; tvl1 is slow."}
     )
     flow_cache: Optional[str] = field(  # noqa: UP045 - HfArgumentParser's form
-        default=None, metadata={"help": "A folder where the flow of each video is kept; computed anew without."}
+        default=None,
+        metadata={"help": "A folder where the flow of each video file is kept, of shards none."},
     )
 
     def __post_init__(self) -> None:
