@@ -24,7 +24,7 @@ FILES = sorted(PACKAGE.glob("*/**/*.py"))
 def parts_imported(file: Path) -> set[str]:
     found = set()
     for node in ast.walk(ast.parse(file.read_text())):
-        if isinstance(node, ast.ImportFrom) and node.level == 0 and str(node.module).split(".")[0] == "hf_selfdistill":
+        if isinstance(node, ast.ImportFrom) and node.level == 0 and (node.module or "").startswith("hf_selfdistill"):
             names = [node.module] if node.module != "hf_selfdistill" else [f"x.{alias.name}" for alias in node.names]
         elif isinstance(node, ast.Import):
             names = [alias.name for alias in node.names if alias.name.startswith("hf_selfdistill")]

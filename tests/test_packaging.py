@@ -52,8 +52,11 @@ def wheel(distributions):
 
 def files_of_the_package():
     package = ROOT / "src" / "hf_selfdistill"
-    files = [file for file in package.rglob("*") if file.is_file() and "__pycache__" not in file.parts]
-    return {file.relative_to(package.parent).as_posix() for file in files} | {"hf_selfdistill_console.py"}
+    return {
+        file.relative_to(package.parent).as_posix()
+        for file in package.rglob("*")
+        if file.is_file() and "__pycache__" not in file.parts
+    }
 
 
 def test_the_wheel_holds_every_file_of_the_package_and_no_other(wheel):
@@ -65,7 +68,7 @@ def test_the_wheel_holds_every_file_of_the_package_and_no_other(wheel):
 
 def test_the_wheel_brings_the_console_command(wheel):
     (entry_points,) = (wheel.read(name).decode() for name in wheel.namelist() if name.endswith("entry_points.txt"))
-    assert "hf-selfdistill = hf_selfdistill_console:main" in entry_points
+    assert "hf-selfdistill = hf_selfdistill.commands.console:main" in entry_points
 
 
 def test_the_sdist_holds_the_scripts_and_the_recipes_too(distributions):
