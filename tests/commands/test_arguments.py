@@ -9,7 +9,8 @@ import pytest
 import torch
 from transformers import TrainingArguments
 
-from hf_selfdistill.commands.arguments import CommandParser, user_errors
+from hf_selfdistill.commands import evaluate_model, finetune, pretrain
+from hf_selfdistill.commands.arguments import CommandParser, fit_workers, user_errors
 
 
 @dataclass
@@ -95,14 +96,23 @@ def test_help_is_whole_and_as_wide_as_the_terminal(parser, monkeypatch, columns)
     assert "--sizes Of its parts (default: 1)" in text and "--parts Of it " in text
 
 
-def test_no_more_workers_than_cpus_read_videos(parser, tmp_path, caplog, monkeypatch):
+@pytest.mark.parametrize(("asked", "given"), [(2, 2), (9, 2)])
+def test_no_more_workers_than_cpus_read_videos(tmp_path, caplog, monkeypatch, asked, given):
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0, 3})
-    words = ["--name", "kite", "--output_dir", str(tmp_path), "--dataloader_num_workers"]
-    _, args = parser.parse([*words, "2"])
-    assert args.dataloader_num_workers == 2 and not caplog.text
-    _, args = parser.parse([*words, "9"])
-    assert args.dataloader_num_workers == 2
-    assert "--dataloader_num_workers 9 is lowered to 2, the CPUs this process may use" in caplog.text
+    args = TrainingArguments(tmp_path, dataloader_num_workers=asked, use_cpu=True)
+    fit_workers(args)
+    assert args.dataloader_num_workers == given
+    said = [f"--dataloader_num_workers {asked} is lowered to 2, the CPUs this process may use"] * (asked != given)
+    assert caplog.messages == said
+
+
+@pytest.mark.parametrize("command", [finetune, pretrain, evaluate_model])
+def test_what_reads_videos_keeps_to_the_cpus(command, tmp_path, caplog):
+    own = ["--objective", "pace"] if command is pretrain else []
+    words = ["--model_name_or_path", "./nosuch", "--dataset", "folder", "--dataset_root", str(tmp_path / "none"), *own]
+    with pytest.raises(SystemExit):
+        command.main([*words, "--dataloader_num_workers", "100000", "--output_dir", str(tmp_path)])
+    assert "--dataloader_num_workers 100000 is lowered to " in caplog.text
 
 
 def test_errors_of_the_user_become_one_line_and_others_keep_their_traceback(caplog):

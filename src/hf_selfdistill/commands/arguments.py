@@ -22,7 +22,7 @@ from huggingface_hub.errors import HTTPError
 from safetensors import SafetensorError
 from transformers import HfArgumentParser, TrainingArguments
 
-__all__ = ["CommandParser", "as_flags", "config_flags", "start_logging", "user_errors"]
+__all__ = ["CommandParser", "as_flags", "config_flags", "fit_workers", "start_logging", "user_errors"]
 
 logger = logging.getLogger(__name__)
 
@@ -81,8 +81,6 @@ class CommandParser(HfArgumentParser):
         for dataclass_type in self.dataclass_types:
             names = {field.name for field in dataclasses.fields(dataclass_type) if field.init}
             filled.append(dataclass_type(**{name: vars(namespace).pop(name) for name in names}))
-            if isinstance(filled[-1], TrainingArguments):
-                _fit_workers(filled[-1])
         return filled
 
     def error(self, message: str) -> NoReturn:
@@ -150,17 +148,6 @@ def _entry(flag: str, text: str) -> str:
     )
 
 
-def _fit_workers(args: TrainingArguments) -> None:
-    """No more processes that read videos than there are CPUs for this one."""
-    cpus = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
-    if args.dataloader_num_workers <= cpus:
-        return
-    if args.should_log:
-        asked = args.dataloader_num_workers
-        logger.warning("--dataloader_num_workers %d is lowered to %d, the CPUs this process may use", asked, cpus)
-    args.dataloader_num_workers = cpus
-
-
 def config_flags(argv: Sequence[str]) -> list[str]:
     """The YAML file named by `--config` as flags."""
     files = [b for a, b in pairwise(argv) if a == "--config"]
@@ -197,6 +184,17 @@ def start_logging(args: TrainingArguments | None = None) -> None:
     logging.basicConfig(format="%(message)s", level=logging.INFO if args is None or args.should_log else logging.ERROR)
     if args is not None and args.log_level == "debug":
         logging.getLogger("hf_selfdistill").setLevel(logging.DEBUG)
+
+
+def fit_workers(args: TrainingArguments) -> None:
+    """No more processes that read videos than there are CPUs for this one."""
+    cpus = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    if args.dataloader_num_workers <= cpus:
+        return
+    if args.should_log:
+        asked = args.dataloader_num_workers
+        logger.warning("--dataloader_num_workers %d is lowered to %d, the CPUs this process may use", asked, cpus)
+    args.dataloader_num_workers = cpus
 
 
 @contextmanager

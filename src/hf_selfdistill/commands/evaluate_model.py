@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from transformers import Trainer, TrainingArguments
 
-from hf_selfdistill.commands.arguments import CommandParser, start_logging, user_errors
+from hf_selfdistill.commands.arguments import CommandParser, fit_workers, start_logging, user_errors
 from hf_selfdistill.commands.cards import protocol
 from hf_selfdistill.commands.datasets import DatasetArguments, SamplingArguments, sampling_rate, testing_clips
 from hf_selfdistill.commands.feature_tasks import FeatureArguments, evaluate_features
@@ -55,6 +55,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     with user_errors():
         test, features, forgetting, data, sampling, args = parser.parse(argv)
         start_logging(args)
+        fit_workers(args)
         file = _writable(test.output_file)
         _check_devices(args)
         baseline = _read_baseline(test.baseline_file)

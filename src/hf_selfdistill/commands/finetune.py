@@ -11,7 +11,7 @@ from datasets import DatasetDict
 from transformers import PreTrainedModel
 from transformers.trainer_utils import HubStrategy
 
-from hf_selfdistill.commands.arguments import CommandParser, start_logging, user_errors
+from hf_selfdistill.commands.arguments import CommandParser, fit_workers, start_logging, user_errors
 from hf_selfdistill.commands.best_epochs import KeepBestCallback, KeepBestOnTestCallback, check_keep_best
 from hf_selfdistill.commands.cards import card_facts
 from hf_selfdistill.commands.checkpoints import check_best_checkpoint, checkpoint_to_resume
@@ -58,6 +58,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     with user_errors():
         model_args, data, sampling, augmentation, regularizer, retention, args = parser().parse(argv)
         start_logging(args)
+        fit_workers(args)
         trainer, unreadable, average = build_trainer(
             model_args, data, sampling, augmentation, regularizer, retention, args
         )

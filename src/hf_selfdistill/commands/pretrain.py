@@ -14,7 +14,7 @@ import transformers
 from accelerate.utils import gather_object
 from transformers import AutoModel, BaseVideoProcessor, PreTrainedModel
 
-from hf_selfdistill.commands.arguments import CommandParser, config_flags, start_logging, user_errors
+from hf_selfdistill.commands.arguments import CommandParser, config_flags, fit_workers, start_logging, user_errors
 from hf_selfdistill.commands.checkpoints import check_best_checkpoint, checkpoint_to_resume
 from hf_selfdistill.commands.datasets import SamplingArguments, sampling_rate
 from hf_selfdistill.commands.models import from_scratch, in_its_memory_format, load_encoder, refuse_overrides
@@ -91,6 +91,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         words = list(sys.argv[1:] if argv is None else argv)
         encoder, unlabelled, sampling, args, *objective = parser(words).parse(words)
         start_logging(args)
+        fit_workers(args)
         trainer, unreadable = build_trainer(encoder, unlabelled, sampling, args, *objective)
         run(trainer, unreadable)
 
