@@ -75,7 +75,7 @@ class ReportArguments:
 
     run: str = field(metadata={"help": "Folder of a fine-tuned model, with what was measured of it."})
     saliency: Optional[list[str]] = field(  # noqa: UP045 - HfArgumentParser's form
-        default=None, metadata={"help": "Picture files that show where the model looks."}
+        default=None, metadata={"help": "Pictures (PNG, GIF) to show beside its own of where the model looks."}
     )
 
 
