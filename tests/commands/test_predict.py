@@ -1,5 +1,7 @@
 import io
 import json
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -87,6 +89,15 @@ def test_paths_come_from_standard_input_too(fine_tuned, shapes, capsys, monkeypa
     monkeypatch.setattr("sys.stdin", io.StringIO("\n".join(videos) + "\n"))
     code, printed = run(capsys, "--model_name_or_path", fine_tuned, "-", "--num_clips", 1, "--top_k", 1)
     assert code == 0 and printed.out.splitlines()[::2] == videos
+
+
+def test_a_reader_that_has_read_enough_ends_it_without_a_word(fine_tuned, shapes):
+    flags = ["--model_name_or_path", str(fine_tuned), str(shapes)]
+    command = subprocess.Popen(
+        [sys.executable, "-m", "hf_selfdistill", "predict", *flags], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    command.stdout.close()
+    assert command.stderr.read() == b"" and command.wait(120) == 1
 
 
 def test_nothing_on_standard_input_is_one_line(fine_tuned, capsys, monkeypatch):

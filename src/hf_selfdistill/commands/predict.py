@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Optional
@@ -102,13 +103,22 @@ def main(argv: Sequence[str] | None = None) -> None:
                 failures.append(prediction.error)
             elif explainer is not None and prediction.logits is not None:
                 explainer.write(prediction.video, prediction.logits, pictures)
-            for line in _lines(prediction, model, args):
-                tqdm.write(line)
+            _write(_lines(prediction, model, args))
         if explainer is not None and len(failures) < len(clips):
             logger.info("The pictures are in %s", pictures.resolve())
     for error in failures:
         sys.stderr.write(f"error: {error}\n")
     sys.exit(1 if failures else 0)
+
+
+def _write(lines: Iterable[str]) -> None:
+    try:
+        for line in lines:
+            tqdm.write(line)
+        sys.stdout.flush()
+    except BrokenPipeError:  # who reads, head for example, has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains of it at its end
+        sys.exit(1)
 
 
 def prediction_clips(
