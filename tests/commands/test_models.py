@@ -90,7 +90,7 @@ def test_what_the_hub_says_of_a_name_is_passed_on(monkeypatch):
         raise OSError(f"{name} is a gated repository\nPlease log in")
 
     monkeypatch.setattr(AutoConfig, "from_pretrained", refuse)
-    with pytest.raises(OSError, match=r"of this name: user/secret is a gated repository$"):
+    with pytest.raises(OSError, match=r"did not give it: user/secret is a gated repository Please log in$"):
         load("user/secret")
 
 

@@ -50,10 +50,19 @@ def test_rivals_run_on_two_processes(shapes, tiny_flags, tmp_path, run_script, r
     assert (tmp_path / "out" / "averages" / "0.9" / "config.json").is_file() == (regularizer == "wise_ft")
 
 
+def test_a_rival_takes_a_recipe_for_self_distillation_and_says_that_lambda_is_not_used(
+    shapes, tiny_flags, tmp_path, caplog
+):
+    with caplog.at_level("INFO"):
+        finetune.main(tiny_flags(shapes, tmp_path / "out", regularizer="l2_sp", max_steps=1, epoch_lr_schedule=None))
+    assert "λ (--distill_weight) is not used with --regularizer l2_sp" in caplog.text
+    state = json.loads((tmp_path / "out" / "trainer_state.json").read_text())
+    assert not any("distill_loss" in entry for entry in state["log_history"])
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"regularizer": "l2_sp"}, "--distill_weight 1 goes with --regularizer self_distillation, not with l2_sp"),
         ({"regularizer": "l2_sp", "distill_weight": None, "lora_rank": 2}, "does not go with --lora_rank"),
     ],
 )

@@ -52,7 +52,7 @@ def tell_partial_weights(name: str, model: PreTrainedModel, report: dict[str, An
     An encoder, which fine-tuning begins with, has no head, so that nothing of one is missed.
     """
     head = {key for key in model.state_dict() if not key.startswith(f"{model.base_model_prefix}.")}
-    missing = report["missing_keys"]
+    missing = report["missing_keys"] | {key for key, *_ in report["mismatched_keys"]}
     lacking = _layers(missing) - {LAST_LAYER}
     if lacking and not head <= missing:
         logger.warning("%s lacks weights of %s: they start at random", name, ", ".join(sorted(lacking)))
@@ -66,7 +66,8 @@ def without_load_report() -> Iterator[None]:
     """Keeps back transformers' table of missing, unexpected and misfitting weights, which our own lines replace."""
 
     def is_other(record: logging.LogRecord) -> bool:
-        return "LOAD REPORT" not in record.getMessage()
+        text = record.getMessage()
+        return "LOAD REPORT" not in text or "CONVERSION" in text  # weights that could not be converted are an error
 
     teller = logging.getLogger(PreTrainedModel.__module__)
     teller.addFilter(is_other)

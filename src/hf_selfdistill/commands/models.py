@@ -244,7 +244,7 @@ def _check_found(name: str) -> None:
     try:
         AutoConfig.from_pretrained(name)
     except OSError as error:
-        raise OSError(f"{about}; the Hub does not give one of this name: {str(error).splitlines()[0]}") from error
+        raise OSError(f"{about}; the Hub did not give it: {' '.join(str(error).split())}") from error
 
 
 def _pretrained(name: str, classes: dict[str, Any], labels: list[str]) -> tuple[PreTrainedModel, list[str]]:

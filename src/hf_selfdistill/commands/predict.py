@@ -103,7 +103,8 @@ def main(argv: Sequence[str] | None = None) -> None:
                 failures.append(prediction.error)
             elif explainer is not None and prediction.logits is not None:
                 explainer.write(prediction.video, prediction.logits, pictures)
-            _write(_lines(prediction, model, args))
+            if not _write(_lines(prediction, model, args)):
+                break
         if explainer is not None and len(failures) < len(clips):
             logger.info("The pictures are in %s", pictures.resolve())
     for error in failures:
@@ -111,14 +112,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     sys.exit(1 if failures else 0)
 
 
-def _write(lines: Iterable[str]) -> None:
+def _write(lines: Iterable[str]) -> bool:
+    """Whether somebody still reads."""
     try:
         for line in lines:
             tqdm.write(line)
         sys.stdout.flush()
     except BrokenPipeError:  # who reads, head for example, has read enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains of it at its end
-        sys.exit(1)
+        return False
+    return True
 
 
 def prediction_clips(

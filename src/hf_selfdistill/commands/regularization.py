@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +17,8 @@ from hf_selfdistill.regularizers.wise_ft import WeightAverage
 from hf_selfdistill.self_distillation.arguments import SelfDistillationArguments
 
 __all__ = ["Regularization", "check_regularizer", "in_words", "regularize"]
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass
@@ -35,11 +38,8 @@ def check_regularizer(regularizer: RegularizerArguments, args: SelfDistillationA
     """
     if regularizer.regularizer == "self_distillation":
         return
-    if args.distill_weight not in (0, SelfDistillationArguments.distill_weight):  # given, and not the default
-        raise ValueError(
-            f"--distill_weight {args.distill_weight:g} goes with --regularizer self_distillation, not with "
-            f"{regularizer.regularizer}"
-        )
+    if args.distill_weight not in (0, SelfDistillationArguments.distill_weight):  # given, if only by a recipe
+        logger.info("λ (--distill_weight) is not used with --regularizer %s", regularizer.regularizer)
     args.distill_weight = 0
     if regularizer.regularizer == "none":
         return

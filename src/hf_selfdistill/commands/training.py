@@ -26,6 +26,8 @@ DEFAULTS = {
 RESULTS = "all_results.json"
 """What a run writes last, in its folder."""
 
+MEASURED_AFTERWARDS = ("evaluation.json", "retrieval.json", "forgetting.json", "report.html")
+
 WRITTEN = ("*.safetensors", "config.json", "README.md", RESULTS, "trainer_state.json", "checkpoint-*")
 """What a run may write over or delete there."""
 
@@ -77,6 +79,8 @@ def warn_of_overwriting(args: TrainingArguments) -> None:
     written = [file for pattern in WRITTEN for file in sorted(folder.glob(pattern))]
     names = ", ".join(file.name for file in written)
     logger.warning("--output_dir %s holds a finished run, of which this one overwrites %s", folder, names)
+    if stale := [name for name in MEASURED_AFTERWARDS if (folder / name).is_file()]:
+        logger.warning("What was measured of it stays there until it is measured anew: %s", ", ".join(stale))
 
 
 def watch_uploads(trainer: VideoTrainer) -> None:

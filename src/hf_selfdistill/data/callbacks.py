@@ -88,7 +88,7 @@ class UnreadableVideosCallback(TrainerCallback):
 
     def _check(self, unreadable: int) -> None:
         videos = sum(map(len, self.clips))
-        if unreadable > math.ceil(self.most * videos):
+        if unreadable > math.ceil(round(self.most * videos, 6)):
             video, reason = next(iter(self._failures.items()))
             raise ValueError(
                 f"{unreadable} of {videos} videos can't be read, more than --max_unreadable {self.most:g} allows; "

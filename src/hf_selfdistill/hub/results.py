@@ -62,6 +62,19 @@ def _marked(rows: Sequence[str], classes: int) -> str:
     return "\n".join([BEGIN, f"{HEAD} {' | '.join(names)} |", "|---|---|" + "---|" * len(names), *rows, END])
 
 
+def _rows_under(classes: int, old: str) -> list[str]:
+    """Rows of a table with the columns that one of so many classes has; it may have been written with others."""
+    head, *rows = [line for line in old.splitlines() if line.startswith("| ")] or [HEAD]
+    names = _cells(head)
+    wanted = [*names[:2], *(with_a_blank(name) for name in telling(classes))]
+    of_rows = [dict(zip(names, _cells(row), strict=True)) for row in rows]
+    return [f"| {' | '.join(cells[name] for name in wanted)} |" for cells in of_rows]
+
+
+def _cells(row: str) -> list[str]:
+    return [cell.strip() for cell in row.strip().strip("|").split("|")]
+
+
 def metadata_of(result: Result) -> list[EvalResult]:
     """For the card's `model-index`."""
     return [
@@ -93,13 +106,16 @@ def add_results(file: Path, results: Sequence[Result]) -> bool:
     card = ModelCard.load(file)
     before, rest = card.text.split(BEGIN, 1)
     old, after = rest.split(END, 1)
-    rows = [row for row in old.splitlines() if row.startswith("| ") and not row.startswith(HEAD)]
+    rows = _rows_under(results[0].classes, old)
     for result in results:
         rows = [row for row in rows if not row.startswith(f"{result.label} |")] + [result.row]
     card.text = before + _marked(rows, results[0].classes) + after
     entries = [entry for result in results if result.model is None for entry in metadata_of(result)]
+    silent = {with_a_blank(name) for name in set(ACCURACIES) - set(telling(results[0].classes))}
     kept = [
-        entry for entry in card.data.eval_results or [] if not any(entry.is_equal_except_value(new) for new in entries)
+        entry
+        for entry in card.data.eval_results or []
+        if entry.metric_name not in silent and not any(entry.is_equal_except_value(new) for new in entries)
     ]
     card.data.model_name = card.data.model_name or card.text.split("# ", 1)[1].splitlines()[0]
     card.data.eval_results = kept + entries
