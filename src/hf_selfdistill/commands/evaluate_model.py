@@ -24,7 +24,7 @@ from hf_selfdistill.data.clips import collate_clips, video_name
 from hf_selfdistill.evaluation.forgetting_table import quote
 from hf_selfdistill.evaluation.multi_clip import MultiClipAccuracy, rows_of_videos
 from hf_selfdistill.hub.results import MEASURED, Result, add_results
-from hf_selfdistill.training.accuracies import ACCURACIES, telling
+from hf_selfdistill.training.accuracies import silent
 
 __all__ = ["evaluate_model", "main"]
 
@@ -109,9 +109,9 @@ def _indented(value: Any) -> str:
 
 def _in_words(results: dict[str, Any]) -> str:
     of_unit: dict[str, list[str]] = {}
-    silent = set(ACCURACIES) - set(telling(results["num_classes"])) if "num_classes" in results else set()
+    unsaid = silent(results["num_classes"]) if "num_classes" in results else set()
     for name, value in results.items():
-        if name in silent:
+        if name in unsaid:
             continue
         unit, _, k = name.partition("_top")
         if k:

@@ -11,9 +11,21 @@ from transformers import PreTrainedModel
 
 from hf_selfdistill.models.features import LAST_LAYER
 
-__all__ = ["absent_weights", "refuse_misfit", "tell_partial_weights", "without_load_report"]
+__all__ = [
+    "absent_keys",
+    "absent_weights",
+    "layers_of",
+    "refuse_misfit",
+    "tell_partial_weights",
+    "without_load_report",
+]
 
 logger = logging.getLogger(__name__)
+
+
+def absent_keys(report: dict[str, Any]) -> set[str]:
+    """Weights of a model that a checkpoint lacks, or has in another shape."""
+    return report["missing_keys"] | {key for key, *_ in report["mismatched_keys"]}
 
 
 def absent_weights(name: str, model: PreTrainedModel, report: dict[str, Any]) -> list[str]:
@@ -27,7 +39,7 @@ def absent_weights(name: str, model: PreTrainedModel, report: dict[str, Any]) ->
     Raises:
         ValueError: some of the encoder's are missing or of another shape.
     """
-    absent = sorted(report["missing_keys"] | {key for key, *_ in report["mismatched_keys"]})
+    absent = sorted(absent_keys(report))
     refuse_misfit(name, model, [key for key in absent if key.startswith(f"{model.base_model_prefix}.")])
     return absent
 
@@ -52,12 +64,12 @@ def tell_partial_weights(name: str, model: PreTrainedModel, report: dict[str, An
     An encoder, which fine-tuning begins with, has no head, so that nothing of one is missed.
     """
     head = {key for key in model.state_dict() if not key.startswith(f"{model.base_model_prefix}.")}
-    missing = report["missing_keys"] | {key for key, *_ in report["mismatched_keys"]}
-    lacking = _layers(missing) - {LAST_LAYER}
-    if lacking and not head <= missing:
+    absent = absent_keys(report)
+    lacking = layers_of(absent) - {LAST_LAYER}
+    if lacking and not head <= absent:
         logger.warning("%s lacks weights of %s: they start at random", name, ", ".join(sorted(lacking)))
     if unexpected := report["unexpected_keys"]:
-        parts = ", ".join(sorted(_layers(unexpected)))
+        parts = ", ".join(sorted(layers_of(unexpected)))
         logger.warning("%s: %d weights that have no place in the model are left out: %s", name, len(unexpected), parts)
 
 
@@ -77,5 +89,6 @@ def without_load_report() -> Iterator[None]:
         teller.removeFilter(is_other)
 
 
-def _layers(weights: Iterable[str]) -> set[str]:
+def layers_of(weights: Iterable[str]) -> set[str]:
+    """The outermost modules that weights belong to."""
     return {name.split(".")[0] for name in weights}

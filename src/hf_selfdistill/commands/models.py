@@ -24,7 +24,9 @@ from transformers import (
 from transformers.models.auto.modeling_auto import MODEL_FOR_VIDEO_CLASSIFICATION_MAPPING
 
 from hf_selfdistill.commands.load_report import (
+    absent_keys,
     absent_weights,
+    layers_of,
     refuse_misfit,
     tell_partial_weights,
     without_load_report,
@@ -143,7 +145,7 @@ def load_for_features(name: str, overrides: str | None = None) -> tuple[PreTrain
     model, report = AutoModel.from_pretrained(
         name, dtype=TRAINED_IN, ignore_mismatched_sizes=True, output_loading_info=True
     )
-    refuse_misfit(name, model, sorted(report["missing_keys"] | {key for key, *_ in report["mismatched_keys"]}))
+    refuse_misfit(name, model, sorted(absent_keys(report)))
     processor = AutoVideoProcessor.from_pretrained(name)
     if type(model.config) in MODEL_FOR_VIDEO_CLASSIFICATION_MAPPING and not _is_pooled(model, processor):
         # Its classifier knows what the feature of a clip is; a head that the checkpoint lacks goes unused.
@@ -162,7 +164,7 @@ def load_encoder(name: str) -> tuple[PreTrainedModel, BaseVideoProcessor]:
     encoder, report = AutoModel.from_pretrained(
         name, dtype=TRAINED_IN, ignore_mismatched_sizes=True, output_loading_info=True
     )
-    absent = report["missing_keys"] | {key for key, *_ in report["mismatched_keys"]}
+    absent = absent_keys(report)
     pooler = {key for key in report["missing_keys"] if key.startswith("pooler.")}
     refuse_misfit(name, encoder, sorted(absent - pooler))
     if pooler:  # which classifiers do without, ViViT's for one
@@ -255,7 +257,7 @@ def _pretrained(name: str, classes: dict[str, Any], labels: list[str]) -> tuple[
             name, **classes, dtype=TRAINED_IN, ignore_mismatched_sizes=True, output_loading_info=True
         )
     absent = absent_weights(name, model, report)
-    new_layers = sorted({key.split(".")[0] for key in absent})
+    new_layers = sorted(layers_of(absent))
     old = [before.id2label[index] for index in range(before.num_labels)]
     if LAST_LAYER in new_layers:
         logger.warning("%s: new head of %d classes (%s), not trained yet", name, len(labels), ", ".join(new_layers))

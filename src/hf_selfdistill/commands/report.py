@@ -34,7 +34,7 @@ MOST_PICTURE_BYTES = 2_500_000  # of saliency, so that the page stays below 5 MB
 
 NUMBER = (int, float)
 ONE_VIDEO = {"video": str, "label": str}
-ACCURACIES = dict.fromkeys(NAMES, dict.fromkeys(("value", "low", "high"), NUMBER))
+INTERVALS = dict.fromkeys(NAMES, dict.fromkeys(("value", "low", "high"), NUMBER))
 MOVED = ("cosine", "relative_l2", "weight_distance", "effective_rank_before", "effective_rank_after")
 SHAPES = {
     "config.json": {"model_type": str, "id2label?": {ANY: str}},
@@ -55,9 +55,9 @@ SHAPES = {
         "neighbours?": [{**ONE_VIDEO, "nearest": [{**ONE_VIDEO, "cosine": NUMBER}]}],
     },
     "forgetting.json": {
-        "retention": (type(None), ACCURACIES["knn_top1"]),
-        "before?": ACCURACIES,
-        "after?": ACCURACIES,
+        "retention": (type(None), INTERVALS["knn_top1"]),
+        "before?": INTERVALS,
+        "after?": INTERVALS,
         "drift": {**dict.fromkeys(MOVED, NUMBER), "layers": [{"name": str, "cka": NUMBER}]},
     },
 }

@@ -9,6 +9,8 @@ import torch
 from huggingface_hub.errors import HTTPError
 from transformers import TrainingArguments
 
+from hf_selfdistill.commands.testing import RESULTS
+from hf_selfdistill.hub.card_tables import REPORT
 from hf_selfdistill.hub.uploads import UploadWarningCallback
 from hf_selfdistill.training.trainer import VideoTrainer
 
@@ -23,12 +25,12 @@ DEFAULTS = {
     "dataloader_pin_memory": torch.cuda.is_available(),
 }
 
-RESULTS = "all_results.json"
+ALL_RESULTS = "all_results.json"
 """What a run writes last, in its folder."""
 
-MEASURED_AFTERWARDS = ("evaluation.json", "retrieval.json", "forgetting.json", "report.html")
+MEASURED_AFTERWARDS = (RESULTS, "retrieval.json", "forgetting.json", REPORT)
 
-WRITTEN = ("*.safetensors", "config.json", "README.md", RESULTS, "trainer_state.json", "checkpoint-*")
+WRITTEN = ("*.safetensors", "config.json", "README.md", ALL_RESULTS, "trainer_state.json", "checkpoint-*")
 """What a run may write over or delete there."""
 
 MOST_USED = (
@@ -74,7 +76,7 @@ def check_whole_batch(videos: int, args: TrainingArguments) -> None:
 def warn_of_overwriting(args: TrainingArguments) -> None:
     """Say what of a finished run lies in the output folder, unless this one goes on from a checkpoint."""
     folder = Path(str(args.output_dir))
-    if args.resume_from_checkpoint is not None or not (folder / RESULTS).is_file():
+    if args.resume_from_checkpoint is not None or not (folder / ALL_RESULTS).is_file():
         return
     written = [file for pattern in WRITTEN for file in sorted(folder.glob(pattern))]
     names = ", ".join(file.name for file in written)

@@ -9,7 +9,7 @@ from typing import Any
 
 from huggingface_hub import EvalResult, ModelCard
 
-from hf_selfdistill.training.accuracies import ACCURACIES, telling, with_a_blank
+from hf_selfdistill.training.accuracies import ACCURACIES, silent, telling, with_a_blank
 
 __all__ = ["Result", "add_results", "metadata_of", "table"]
 
@@ -111,11 +111,11 @@ def add_results(file: Path, results: Sequence[Result]) -> bool:
         rows = [row for row in rows if not row.startswith(f"{result.label} |")] + [result.row]
     card.text = before + _marked(rows, results[0].classes) + after
     entries = [entry for result in results if result.model is None for entry in metadata_of(result)]
-    silent = {with_a_blank(name) for name in set(ACCURACIES) - set(telling(results[0].classes))}
+    unsaid = {with_a_blank(name) for name in silent(results[0].classes)}
     kept = [
         entry
         for entry in card.data.eval_results or []
-        if entry.metric_name not in silent and not any(entry.is_equal_except_value(new) for new in entries)
+        if entry.metric_name not in unsaid and not any(entry.is_equal_except_value(new) for new in entries)
     ]
     card.data.model_name = card.data.model_name or card.text.split("# ", 1)[1].splitlines()[0]
     card.data.eval_results = kept + entries

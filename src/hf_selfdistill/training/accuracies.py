@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["ACCURACIES", "telling", "with_a_blank"]
+__all__ = ["ACCURACIES", "silent", "telling", "with_a_blank"]
 
 ACCURACIES = ("video_top1", "video_top5", "clip_top1", "clip_top5")
 """Of a test, fractions of 1."""
@@ -15,6 +15,11 @@ def telling(classes: int) -> tuple[str, ...]:
         classes: how many the classifier has.
     """
     return ACCURACIES if classes > 5 else tuple(name for name in ACCURACIES if name.endswith("top1"))
+
+
+def silent(classes: int) -> set[str]:
+    """The others, which are always 1."""
+    return set(ACCURACIES) - set(telling(classes))
 
 
 def with_a_blank(name: str) -> str:
