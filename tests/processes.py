@@ -28,3 +28,16 @@ def run_processes(
         env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": path},
         check=False,
     )
+
+
+def run_without_reader(*words: object) -> tuple[int, str]:
+    """Exit code and stderr of a command whose standard output nobody reads."""
+    command = subprocess.Popen(
+        [sys.executable, "-m", "hf_selfdistill", *map(str, words)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    command.stdout.close()
+    said = command.stderr.read()
+    return command.wait(120), said

@@ -1,12 +1,9 @@
 import io
 import json
-import subprocess
-import sys
 
 import pytest
 import torch
-from PIL import Image
-from tiny_classifiers import save_checkpoint, tiny_model, tiny_processor
+from processes import run_without_reader
 from transformers import pipeline
 
 from hf_selfdistill.commands import predict
@@ -92,12 +89,12 @@ def test_paths_come_from_standard_input_too(fine_tuned, shapes, capsys, monkeypa
 
 
 def test_a_reader_that_has_read_enough_ends_it_without_a_word(fine_tuned, shapes):
-    flags = ["--model_name_or_path", str(fine_tuned), str(shapes)]
-    command = subprocess.Popen(
-        [sys.executable, "-m", "hf_selfdistill", "predict", *flags], stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
-    command.stdout.close()
-    assert command.stderr.read() == b"" and command.wait(120) == 0
+    assert run_without_reader("predict", "--model_name_or_path", fine_tuned, shapes) == (0, "")
+
+
+def test_more_workers_than_cpus_are_lowered(capsys, caplog, tmp_path):
+    run(capsys, "--model_name_or_path", tmp_path, tmp_path / "none.mp4", "--num_workers", 100000)
+    assert caplog.text.count("--num_workers 100000 is lowered to ") == 1
 
 
 def test_nothing_on_standard_input_is_one_line(fine_tuned, capsys, monkeypatch):
@@ -119,29 +116,3 @@ def test_json_lines_name_bad_files_with_their_reason(fine_tuned, shapes, tmp_pat
     assert rows[1]["video"] == str(good) and len(rows[1]["predictions"]) == 3
     assert "No such file" in rows[2]["error"]
     assert printed.err.splitlines()[-2:] == [f"error: {row['video']}: {row['error']}" for row in (rows[0], rows[2])]
-
-
-def test_it_shows_where_it_saw_the_class(fine_tuned, shapes, tmp_path, capsys, caplog):
-    video = next(shapes.glob("*/*.avi"))
-    (tmp_path / "a").mkdir()
-    (tmp_path / "b").mkdir()
-    for twin in (tmp_path / "a" / "same.avi", tmp_path / "b" / "same.avi"):
-        twin.write_bytes(video.read_bytes())
-    flags = ["--model_name_or_path", fine_tuned, "--explain", tmp_path / "pictures"]
-    with caplog.at_level("INFO"):
-        code, _ = run(capsys, *flags, video, tmp_path / "a", tmp_path / "b")
-    assert code == 0 and caplog.messages[-1] == f"The pictures are in {tmp_path / 'pictures'}"
-    written = sorted(file.name for file in (tmp_path / "pictures").iterdir())
-    prefix = "-".join(tmp_path.parts[1:])
-    stems = [f"{prefix}-a-same.avi", f"{prefix}-b-same.avi", video.stem]
-    assert written == sorted(f"{stem}{suffix}" for stem in stems for suffix in (".png", ".gif"))
-    with Image.open(tmp_path / "pictures" / f"{video.stem}.gif") as gif:
-        assert gif.n_frames == 8
-
-
-def test_what_cannot_be_explained_is_refused_in_one_line(shapes, tmp_path, capsys):
-    folder = save_checkpoint(tiny_model("videomae"), tiny_processor("videomae"), tmp_path / "model")
-    video = next(shapes.glob("*/*.avi"))
-    code, printed = run(capsys, "--model_name_or_path", folder, "--explain", tmp_path / "pictures", video)
-    assert code.startswith("error: VideoMAEForVideoClassification has no last map") and printed.out == ""
-    assert not (tmp_path / "pictures").exists()

@@ -186,15 +186,18 @@ def start_logging(args: TrainingArguments | None = None) -> None:
         logging.getLogger("hf_selfdistill").setLevel(logging.DEBUG)
 
 
-def fit_workers(args: TrainingArguments) -> None:
-    """No more processes that read videos than there are CPUs for this one."""
+def fit_workers(args: Any, name: str = "dataloader_num_workers") -> None:
+    """No more processes that read videos than there are CPUs for this one.
+
+    Args:
+        args: of a command; changed in place.
+        name: of the argument.
+    """
+    asked = getattr(args, name)
     cpus = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
-    if args.dataloader_num_workers <= cpus:
-        return
-    if args.should_log:
-        asked = args.dataloader_num_workers
-        logger.warning("--dataloader_num_workers %d is lowered to %d, the CPUs this process may use", asked, cpus)
-    args.dataloader_num_workers = cpus
+    if asked > cpus:
+        setattr(args, name, cpus)
+        logger.warning("--%s %d is lowered to %d, the CPUs this process may use", name, asked, cpus)
 
 
 @contextmanager

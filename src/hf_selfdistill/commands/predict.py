@@ -18,7 +18,7 @@ from tqdm import tqdm
 from transformers import BaseVideoProcessor, PreTrainedModel
 from transformers.utils.logging import disable_progress_bar
 
-from hf_selfdistill.commands.arguments import CommandParser, start_logging, user_errors
+from hf_selfdistill.commands.arguments import CommandParser, fit_workers, start_logging, user_errors
 from hf_selfdistill.commands.datasets import SamplingArguments, testing_clips
 from hf_selfdistill.commands.explain import Explainer
 from hf_selfdistill.commands.models import load_for_inference
@@ -86,6 +86,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     with user_errors():
         args, sampling, names = parser.parse(argv)
         start_logging()
+        fit_workers(args, "num_workers")
         if not sys.stderr.isatty():
             disable_progress_bar()  # of the loading of weights
         records = named_videos([name for word in names for name in (_piped() if word == "-" else [word])])
@@ -103,7 +104,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                 failures.append(prediction.error)
             elif explainer is not None and prediction.logits is not None:
                 explainer.write(prediction.video, prediction.logits, pictures)
-            if not _write(_lines(prediction, model, args)):
+            if not _write(_lines(prediction, model, args)) and explainer is None:
                 break
         if explainer is not None and len(failures) < len(clips):
             logger.info("The pictures are in %s", pictures.resolve())
