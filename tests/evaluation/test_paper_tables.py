@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import pytest
 
-from hf_selfdistill.evaluation.paper_results import BEST_WEIGHT, OTHER_METHODS, TABLE_2
 from hf_selfdistill.evaluation.paper_tables import Cell, table_1, table_2
 
 
@@ -23,17 +22,6 @@ def test_without_a_run_the_tables_are_the_papers():
     assert rows_of(two, "C3D", "RSPNet baseline") == [["paper", "77.1", "93.5", "43.9", "76.5"]]
     assert rows_of(two, "R(2+1)D", "Ours (λ = 1000)") == [["paper", "81.5", "96.1", "47.3", "77.8"]]
     assert len(one.splitlines()) == 2 + 3 + 3 + 2 + 3 and len(two.splitlines()) == 2 + 2 * 6
-
-
-def test_the_rows_of_the_best_weights_are_those_of_table_1():
-    assert BEST_WEIGHT == {
-        ("c3d", "ucf101"): 100,
-        ("c3d", "hmdb51"): 0.1,
-        ("r2plus1d", "ucf101"): 100,
-        ("r2plus1d", "hmdb51"): 1000,
-    }
-    assert all(len(of_row) == 6 for of_row in TABLE_2.values())
-    assert {method for methods in OTHER_METHODS.values() for method in methods} == {"3D ST", "MAS", "RSPNet", "Pace"}
 
 
 def test_what_was_measured_stands_below_the_papers_row_by_choice_of_the_epoch():

@@ -13,8 +13,9 @@ Paper = Callable[[float], tuple[float, float] | None]
 
 NOTES = """
 Percent; mean ± standard deviation over runs (splits × seeds). "Against" is the mean difference of top-1 to plain
-fine-tuning with the same split, seed, learning rate and labels, ± its standard deviation over the pairs; p is of a
-two-sided sign-flip test over them, which can't fall below 2 / 2ⁿ. Where p is large, no difference was shown.
+fine-tuning with the same split, seed, learning rate and labels, ± its standard deviation over the pairs; plain
+fine-tuning at a lower rate is held against that at the highest. p is of a two-sided sign-flip test over the pairs,
+which can't fall below 2 / 2ⁿ. Where p is large, no difference was shown.
 """
 
 
@@ -42,17 +43,16 @@ def as_table(runs: Sequence[Run], classes: int, paper: Paper | None = None) -> s
 
 
 def _baseline(setting: Setting, by_setting: dict[Setting, list[Run]]) -> list[Run]:
-    same = (setting.label_fraction, setting.learning_rate)
-    return [
-        run
-        for other, own in by_setting.items()
-        if other.is_baseline and (other.label_fraction, other.learning_rate) == same
-        for run in own
-    ]
+    """Runs of plain fine-tuning at the same learning rate; for plain fine-tuning itself, at a higher one."""
+    plain = [other for other in by_setting if other.is_baseline and other.label_fraction == setting.label_fraction]
+    rate = max(other.learning_rate for other in plain) if setting.is_baseline else setting.learning_rate
+    if setting.is_baseline and setting.learning_rate == rate:
+        return []
+    return [run for other in plain if other.learning_rate == rate for run in by_setting[other]]
 
 
 def _cells(setting: Setting, own: Sequence[Run], baseline: Sequence[Run], wide: bool) -> list[str]:
-    difference = None if setting.is_baseline else paired_difference(own, baseline)
+    difference = paired_difference(own, baseline)
     kept = [run.retention for run in own if run.retention is not None]
     return [
         setting.name,
