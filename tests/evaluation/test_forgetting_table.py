@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import pytest
+
+from hf_selfdistill.evaluation.forgetting_table import as_markdown, quote, why_none
+
+INTERVAL = {"value": 0.5, "low": 0.4, "high": 0.62}
+DRIFT = {
+    "cka": 0.25,
+    "layers": [{"name": "stages.0", "cka": 0.75}],
+    "cosine": 0.9,
+    "relative_l2": 0.3,
+    "weight_distance": 0.1,
+    "effective_rank_before": 12.34,
+    "effective_rank_after": 3.21,
+}
+LABELLED = {
+    "retention": INTERVAL,
+    "before": {"linear_probe_top1": {"value": 0.9, "low": 0.8, "high": 1.0}},
+    "after": {"linear_probe_top1": INTERVAL},
+    "chance": 0.125,
+    "objective": None,
+    "drift": DRIFT,
+    "protocol": "4 clips per video",
+}
+UNLABELLED = {key: value for key, value in LABELLED.items() if key not in ("before", "after")} | {"retention": None}
+
+
+def test_the_sentence_has_the_retention_with_its_interval():
+    said = "retention 0.50 (0.40 … 0.62) of what a linear probe reads off the encoder; 4 clips per video"
+    assert quote(LABELLED) == said and as_markdown(LABELLED).splitlines()[2] == f"{said[0].upper()}{said[1:]}."
+
+
+def test_the_table_has_accuracies_before_and_after_beside_chance():
+    rows = as_markdown(LABELLED).splitlines()
+    assert "| linear probe, top-1 | 90.0 (80.0 … 100.0) | 50.0 (40.0 … 62.0) |" in rows
+    assert "| chance | 12.5 | |" in rows
+
+
+def test_drift_is_told_layer_by_layer():
+    rows = as_markdown(LABELLED).splitlines()
+    assert {"| CKA of the features | 0.250 |", "| CKA of stages.0 | 0.750 |"} < set(rows)
+    assert "| effective rank of the features | 12.3 → 3.2 |" in rows
+
+
+def test_the_objectives_own_metric_is_told_where_it_was_measured():
+    own = {"name": "rspnet", "before": {"speed_accuracy": 0.75}, "after": {"speed_accuracy": 0.5}}
+    rows = as_markdown(LABELLED | {"objective": own}).splitlines()
+    assert rows[rows.index("| rspnet, its own metric | before | after |") + 2] == "| speed_accuracy | 0.750 | 0.500 |"
+    assert "own metric" not in as_markdown(LABELLED)
+
+
+@pytest.mark.parametrize(
+    ("report", "why"),
+    [
+        (UNLABELLED, "the reference set has no labels"),
+        (
+            LABELLED | {"retention": None},
+            "before fine-tuning the encoder was not surely better than chance on the reference set",
+        ),
+    ],
+)
+def test_without_a_retention_it_says_why_and_quotes_the_drift(report, why):
+    assert why_none(report) == why
+    assert quote(report) == f"no retention: {why}; CKA to the encoder before 0.250; 4 clips per video"
+    assert "| CKA of the features | 0.250 |" in as_markdown(report)
