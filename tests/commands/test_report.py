@@ -50,28 +50,9 @@ def test_a_folder_without_a_classifier_is_one_line(tmp_path):
         report.main(["--run", str(tmp_path)])
 
 
-def test_a_broken_file_is_named(run):
+def test_a_broken_file_is_one_line(run):
     (run / "evaluation.json").write_text("{")
-    with pytest.raises(SystemExit, match=r"evaluation\.json is no JSON"):
-        report.main(["--run", str(run)])
-
-
-OTHERS = [
-    ("config.json", [], r"has \[\]"),
-    ("trainer_state.json", {}, "lacks log_history"),
-    ("all_results.json", {"unreadable": ["bad.mp4"]}, r'has "bad\.mp4" as unreadable\[0\]'),
-    ("evaluation.json", {"retrieval_top1": 0.5}, "lacks video_top1"),
-    ("retrieval.json", {"protocol": "nearest", "neighbours": [{"video": "a.mp4"}]}, r"lacks neighbours\[0\]\.label"),
-    ("forgetting.json", {"top1": 0.5}, "lacks retention"),
-    ("forgetting.json", {"retention": None, "drift": {}}, r"lacks drift\.cosine"),
-    ("forgetting.json", {"retention": None, "before": {}, "drift": {}}, r"lacks before\.linear_probe_top1"),
-]
-
-
-@pytest.mark.parametrize(("file", "content", "words"), OTHERS)
-def test_a_file_of_another_shape_is_named_with_what_it_lacks(run, file, content, words):
-    (run / file).write_text(json.dumps(content))
-    with pytest.raises(SystemExit, match=rf"{file} {words};"):
+    with pytest.raises(SystemExit, match=r"error: .*evaluation\.json is no JSON"):
         report.main(["--run", str(run)])
 
 

@@ -13,11 +13,9 @@ import numpy as np
 from tqdm import tqdm
 
 from hf_selfdistill.commands.arguments import CommandParser, start_logging, user_errors
-from hf_selfdistill.commands.json_shape import ANY, read_json
+from hf_selfdistill.commands.run_files import read_run
 from hf_selfdistill.commands.saliency_examples import saliency_examples
-from hf_selfdistill.commands.testing import RESULTS
 from hf_selfdistill.data.decoding import VideoDecodingError, VideoReader
-from hf_selfdistill.evaluation.forgetting_table import NAMES
 from hf_selfdistill.evaluation.pictures import Picture, file_as_picture
 from hf_selfdistill.evaluation.report import Report, Table, render
 from hf_selfdistill.evaluation.retrieval_examples import ExampleVideo
@@ -31,36 +29,6 @@ logger = logging.getLogger(__name__)
 FRAMES, SIDE = 4, 96  # of an example: frames, and the pixels of their shorter side
 EXAMPLES, NEAREST = 6, 3
 MOST_PICTURE_BYTES = 2_500_000  # of saliency, so that the page stays below 5 MB
-
-NUMBER = (int, float)
-ONE_VIDEO = {"video": str, "label": str}
-INTERVALS = dict.fromkeys(NAMES, dict.fromkeys(("value", "low", "high"), NUMBER))
-MOVED = ("cosine", "relative_l2", "weight_distance", "effective_rank_before", "effective_rank_after")
-SHAPES = {
-    "config.json": {"model_type": str, "id2label?": {ANY: str}},
-    "trainer_state.json": {"log_history": [{"step": int}]},
-    "all_results.json": {
-        **{f"eval_{name}?": NUMBER for name in MEASURED},
-        "unreadable?": [{"video": str, "reason": str}],
-    },
-    RESULTS: {
-        **dict.fromkeys(MEASURED, NUMBER),
-        "protocol": str,
-        "per_class?": {ANY: NUMBER},
-        "predictions?": [{**ONE_VIDEO, "predicted": str, "score?": NUMBER}],
-        "failed?": [{"video": str, "reason": str}],
-    },
-    "retrieval.json": {
-        "protocol": str,
-        "neighbours?": [{**ONE_VIDEO, "nearest": [{**ONE_VIDEO, "cosine": NUMBER}]}],
-    },
-    "forgetting.json": {
-        "retention": (type(None), INTERVALS["knn_top1"]),
-        "before?": INTERVALS,
-        "after?": INTERVALS,
-        "drift": {**dict.fromkeys(MOVED, NUMBER), "layers": [{"name": str, "cka": NUMBER}]},
-    },
-}
 
 MISSING = {
     "evaluation.json": "Test figures, confusions and classes: evaluate_model.py --output_file {run}/evaluation.json",
@@ -96,29 +64,27 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _gather(folder: Path, saliency: Sequence[str]) -> Report:
-    config, state, results, evaluation, retrieval, forgetting = (
-        read_json(folder / file, shape) for file, shape in SHAPES.items()
-    )
-    if config is None or "id2label" not in config:
+    run = read_run(folder)
+    if run.config is None or "id2label" not in run.config:
         raise ValueError(f"--run {folder} is no fine-tuned model: it lacks config.json, or that has no classes")
-    predictions = (evaluation or {}).get("predictions", [])
+    predictions = (run.evaluation or {}).get("predictions", [])
     seen, saliency_protocol = saliency_examples(folder, predictions) if predictions else ([], "")
     tables = card_tables(folder / "README.md")
-    classes = [config["id2label"][key] for key in sorted(config["id2label"], key=int)]
+    classes = [run.config["id2label"][key] for key in sorted(run.config["id2label"], key=int)]
     return Report(
         name=folder.resolve().name,
-        summary=card_summary(folder / "README.md") or f"{config['model_type']}, {len(classes)} classes",
+        summary=card_summary(folder / "README.md") or f"{run.config['model_type']}, {len(classes)} classes",
         classes=classes,
         how=[Table(*_captioned(table)) for table in tables if table.section in ("Training data", "Training")],
-        log_history=(state or {}).get("log_history", []),
-        validation=_validation(results or {}, tables),
-        evaluation=evaluation,
-        retrieval=_examples((retrieval or {}).get("neighbours", [])),
-        retrieval_protocol=(retrieval or {}).get("protocol", ""),
+        log_history=(run.state or {}).get("log_history", []),
+        validation=_validation(run.results or {}, tables),
+        evaluation=run.evaluation,
+        retrieval=_examples((run.retrieval or {}).get("neighbours", [])),
+        retrieval_protocol=(run.retrieval or {}).get("protocol", ""),
         saliency=[*seen, *_pictures(saliency)],
         saliency_protocol=saliency_protocol,
-        forgetting=forgetting,
-        unreadable=_unreadable((results or {}).get("unreadable", []), (evaluation or {}).get("failed", [])),
+        forgetting=run.forgetting,
+        unreadable=_unreadable((run.results or {}).get("unreadable", []), (run.evaluation or {}).get("failed", [])),
         missing=[words.format(run=folder) for file, words in MISSING.items() if not (folder / file).is_file()],
     )
 

@@ -1,0 +1,72 @@
+"""What a run leaves behind: its JSON files and what each must hold."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from hf_selfdistill.commands.json_shape import ANY, read_json
+from hf_selfdistill.commands.testing import RESULTS
+from hf_selfdistill.evaluation.forgetting_table import NAMES
+from hf_selfdistill.hub.results import MEASURED
+
+__all__ = ["RunFiles", "read_run"]
+
+NUMBER = (int, float)
+ONE_VIDEO = {"video": str, "label": str}
+INTERVALS = dict.fromkeys(NAMES, dict.fromkeys(("value", "low", "high"), NUMBER))
+MOVED = ("cosine", "relative_l2", "weight_distance", "effective_rank_before", "effective_rank_after")
+SHAPES = {
+    "config.json": {"model_type": str, "id2label?": {ANY: str}},
+    "trainer_state.json": {"log_history": [{"step": int}]},
+    "all_results.json": {
+        **{f"eval_{name}?": NUMBER for name in MEASURED},
+        "unreadable?": [{"video": str, "reason": str}],
+    },
+    RESULTS: {
+        **dict.fromkeys(MEASURED, NUMBER),
+        "protocol": str,
+        "per_class?": {ANY: NUMBER},
+        "predictions?": [{**ONE_VIDEO, "predicted": str, "score?": NUMBER}],
+        "failed?": [{"video": str, "reason": str}],
+    },
+    "retrieval.json": {
+        "protocol": str,
+        "neighbours?": [{**ONE_VIDEO, "nearest": [{**ONE_VIDEO, "cosine": NUMBER}]}],
+    },
+    "forgetting.json": {
+        "retention": (type(None), INTERVALS["knn_top1"]),
+        "before?": INTERVALS,
+        "after?": INTERVALS,
+        "drift": {**dict.fromkeys(MOVED, NUMBER), "layers": [{"name": str, "cka": NUMBER}]},
+    },
+}
+
+
+class RunFiles(NamedTuple):
+    """What the files hold; None for each that there is not.
+
+    Args:
+        config: the model's `config.json`.
+        state: `trainer_state.json`, with the log.
+        results: `all_results.json` of the training.
+        evaluation: of the test of the classifier.
+        retrieval: of the test of the features.
+        forgetting: of what was forgotten.
+    """
+
+    config: dict[str, Any] | None
+    state: dict[str, Any] | None
+    results: dict[str, Any] | None
+    evaluation: dict[str, Any] | None
+    retrieval: dict[str, Any] | None
+    forgetting: dict[str, Any] | None
+
+
+def read_run(folder: Path) -> RunFiles:
+    """Read a run's folder.
+
+    Raises:
+        ValueError: a file is no JSON, or of another shape.
+    """
+    return RunFiles(*(read_json(folder / file, shape) for file, shape in SHAPES.items()))
