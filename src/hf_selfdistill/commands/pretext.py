@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import copy
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
 import datasets
 from safetensors import safe_open
 from transformers import BaseVideoProcessor, PreTrainedModel, TrainingArguments
+from transformers.utils import cached_file
 
 from hf_selfdistill.commands.pretrain import OBJECTIVES
 from hf_selfdistill.commands.testing import flags_of_device
@@ -20,9 +22,11 @@ from hf_selfdistill.pretraining.trainer import PretrainingTrainer
 
 __all__ = ["pretext_metrics"]
 
+logger = logging.getLogger(__name__)
+
 
 def pretext_metrics(
-    folder: str,
+    encoder: str,
     encoders: dict[str, PreTrainedModel],
     processor: BaseVideoProcessor,
     records: datasets.Dataset,
@@ -33,31 +37,36 @@ def pretext_metrics(
     All encoders get the same samples of each video.
 
     Args:
-        folder: of the pre-trained encoder.
+        encoder: the pre-trained one, a folder or a name on the Hub.
         encoders: by name; heads too, which are left out.
-        processor: of the pre-trained encoder.
+        processor: of the pre-trained encoder, with the frame rate that is meant.
         records: videos.
         args: devices and batch size.
 
     Returns:
-        The objective's `name` and the metrics of each encoder by its name; None where there are no heads.
+        The objective's `name` and the metrics of each encoder by its name; None where there are no heads of ours.
 
     Raises:
         ValueError: the heads do not fit the encoder.
     """
-    file = Path(folder) / OBJECTIVE_NAME
-    if not file.is_file():
+    file = cached_file(encoder, OBJECTIVE_NAME, _raise_exceptions_for_missing_entries=False)
+    if file is None:
         return None
     with safe_open(file, "pt") as saved:
-        about = saved.metadata()
-    kind = OBJECTIVES[about["objective"]]
+        about = saved.metadata() or {}
+    kind = OBJECTIVES.get(about.get("objective", ""))
+    if kind is None:
+        logger.warning(
+            "%s is of the objective %s, none of ours; its metric is not measured", file, about.get("objective")
+        )
+        return None
     objective_args = kind.Arguments(**json.loads(about["arguments"]))
     found: dict[str, Any] = {"name": kind.name}
     for name, model in encoders.items():
         objective = kind(copy.deepcopy(model.base_model).requires_grad_(True), objective_args)
         clips = UnlabelledClips(records, objective.views(processor), seed=0)
         trainer = PretrainingTrainer(objective, _arguments(args), eval_dataset=clips, processing_class=processor)
-        objective.load(folder)
+        objective.load(Path(file).parent)
         metrics = trainer.evaluate()
         found[name] = {key.removeprefix("eval_"): value for key, value in metrics.items() if _is_of_objective(key)}
     return found
@@ -66,7 +75,6 @@ def pretext_metrics(
 def _arguments(args: TrainingArguments) -> PretrainingArguments:
     return PretrainingArguments(
         args.output_dir,
-        per_device_train_batch_size=args.per_device_eval_batch_size,
         disable_tqdm=args.disable_tqdm,
         report_to="none",
         **flags_of_device(args),

@@ -100,13 +100,13 @@ class Objective(nn.Module, ABC):
         """What happens before each optimiser step, whatever the number of batches accumulated in it."""
 
     def arguments_that_count(self) -> dict[str, Any]:
-        """Those that must be the same where a run is resumed, by name."""
+        """Those that are saved, and must be the same where a run is resumed, by name."""
         return asdict(self.arguments)
 
     def save(self, folder: str | Path) -> None:
         """Write what the objective adds to its encoder, as `objective.safetensors`."""
         added = {name: tensor.contiguous() for name, tensor in self._added().items()}
-        about = {"objective": self.name, "arguments": json.dumps(asdict(self.arguments))}
+        about = {"objective": self.name, "arguments": json.dumps(self.arguments_that_count())}
         save_file(added, Path(folder) / OBJECTIVE_NAME, about)
 
     def load(self, folder: str | Path) -> None:

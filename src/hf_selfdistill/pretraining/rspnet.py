@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 import torch
@@ -126,6 +126,7 @@ class RSPNet(Objective):
             )
         if size < self.arguments.queue_size:
             logger.info("queue_size %d is cut to %d, a multiple of %d", self.arguments.queue_size, size, videos)
+        self.arguments = replace(self.arguments, queue_size=size)
         self.queue = self.queue[:size].clone()
 
     @torch.no_grad()

@@ -39,7 +39,8 @@ class PretrainingTrainer(VideoTrainer):
     model: Objective
 
     def __init__(self, model: Objective, args: PretrainingArguments, **kwargs: Any) -> None:
-        model.fit_to_batch(args.train_batch_size, args.world_size)
+        if kwargs.get("train_dataset") is not None:
+            model.fit_to_batch(args.train_batch_size, args.world_size)
         args = copy.copy(args)  # the caller's keep the rate that was given, should they be used again
         args.learning_rate, args.learning_rate_batch_size = args.scaled_learning_rate, None
         super().__init__(model, args, **{"data_collator": default_collate, **kwargs})

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import json
+import logging
+
+import pytest
+from safetensors.torch import load_file, save_file
+from transformers import TrainingArguments
+
+from hf_selfdistill import C3DConfig, C3DModel, C3DVideoProcessor
+from hf_selfdistill.commands.pretext import pretext_metrics
+from hf_selfdistill.data.datasets import load_video_dataset
+from hf_selfdistill.pretraining.motion_appearance import MotionAppearance
+from hf_selfdistill.pretraining.objective import OBJECTIVE_NAME
+from hf_selfdistill.pretraining.rspnet import RSPNet
+
+
+@pytest.fixture
+def encoder():
+    return C3DModel(C3DConfig(hidden_sizes=[4, 8, 8, 8, 8], num_frames=8, image_size=16))
+
+
+def measure(folder, encoder, shapes, batch=4):
+    args = TrainingArguments(
+        folder / "out", per_device_eval_batch_size=batch, use_cpu=True, disable_tqdm=True, report_to=[]
+    )
+    processor = C3DVideoProcessor(size={"height": 16, "width": 16}, crop_size={"height": 16, "width": 16})
+    records = load_video_dataset("moving_shapes", shapes)["test"]
+    return pretext_metrics(str(folder), {"before": encoder, "after": encoder}, processor, records, args)
+
+
+@pytest.mark.parametrize("batch", [1, 4])
+def test_a_queue_that_was_cut_for_training_is_measured_with_whatever_batch(encoder, shapes, tmp_path, batch):
+    objective = RSPNet(encoder, RSPNet.Arguments(queue_size=100, embedding_size=8))
+    objective.fit_to_batch(32, 1)
+    objective.save(tmp_path)
+    found = measure(tmp_path, encoder, shapes, batch)
+    assert found["name"] == "rspnet" and found["before"] == found["after"]
+    assert found["before"].keys() == {"speed_accuracy", "instance_top1"}
+
+
+def test_flow_is_not_looked_for_where_it_lay_in_training(encoder, shapes, tmp_path):
+    MotionAppearance(encoder, MotionAppearance.Arguments(flow_cache=str(tmp_path / "elsewhere"))).save(tmp_path)
+    assert measure(tmp_path, encoder, shapes)["name"] == "motion_appearance"
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_without_heads_there_is_nothing_to_measure(encoder, shapes, tmp_path):
+    assert measure(tmp_path, encoder, shapes) is None
+
+
+def test_heads_of_an_unknown_objective_are_named(encoder, shapes, tmp_path, caplog):
+    RSPNet(encoder, RSPNet.Arguments(queue_size=8)).save(tmp_path)
+    file = tmp_path / OBJECTIVE_NAME
+    save_file(load_file(file), file, {"objective": "my_own", "arguments": json.dumps({})})
+    with caplog.at_level(logging.WARNING):
+        assert measure(tmp_path, encoder, shapes) is None
+    assert caplog.messages == [f"{file} is of the objective my_own, none of ours; its metric is not measured"]
