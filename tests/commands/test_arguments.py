@@ -115,6 +115,12 @@ def test_what_reads_videos_keeps_to_the_cpus(command, tmp_path, caplog):
     assert "--dataloader_num_workers 100000 is lowered to " in caplog.text
 
 
+def test_an_interruption_is_one_word(capsys):
+    with pytest.raises(SystemExit) as stopped, user_errors():
+        raise KeyboardInterrupt
+    assert stopped.value.code == 130 and capsys.readouterr().err == "interrupted\n"
+
+
 def test_errors_of_the_user_become_one_line_and_others_keep_their_traceback(caplog):
     with pytest.raises(SystemExit) as stopped, user_errors():
         raise ValueError("the file\nis bad")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from hf_selfdistill.commands.job import Job
 from hf_selfdistill.commands.reproduction_costs import (
     Step,
     finetuning_hours,
@@ -11,7 +12,6 @@ from hf_selfdistill.commands.reproduction_costs import (
     stored_gigabytes,
     wall_hours,
 )
-from hf_selfdistill.commands.run_queue import Job
 
 
 def test_pre_training_as_the_authors_did_it_costs_what_they_said():

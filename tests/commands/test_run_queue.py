@@ -1,59 +1,80 @@
 from __future__ import annotations
 
-import json
 import os
-import socket
+import signal
 import subprocess
+import threading
+import time
 
 import pytest
+from filelock import FileLock
 
-from hf_selfdistill.commands.run_queue import Job, run_jobs
-
-
-@pytest.fixture
-def job(tmp_path):
-    return Job(tmp_path / "run", (("--help",),))
+from hf_selfdistill.commands.job import Job
+from hf_selfdistill.commands.run_queue import run_jobs
 
 
 @pytest.fixture
-def ended_process():
-    with subprocess.Popen(["true"]) as process:
-        pass
-    return process.pid
+def jobs(tmp_path):
+    return [Job(tmp_path / name, (("--help",),)) for name in ("first", "second", "third")]
 
 
-def test_a_finished_job_says_what_it_was_made_with_and_how_long_it_took(job):
-    run_jobs([job], [""])
-    facts = json.loads((job.folder / "finished.json").read_text())
-    assert facts["decoder"].startswith("PyAV ") and facts["commit"] and facts["wall_seconds"] > 0
-    assert "usage: hf-selfdistill" in (job.folder / "log.txt").read_text()
-    assert not (job.folder / "claimed.txt").exists() and job.failure is None
+@pytest.fixture
+def sleepers(jobs, monkeypatch):
+    """The processes of jobs that would run for a minute each."""
+    begun = []
+
+    def start(job, device):
+        begun.append(subprocess.Popen(["sleep", "60"]))
+        return begun[-1]
+
+    monkeypatch.setattr(Job, "start", start)
+    return begun
 
 
-@pytest.mark.parametrize("host", ["another-machine", socket.gethostname()])
-def test_what_another_machine_or_a_living_process_has_claimed_is_left_to_it(job, host):
-    job.folder.mkdir()
-    claim = f"{host} {os.getpid()}"
-    (job.folder / "claimed.txt").write_text(claim)
-    run_jobs([job], [""])
-    assert not job.is_finished and (job.folder / "claimed.txt").read_text() == claim
+def test_all_jobs_are_run_and_none_twice(jobs):
+    run_jobs(jobs[:2], ["", ""])
+    ended = [(job.folder / "log.txt").stat().st_mtime for job in jobs[:2]]
+    run_jobs(jobs, ["", ""])
+    assert all(job.is_finished and job.failure is None for job in jobs)
+    assert ended == [(job.folder / "log.txt").stat().st_mtime for job in jobs[:2]]
 
 
-def test_what_a_killed_process_had_claimed_is_taken_over(job, ended_process):
-    job.folder.mkdir()
-    (job.folder / "claimed.txt").write_text(f"{socket.gethostname()} {ended_process}")
-    run_jobs([job], [""])
-    assert job.is_finished
+def test_what_another_process_is_at_is_waited_for_and_not_run_again(jobs, monkeypatch):
+    monkeypatch.setattr("hf_selfdistill.commands.run_queue.LOOK_AGAIN", 0.1)
+    first = jobs[0]
+    first.folder.mkdir()
+    elsewhere = FileLock(first.folder / "running.lock", thread_local=False)
+    elsewhere.acquire()
+
+    def end():
+        (first.folder / "finished.json").write_text("{}")
+        elsewhere.release()
+
+    threading.Timer(1, end).start()
+    run_jobs([first], [""])
+    assert first.is_finished and not (first.folder / "log.txt").exists()
 
 
-def test_a_job_on_several_devices_has_a_process_on_each(job):
-    run_jobs([job], ["a,b"])
-    assert job.is_finished and (job.folder / "log.txt").read_text().count("usage: hf-selfdistill") == 2
+def test_what_another_process_left_unfinished_is_taken_over(jobs):
+    run_jobs(jobs[1:2], [""])
+    (jobs[1].folder / "finished.json").unlink()
+    run_jobs(jobs[1:2], [""])
+    assert jobs[1].is_finished
 
 
-def test_why_it_failed_is_its_own_words_and_not_those_of_what_started_it(tmp_path):
-    words = ("evaluate", "--model_name_or_path", "m", "--dataset", "x", "--use_cpu", "--output_file", str(tmp_path))
-    job = Job(tmp_path / "run", (words,))
-    run_jobs([job], ["a,b"])
-    assert job.failure.startswith(f"error: --output_file {tmp_path} is a folder")
-    assert "ChildFailedError" in (job.folder / "log.txt").read_text()
+def test_an_interruption_ends_what_runs_begins_nothing_and_is_no_failure(jobs, sleepers):
+    threading.Timer(1, os.kill, (os.getpid(), signal.SIGINT)).start()
+    begin = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        run_jobs(jobs, [""])
+    assert time.monotonic() - begin < 10
+    assert [process.poll() for process in sleepers] == [-signal.SIGTERM]
+    assert not any(job.is_finished or job.failure for job in jobs)
+
+
+def test_what_was_made_by_other_commands_is_refused_before_anything_runs(jobs):
+    run_jobs(jobs[:1], [""])
+    other = Job(jobs[0].folder, (("finetune", "--num_train_epochs", "9"),))
+    with pytest.raises(ValueError, match=r"first was made with --help, not finetune; give another --output_dir"):
+        run_jobs([jobs[1], other], [""])
+    assert not jobs[1].folder.exists()

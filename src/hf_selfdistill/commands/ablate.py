@@ -13,9 +13,10 @@ from typing import Any, Optional
 from hf_selfdistill.commands import finetune
 from hf_selfdistill.commands.arguments import CommandParser, as_flags, start_logging, user_errors
 from hf_selfdistill.commands.comparison import Place, write_comparison
+from hf_selfdistill.commands.job import Job
 from hf_selfdistill.commands.models import FROM_SCRATCH
 from hf_selfdistill.commands.retention import ReferenceArguments
-from hf_selfdistill.commands.run_queue import Job, run_jobs
+from hf_selfdistill.commands.run_queue import run_jobs
 from hf_selfdistill.commands.testing import RESULTS, flags_of_data, flags_of_device
 from hf_selfdistill.evaluation.comparison import Setting
 from hf_selfdistill.regularizers.arguments import REGULARIZERS

@@ -26,6 +26,8 @@ __all__ = ["CommandParser", "as_flags", "config_flags", "fit_workers", "start_lo
 
 logger = logging.getLogger(__name__)
 
+INTERRUPTED = 130  # as shells have it
+
 
 class CommandParser(HfArgumentParser):
     """Parses dataclasses from flags and `--config file.yaml`; flags win over the file.
@@ -202,12 +204,16 @@ def fit_workers(args: Any, name: str = "dataloader_num_workers") -> None:
 
 @contextmanager
 def user_errors() -> Iterator[None]:
-    """Ends a command with one line where the input, the arguments, the disk or the Hub are at fault.
+    """Ends a command with one line where the input, the arguments, the disk or the Hub are at fault, or at Ctrl-C.
 
     The traceback is shown with `--log_level debug`.
     """
     try:
         yield
+    except KeyboardInterrupt:
+        logger.debug("where it happened:", exc_info=True)
+        sys.stderr.write("interrupted\n")
+        sys.exit(INTERRUPTED)
     except (ValueError, OSError, HTTPError, SafetensorError, RuntimeError) as error:
         # Where the disk is full, torch.save knows no better than to raise this.
         if isinstance(error, RuntimeError) and "PytorchStreamWriter" not in str(error):

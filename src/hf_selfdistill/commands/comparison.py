@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from hf_selfdistill.commands.datasets import DatasetArguments
-from hf_selfdistill.commands.run_queue import FINISHED
+from hf_selfdistill.commands.job import facts_of
 from hf_selfdistill.commands.testing import RESULTS
 from hf_selfdistill.data.fingerprint import fingerprint
 from hf_selfdistill.evaluation.comparison import Run, Setting, runs_by_setting, spread
@@ -86,7 +86,7 @@ def _write_csv(
                 "seed": place.seed,
                 **{name: result[name] for name in MEASURED},
                 **{name: retained.get(key) for name, key in _RETENTION.items()},
-                **json.loads((folder / FINISHED).read_text("utf-8")),
+                **facts_of(folder),
                 **hashes[place.split],
                 "protocol": result["protocol"],
                 "folder": str(folder),

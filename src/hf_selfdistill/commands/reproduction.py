@@ -16,9 +16,9 @@ from hf_selfdistill.commands.arguments import as_flags
 from hf_selfdistill.commands.best_epochs import PARTS, best_folder
 from hf_selfdistill.commands.checkpoints import last_checkpoint
 from hf_selfdistill.commands.datasets import DatasetArguments
+from hf_selfdistill.commands.job import RESUME, Job
 from hf_selfdistill.commands.models import from_scratch, load_encoder
 from hf_selfdistill.commands.reproduction_costs import Step, finetuning_hours, pretraining_hours, stored_gigabytes
-from hf_selfdistill.commands.run_queue import Job
 from hf_selfdistill.commands.testing import RESULTS, flags_of_data, flags_of_device
 from hf_selfdistill.evaluation.paper_results import BEST_WEIGHT, CLASSES
 from hf_selfdistill.training.arguments import VideoTrainingArguments
@@ -212,9 +212,9 @@ def _recipe(name: str) -> list[str]:
     return ["--config", str(RECIPES / f"{name}.yaml")]
 
 
-def _resume(folder: Path) -> list[str]:
+def _resume(folder: Path) -> tuple[str, ...]:
     """A job that was stopped goes on from its last checkpoint."""
-    return [] if last_checkpoint(folder) is None else ["--resume_from_checkpoint", "true"]
+    return () if last_checkpoint(folder) is None else RESUME
 
 
 def _checkpoints(training: VideoTrainingArguments) -> int:

@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hf_selfdistill.commands.run_queue import Job
+from hf_selfdistill.commands.job import Job
 
 __all__ = ["Step", "finetuning_hours", "plan_table", "pretraining_hours", "stored_gigabytes", "wall_hours"]
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from hf_selfdistill.commands.best_epochs import CHOICE
 from hf_selfdistill.commands.comparison import write_rows
+from hf_selfdistill.commands.job import facts_of
 from hf_selfdistill.commands.reproduction import Row, tested_models
-from hf_selfdistill.commands.run_queue import FINISHED
 from hf_selfdistill.commands.testing import RESULTS
 from hf_selfdistill.evaluation.paper_tables import Cell, table_1, table_2
 from hf_selfdistill.hub.results import MEASURED
@@ -68,6 +68,6 @@ def _line(row: Row, choice: str, folder: Path) -> dict[str, Any]:
         "epoch": chosen["epoch"],
         **{name: result[name] for name in MEASURED},
         "protocol": result["protocol"],
-        **json.loads((run / FINISHED).read_text("utf-8")),
+        **facts_of(run),
         "folder": str(folder),
     }

@@ -11,7 +11,7 @@ from hf_selfdistill.commands.console import main
 
 def run_job(file: str) -> None:
     """Run the subcommands that the file lists, one after the other, in one process: importing takes seconds."""
-    for words in json.loads(Path(file).read_text(encoding="utf-8")):
+    for words in json.loads(Path(file).read_text(encoding="utf-8"))["commands"]:
         main(words)
 
 

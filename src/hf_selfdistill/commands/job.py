@@ -1,0 +1,162 @@
+"""Subcommands that belong together, in a folder that tells how far they are."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from importlib.metadata import version
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+import av
+
+__all__ = ["RESUME", "Job", "facts_of"]
+
+ATTEMPT, LOG, FINISHED, FAILED = "commands.json", "log.txt", "finished.json", "failed.txt"
+RESUME = ("--resume_from_checkpoint", "true")
+"""Words of a command that change nothing about its result."""
+
+Commands = tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
+class Job:
+    """Subcommands of `hf-selfdistill`, one after the other, in one process.
+
+    Args:
+        folder: for its log and its state.
+        commands: words of each subcommand, its name first.
+    """
+
+    folder: Path
+    commands: Commands
+
+    @property
+    def remaining(self) -> Commands:
+        """The commands that are still to do: all, or those that came to what was finished."""
+        file = self.folder / FINISHED
+        return self.commands[len(_read(file).get("commands", self.commands)) :] if file.is_file() else self.commands
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether all its commands have succeeded."""
+        return (self.folder / FINISHED).is_file() and not self.remaining
+
+    @property
+    def failure(self) -> str | None:
+        """Why its last attempt failed."""
+        file = self.folder / FAILED
+        return file.read_text(encoding="utf-8") if file.is_file() and not self.is_finished else None
+
+    def check_unchanged(self) -> None:
+        """See that what was finished is what is asked for now.
+
+        Raises:
+            ValueError: it was made by other commands.
+        """
+        file = self.folder / FINISHED
+        done = _read(file).get("commands", []) if file.is_file() else []
+        for before, now in zip(done, _without_resuming(self.commands), strict=False):
+            if before != now:
+                raise ValueError(
+                    f"{self.folder} was made with {_difference(before, now)}; give another --output_dir, or take that "
+                    "folder away"
+                )
+
+    def start(self, device: str) -> subprocess.Popen[bytes]:
+        """Begin with what remains.
+
+        Args:
+            device: what CUDA_VISIBLE_DEVICES is set to, "" for none; on several, "0,1", there are as many processes.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        attempt = {"commands": self.remaining, "seconds_before": self._seconds_spent(), **_made_with()}
+        (self.folder / ATTEMPT).write_text(json.dumps(attempt, indent=1), encoding="utf-8")
+        with (self.folder / LOG).open("w", encoding="utf-8") as log:
+            return subprocess.Popen(
+                [*_launcher(device), "-m", "hf_selfdistill.commands.run_job", str(self.folder / ATTEMPT)],
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, "CUDA_VISIBLE_DEVICES": device},
+            )
+
+    def end(self, exit_code: int) -> None:
+        """Write down how it ended."""
+        (self.folder / FAILED).unlink(missing_ok=True)
+        if exit_code == 0:
+            attempt = _read(self.folder / ATTEMPT)
+            facts = {
+                "wall_seconds": round(attempt["seconds_before"] + self._age(), 1),
+                "host": socket.gethostname(),
+                **{name: attempt[name] for name in ("commit", "decoder")},
+                "commands": _without_resuming(self.commands),
+            }
+            (self.folder / FINISHED).write_text(json.dumps(facts), encoding="utf-8")
+        else:
+            said = (self.folder / LOG).read_text(encoding="utf-8", errors="replace").strip().splitlines()
+            own = [line for line in said if line.startswith("error: ")]  # which a launcher writes a summary below
+            (self.folder / FAILED).write_text([f"exit code {exit_code}", *said[-1:], *own][-1], encoding="utf-8")
+
+    def _seconds_spent(self) -> float:
+        """In earlier attempts; of one that was killed, until it last said something."""
+        if (self.folder / FINISHED).is_file():
+            return float(_read(self.folder / FINISHED)["wall_seconds"])
+        if not ((self.folder / ATTEMPT).is_file() and (self.folder / LOG).is_file()):
+            return 0.0
+        before = _read(self.folder / ATTEMPT)["seconds_before"]
+        return float(before + max(0.0, self._age() - (time.time() - (self.folder / LOG).stat().st_mtime)))
+
+    def _age(self) -> float:
+        """Seconds since the last attempt began."""
+        return time.time() - (self.folder / ATTEMPT).stat().st_mtime
+
+
+def facts_of(folder: Path) -> dict[str, Any]:
+    """Of a finished job: `wall_seconds` of all attempts, `host`, `commit` and `decoder`."""
+    return {name: value for name, value in _read(folder / FINISHED).items() if name != "commands"}
+
+
+def _read(file: Path) -> dict[str, Any]:
+    facts: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return facts
+
+
+def _without_resuming(commands: Commands) -> list[list[str]]:
+    return [list(words[:-2] if words[-2:] == RESUME else words) for words in commands]
+
+
+def _difference(before: list[str], now: list[str]) -> str:
+    """The first flag whose value is another one."""
+    place = next(place for place, (one, other) in enumerate(zip_longest(before, now)) if one != other)
+    flag = max((at for at, word in enumerate(now[: place + 1]) if word.startswith("--")), default=0)
+    then, today = (" ".join(words[flag : place + 1]) or "nothing" for words in (before, now))
+    return f"{then}, not {today}"
+
+
+def _launcher(device: str) -> list[str]:
+    processes = len(device.split(","))
+    if processes == 1:
+        return [sys.executable]
+    return [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={processes}"]
+
+
+def _made_with() -> dict[str, str]:
+    """The commit of the checkout that the package runs from, or its version, and the decoder."""
+    here = Path(__file__)
+    commit = _git(here, "describe", "--always", "--dirty", "--exclude=*", "--abbrev=40")
+    known = commit if _git(here, "ls-files", here.name) else ""
+    return {"commit": known or version("hf_selfdistill"), "decoder": f"PyAV {av.__version__}"}
+
+
+def _git(file: Path, *words: str) -> str:
+    try:
+        said = subprocess.run(["git", *words], cwd=file.parent, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):  # no git, or no checkout
+        return ""
+    return said.stdout.strip()

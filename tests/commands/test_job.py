@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import json
+import os
+import time
+
+import pytest
+
+from hf_selfdistill.commands.job import RESUME, Job, facts_of
+from hf_selfdistill.commands.run_queue import run_jobs
+
+
+@pytest.fixture
+def job(tmp_path):
+    return Job(tmp_path / "run", (("--help",),))
+
+
+def finish(job, seconds=1.0):
+    """As if it had run."""
+    job.folder.mkdir(exist_ok=True)
+    attempt = {"commands": job.commands, "seconds_before": seconds, "commit": "abc", "decoder": "PyAV"}
+    (job.folder / "commands.json").write_text(json.dumps(attempt))
+    job.end(0)
+
+
+def test_a_finished_job_says_what_it_was_made_with_and_how_long_it_took(job):
+    run_jobs([job], [""])
+    facts = facts_of(job.folder)
+    assert facts["decoder"].startswith("PyAV ") and facts["commit"] and facts["wall_seconds"] > 0
+    assert "usage: hf-selfdistill" in (job.folder / "log.txt").read_text()
+    assert job.is_finished and job.failure is None and "commands" not in facts
+
+
+def test_a_job_on_several_devices_has_a_process_on_each(job):
+    run_jobs([job], ["a,b"])
+    assert job.is_finished and (job.folder / "log.txt").read_text().count("usage: hf-selfdistill") == 2
+
+
+def test_why_it_failed_is_its_own_words_and_not_those_of_what_started_it(tmp_path):
+    words = ("evaluate", "--model_name_or_path", "m", "--dataset", "x", "--use_cpu", "--output_file", str(tmp_path))
+    job = Job(tmp_path / "run", (words,))
+    run_jobs([job], ["a,b"])
+    assert job.failure.startswith(f"error: --output_file {tmp_path} is a folder")
+    assert "ChildFailedError" in (job.folder / "log.txt").read_text()
+
+
+def test_commands_that_came_to_a_finished_job_are_all_that_remains(job):
+    finish(job)
+    longer = Job(job.folder, (*job.commands, ("evaluate", "--help")))
+    assert longer.remaining == (("evaluate", "--help"),) and not longer.is_finished
+    longer.check_unchanged()
+    run_jobs([longer], [""])
+    assert longer.is_finished and "Test a fine-tuned video classifier" in (job.folder / "log.txt").read_text()
+    assert facts_of(job.folder)["wall_seconds"] > 1
+
+
+def test_to_resume_is_no_other_command_and_another_value_is(tmp_path):
+    words = ("finetune", "--num_train_epochs", "9", "--output_dir", "OUT")
+    finish(Job(tmp_path, (words,)))
+    Job(tmp_path, ((*words, *RESUME),)).check_unchanged()
+    longer = Job(tmp_path, (("finetune", "--num_train_epochs", "40", "--output_dir", "OUT"),))
+    with pytest.raises(ValueError, match="was made with --num_train_epochs 9, not --num_train_epochs 40;"):
+        longer.check_unchanged()
+
+
+def test_the_time_of_a_killed_attempt_counts_until_it_last_spoke(job):
+    finish(job, seconds=0.0)
+    (job.folder / "finished.json").unlink()
+    (job.folder / "log.txt").write_text("killed here")
+    begun = time.time() - 1000
+    os.utime(job.folder / "commands.json", (begun, begun))
+    os.utime(job.folder / "log.txt", (begun + 600, begun + 600))
+    run_jobs([job], [""])
+    assert 600 < facts_of(job.folder)["wall_seconds"] < 700
