@@ -58,6 +58,8 @@ def build(kind: str, args: argparse.Namespace, folder: Path) -> tuple[RandomClip
     optimizer = trainer.create_optimizer()
 
     def step(batch: dict[str, torch.Tensor]) -> None:
+        if kind != PEER:
+            model.begin_step()
         trainer.training_step(model, batch)
         optimizer.step()
         optimizer.zero_grad()

@@ -115,6 +115,12 @@ def test_what_reads_videos_keeps_to_the_cpus(command, tmp_path, caplog):
     assert "--dataloader_num_workers 100000 is lowered to " in caplog.text
 
 
+def test_a_batch_of_one_clip_is_named_where_batchnorm_cannot_take_it():
+    with pytest.raises(SystemExit, match=r"error: a batch of one clip leaves BatchNorm .* raise --per_device_train"):
+        with user_errors():
+            torch.nn.BatchNorm3d(2)(torch.zeros(1, 2, 1, 1, 1))
+
+
 def test_an_interruption_is_one_word(capsys):
     with pytest.raises(SystemExit) as stopped, user_errors():
         raise KeyboardInterrupt

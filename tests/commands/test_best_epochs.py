@@ -82,6 +82,7 @@ def test_a_resumed_run_goes_on_from_the_best_so_far_and_a_new_one_does_not(run, 
         ({"eval_strategy": "no"}, "set --eval_strategy epoch"),
         ({"validation_fraction": 0}, "--validation_fraction above 0"),
         ({"lora_rank": 2}, "does not go with --lora_rank"),
+        ({"regularizer": "wise_ft", "distill_weight": 0}, "does not go with --regularizer wise_ft"),
     ],
 )
 def test_what_can_not_be_kept_is_one_line(keeping, tmp_path, wrong, message):

@@ -60,6 +60,20 @@ def test_a_reference_set_without_labels_gives_the_drift_alone(fine_tuned, shapes
     assert not (tmp_path / "forgetting.png").exists()
 
 
+def test_groups_that_the_probe_cannot_hold_out_are_refused_before_any_video_is_read(
+    fine_tuned, shapes, tmp_path, monkeypatch
+):
+    rows = [row.split(",") for row in (shapes / "moving_shapes.csv").read_text().splitlines()]
+    lists = tmp_path / "groups.csv"
+    by_class = [
+        [video, label, label if part == "train" else f"test {group}", part] for video, label, group, part in rows[1:]
+    ]
+    lists.write_text("\n".join(",".join(row) for row in (rows[0], *by_class)))
+    monkeypatch.setattr(forgetting, "several_video_features", lambda *args: pytest.fail("videos were read"))
+    with pytest.raises(SystemExit, match="each group holds all videos of some class; give more groups"):
+        measure(fine_tuned, fine_tuned, shapes, tmp_path / "f.json", dataset="csv", annotations=lists)
+
+
 def test_the_figure_stands_beside_the_table_where_matplotlib_is(fine_tuned, shapes, tmp_path, monkeypatch):
     measure(fine_tuned, fine_tuned, shapes, tmp_path / "forgetting.json")
     assert Image.open(tmp_path / "forgetting.png").width > 600

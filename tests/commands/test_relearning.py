@@ -3,15 +3,30 @@ from __future__ import annotations
 import json
 import shutil
 
+import numpy as np
 import pytest
 from transformers import AutoModelForVideoClassification
+from videos import write_video
 
 from hf_selfdistill.commands import evaluate_model
 from hf_selfdistill.commands.relearning import in_words
 
 
+@pytest.fixture(scope="module")
+def shades(tmp_path_factory):
+    """Dark, grey and bright videos, which any encoder tells apart; 18 to learn from, 6 for the test."""
+    root = tmp_path_factory.mktemp("shades")
+    for number in range(24):
+        name, level = (("dark", 20), ("grey", 128), ("bright", 235))[number % 3]
+        folder = root / ("test" if number < 6 else "train") / name
+        folder.mkdir(parents=True, exist_ok=True)
+        frames = np.random.default_rng(number).integers(level - 15, level + 15, (12, 32, 32, 3), dtype=np.uint8)
+        write_video(folder / f"{number}.mp4", frames)
+    return root
+
+
 def measure(encoder, after, root, file, **overrides):
-    flags = {"task": "relearning", "before": encoder, "model_name_or_path": after, "dataset": "moving_shapes"}
+    flags = {"task": "relearning", "before": encoder, "model_name_or_path": after, "dataset": "folder"}
     flags |= {"dataset_root": root, "num_clips": 2, "output_file": file, "output_dir": file.parent / "out"}
     flags |= {"use_cpu": True, "disable_tqdm": True, "num_train_epochs": 3, **overrides}
     given = {name: value for name, value in flags.items() if value is not None}
@@ -19,8 +34,8 @@ def measure(encoder, after, root, file, **overrides):
     return json.loads(file.read_text())
 
 
-def test_an_encoder_that_was_not_touched_learns_as_fast_as_itself(fine_tuned, shapes, tmp_path, caplog):
-    report = measure(fine_tuned, fine_tuned, shapes, tmp_path / "relearning.json")
+def test_an_encoder_that_was_not_touched_learns_as_fast_as_itself(fine_tuned, shades, tmp_path, caplog):
+    report = measure(fine_tuned, fine_tuned, shades, tmp_path / "relearning.json")
     found = report["relearning"]
     assert found["after"] == found["before"] and found.keys() == {"after", "before", "random"}
     for learnt in found.values():
@@ -31,21 +46,26 @@ def test_an_encoder_that_was_not_touched_learns_as_fast_as_itself(fine_tuned, sh
     assert "2 clips of 8 frames" in report["protocol"] and report["num_videos"] == 6
 
 
-def test_the_target_is_what_cannot_be_told_from_the_linear_probe_of_the_encoder_before(fine_tuned, shapes, tmp_path):
-    report = measure(fine_tuned, fine_tuned, shapes, tmp_path / "relearning.json", num_train_epochs=1)
-    probe = measure(None, fine_tuned, shapes, tmp_path / "probe.json", task="linear_probe")
+def test_the_target_is_what_cannot_be_told_from_the_linear_probe_of_the_encoder_before(fine_tuned, shades, tmp_path):
+    report = measure(fine_tuned, fine_tuned, shades, tmp_path / "relearning.json", num_train_epochs=1)
+    probe = measure(None, fine_tuned, shades, tmp_path / "probe.json", task="linear_probe")
     assert report["linear_probe_before"]["value"] == probe["linear_probe_top1"]
     assert report["target"] == report["linear_probe_before"]["low"] <= probe["linear_probe_top1"]
 
 
-def test_the_encoders_differ_and_none_of_them_is_changed(fine_tuned, shapes, tmp_path):
+def test_the_encoders_differ_and_none_of_them_is_changed(fine_tuned, shades, tmp_path):
     model = AutoModelForVideoClassification.from_pretrained(fine_tuned)
     model.encoder.stages[0].layers[0].conv.weight.data.mul_(3)
     shutil.copytree(fine_tuned, tmp_path / "moved")
     model.save_pretrained(tmp_path / "moved")
     weights = (fine_tuned / "model.safetensors").read_bytes()
-    report = measure(fine_tuned, tmp_path / "moved", shapes, tmp_path / "relearning.json", num_train_epochs=1)
+    report = measure(fine_tuned, tmp_path / "moved", shades, tmp_path / "relearning.json", num_train_epochs=1)
     assert len(report["relearning"]) == 3 and (fine_tuned / "model.safetensors").read_bytes() == weights
+
+
+def test_what_was_never_known_is_not_to_be_relearnt(fine_tuned, shapes, tmp_path):
+    with pytest.raises(SystemExit, match=r"not surely better than chance, 0\.3333: there is nothing to relearn; give"):
+        measure(fine_tuned, fine_tuned, shapes, tmp_path / "relearning.json", dataset="moving_shapes")
 
 
 def test_words_say_what_was_not_reached():
@@ -71,14 +91,14 @@ def test_words_say_what_was_not_reached():
         ({"retrieval_protocol": "vcop"}, "go with --task retrieval"),
     ],
 )
-def test_what_does_not_go_together_is_refused_in_one_line(fine_tuned, shapes, tmp_path, wrong, message):
+def test_what_does_not_go_together_is_refused_in_one_line(fine_tuned, shades, tmp_path, wrong, message):
     with pytest.raises(SystemExit, match=message):
-        measure(fine_tuned, fine_tuned, shapes, tmp_path / "relearning.json", **wrong)
+        measure(fine_tuned, fine_tuned, shades, tmp_path / "relearning.json", **wrong)
 
 
-def test_it_runs_on_two_processes(fine_tuned, shapes, tmp_path, run_script):
-    words = f"--task relearning --before {fine_tuned} --model_name_or_path {fine_tuned} --dataset moving_shapes"
-    words += f" --dataset_root {shapes} --num_clips 1 --use_cpu --output_file {tmp_path / 'two.json'}"
+def test_it_runs_on_two_processes(fine_tuned, shades, tmp_path, run_script):
+    words = f"--task relearning --before {fine_tuned} --model_name_or_path {fine_tuned} --dataset folder"
+    words += f" --dataset_root {shades} --num_clips 1 --use_cpu --output_file {tmp_path / 'two.json'}"
     words += f" --num_train_epochs 2 --per_device_train_batch_size 4 --output_dir {tmp_path / 'out'}"
     finished = run_script("evaluate_model", *words.split(), processes=2)
     assert finished.returncode == 0, finished.stderr

@@ -26,6 +26,7 @@ def test_p_is_the_share_of_signs_that_give_as_much():
 
 def test_many_pairs_are_drawn_and_come_near_the_exact_value():
     assert sign_flip_p([0.01] * 10 + [-0.01] * 6) == pytest.approx(0.4545, abs=0.02)  # binomial, 16 coins
+    assert sign_flip_p([0.1] * 20) == pytest.approx(1 / 20_001)  # never 0
 
 
 def test_only_runs_of_the_same_split_and_seed_are_paired():

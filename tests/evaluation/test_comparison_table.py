@@ -25,6 +25,12 @@ def test_settings_of_other_labels_are_not_compared():
     assert row == "| λ = 100 | 10 % | 0.1 | 35.0 ± 7.1 | 100.0 ± 0.0 |  |  |  | 2 |"
 
 
+def test_the_papers_figures_stand_beside_all_labels_alone():
+    few = Setting(0.1, 0.1, "self_distillation", 0.0)
+    table = as_table(runs_of(few, [0.3]) + runs_of(PLAIN, [0.4]), 101, lambda weight: (77.1, 93.5))
+    assert [line.endswith("| 77.1 / 93.5 |") for line in table.splitlines()[2:4]] == [False, True]
+
+
 def test_of_five_classes_the_table_has_no_top_5():
     wide, narrow = (as_table(runs_of(PLAIN, [0.4, 0.6]), classes).splitlines()[:3] for classes in (6, 5))
     assert "Acc@5" in wide[0] and "Acc@5" not in narrow[0]

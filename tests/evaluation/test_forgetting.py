@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -68,6 +69,14 @@ def test_drift_of_what_did_not_move_is_none_and_of_noise_is_far():
     assert same["cka"] == pytest.approx(1) and same["cosine"] == pytest.approx(1) and same["relative_l2"] == 0
     assert same["layers"] == [{"name": "stages.0", "cka": pytest.approx(1)}]
     assert moved["cka"] < 0.5 and moved["relative_l2"] > 1 and moved["layers"][0]["cka"] < 0.5
+
+
+def test_features_that_do_not_vary_have_no_alikeness_and_the_file_no_nan():
+    (_, before) = feature_sets(0.3)
+    flat = replace(before, features=torch.ones(len(before.labels), DIM), layers={"stages.0": before.features * 0})
+    found = drift(before, flat)
+    assert found["cka"] is None and found["layers"][0]["cka"] is None and found["effective_rank_after"] == 0
+    json.dumps(found, allow_nan=False)
 
 
 def test_each_retrieval_figure_holds_the_ones_before_it():

@@ -43,6 +43,12 @@ def test_drift_is_told_layer_by_layer():
     assert "| effective rank of the features | 12.3 → 3.2 |" in rows
 
 
+def test_alikeness_without_a_value_says_why():
+    blank = LABELLED | {"drift": DRIFT | {"cka": None, "layers": [{"name": "stages.0", "cka": None}]}}
+    why = "unknown, features do not vary or are of fewer than 4 videos"
+    assert {f"| CKA of the features | {why} |", f"| CKA of stages.0 | {why} |"} < set(as_markdown(blank).splitlines())
+
+
 def test_the_objectives_own_metric_is_told_where_it_was_measured():
     own = {"name": "rspnet", "before": {"speed_accuracy": 0.75}, "after": {"speed_accuracy": 0.5}}
     rows = as_markdown(LABELLED | {"objective": own}).splitlines()

@@ -55,6 +55,10 @@ def test_every_start_is_drawn_and_a_short_video_repeats():
     assert sorted(set(clip)) == [0, 1, 2] and clip[3:6] == clip[:3]
 
 
+def test_a_video_is_short_that_the_fastest_clip_goes_beyond(processor):
+    assert tiny().views(processor).span == 4 * 7 + 1  # frames from a clip's first to its last, at pace 4
+
+
 def test_the_label_is_the_pace_that_the_clip_was_read_at(video, processor):
     seen, views = set(), tiny().views(processor)
     for seed in range(12):

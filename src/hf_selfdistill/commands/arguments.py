@@ -226,4 +226,9 @@ def _in_one_line(error: Exception) -> str:
     text = str(error)
     if text.startswith("Caught "):  # of a worker of a DataLoader, which hands on the traceback as text
         text = text.splitlines()[-1].partition(": ")[2]
+    if text.startswith("Expected more than 1 value per channel"):
+        text = (
+            "a batch of one clip leaves BatchNorm a single value per channel; raise --per_device_train_batch_size to "
+            "2 or more, and with a last batch of one clip set --dataloader_drop_last true"
+        )
     return " ".join(text.split())

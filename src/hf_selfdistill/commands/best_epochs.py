@@ -26,11 +26,20 @@ def best_folder(output_dir: str | Path, part: str) -> Path:
     return Path(output_dir) / f"best-on-{part}"
 
 
-def check_keep_best(parts: list[str], eval_strategy: str, validation_videos: int, adapters: bool) -> None:
+def check_keep_best(
+    parts: list[str], eval_strategy: str, validation_videos: int, adapters: bool, averaged: bool
+) -> None:
     """Refuse what can't be kept.
 
+    Args:
+        parts: whose best epochs are to be kept.
+        eval_strategy: of the training.
+        validation_videos: how many there are.
+        adapters: whether they are trained in place of the model.
+        averaged: whether the model that counts is an average made after training.
+
     Raises:
-        ValueError: nothing is evaluated during training, or adapters would be saved in place of a model.
+        ValueError: nothing is evaluated during training, or what would be saved is not the model that counts.
     """
     if parts and (eval_strategy == "no" or validation_videos == 0):
         raise ValueError(
@@ -39,6 +48,11 @@ def check_keep_best(parts: list[str], eval_strategy: str, validation_videos: int
         )
     if parts and adapters:
         raise ValueError(f"--keep_best {' '.join(parts)} does not go with --lora_rank")
+    if parts and averaged:
+        raise ValueError(
+            f"--keep_best {' '.join(parts)} does not go with --regularizer wise_ft, which averages the weights of the "
+            "last epoch after training; leave out one of the two"
+        )
 
 
 class KeepBestCallback(TrainerCallback):

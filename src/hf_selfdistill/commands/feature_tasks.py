@@ -27,7 +27,7 @@ from hf_selfdistill.evaluation.features import (
     feature_trainer,
     video_features,
 )
-from hf_selfdistill.evaluation.probe import TEMPERATURE, knn, linear_probe
+from hf_selfdistill.evaluation.probe import TEMPERATURE, groups_to_choose_by, knn, linear_probe
 from hf_selfdistill.evaluation.retrieval import nearest_first, retrieval_accuracy
 from hf_selfdistill.models import C3DVideoProcessor
 
@@ -66,6 +66,8 @@ def evaluate_features(
     _check(test, vcop)
     with args.main_process_first(desc="loading the data set"):
         gallery, queries, gallery_name = gallery_and_queries(data.load(), test.part, data)
+    if test.task == "linear_probe":
+        groups_to_choose_by(gallery["label"][:], gallery["group"][:])  # which it will need
     transformers.set_seed(args.seed)  # of random weights
     model, processor = load_for_features(test.model_name_or_path, features.config_overrides)
     encoder: VideoFeatures = MappedFeatures(model) if vcop else PooledFeatures(model)

@@ -94,7 +94,14 @@ def build_trainer(
     check_trackers(args)
     check_regularizer(regularizer, args, adapters=model_args.lora_rank is not None)
     transformers.set_seed(args.seed)
-    records = _records(data, augmentation, model_args, args)
+    records = _records(data, args)
+    check_keep_best(
+        augmentation.keep_best,
+        args.eval_strategy,
+        len(records["validation"]),
+        adapters=model_args.lora_rank is not None,
+        averaged=regularizer.regularizer == "wise_ft",
+    )
     labels = records["train"].features["label"].names
     model, processor = load_classifier(model_args, labels)
     _settle_checkpoint(model, model_args, args)
@@ -137,13 +144,8 @@ def build_trainer(
     return trainer, unreadable, keeping.average
 
 
-def _records(
-    data: DatasetArguments,
-    augmentation: AugmentationArguments,
-    model_args: ModelArguments,
-    args: SelfDistillationArguments,
-) -> DatasetDict:
-    """The videos by part, which are said, and are enough for what is asked."""
+def _records(data: DatasetArguments, args: SelfDistillationArguments) -> DatasetDict:
+    """The videos by part, of which it says how many there are."""
     with args.main_process_first(desc="loading the data set"):
         records = data.load()
     labels = records["train"].features["label"].names
@@ -156,7 +158,6 @@ def _records(
         absent = sorted(set(range(len(labels))) - set(records[part]["label"]))
         if absent and len(records[part]):
             logger.warning("No %s video of %s", part, ", ".join(labels[index] for index in absent))
-    check_keep_best(augmentation.keep_best, args.eval_strategy, len(records["validation"]), bool(model_args.lora_rank))
     return DatasetDict({part: records[part] for part in PARTS})
 
 

@@ -24,6 +24,7 @@ from hf_selfdistill.evaluation.features import LayerFeatures, SeveralFeatures, f
 from hf_selfdistill.evaluation.forgetting import compare, drift
 from hf_selfdistill.evaluation.forgetting_figures import forgetting_figure
 from hf_selfdistill.evaluation.forgetting_table import as_markdown
+from hf_selfdistill.evaluation.probe import groups_to_choose_by
 
 __all__ = ["ForgettingArguments", "distance_between", "evaluate_forgetting", "write_report"]
 
@@ -56,6 +57,8 @@ def evaluate_forgetting(
     """
     with args.main_process_first(desc="loading the data set"):
         parts, of = _reference_set(data, test.part)
+    if len(parts) == 2:
+        groups_to_choose_by(parts[0]["label"][:], parts[0]["group"][:])  # which the linear probe will need
     old, processor = load_for_features(str(forgetting.before))
     new, _ = load_for_features(test.model_name_or_path)
     distance = distance_between(str(forgetting.before), old, test.model_name_or_path, new)  # first: it refuses

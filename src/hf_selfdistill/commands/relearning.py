@@ -88,6 +88,13 @@ def evaluate_relearning(
     unreadable.check()
     probe = linear_probe(known.features, known.labels, known.groups, asked.features, asked.labels)
     known_before = estimate(probe.accuracy, resampled_shares(probe.correct, asked.groups))
+    by_chance = chance(known, asked)
+    if known_before.low <= by_chance:
+        raise ValueError(
+            f"a linear probe on --before {forgetting.before} has top-1 {known_before.value:.4f} "
+            f"({known_before.low:.4f} … {known_before.high:.4f}), not surely better than chance, {by_chance:.4f}: "
+            "there is nothing to relearn; give a data set that it knows"
+        )
     learning = training_clips(gallery, old, processor, sampling, AugmentationArguments(flip_probability=0), args.seed)
     before, _ = load_classifier(ModelArguments(str(forgetting.before)), labels)
     models = {"after": fine_tuned, "before": before, "random": _random(before.config, args.seed)}
@@ -101,7 +108,7 @@ def evaluate_relearning(
     return {
         "target": known_before.low,
         "linear_probe_before": known_before.as_dict(),
-        "chance": chance(known, asked),
+        "chance": by_chance,
         "relearning": found,
         "most_epochs": int(args.num_train_epochs),
         "num_videos": len(asked.labels),

@@ -38,7 +38,7 @@ SHAPES = {
         "retention": (type(None), INTERVALS["knn_top1"]),
         "before?": INTERVALS,
         "after?": INTERVALS,
-        "drift": {**dict.fromkeys(MOVED, NUMBER), "layers": [{"name": str, "cka": NUMBER}]},
+        "drift": {**dict.fromkeys(MOVED, NUMBER), "layers": [{"name": str, "cka": (type(None), NUMBER)}]},
     },
 }
 

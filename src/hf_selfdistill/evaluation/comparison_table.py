@@ -15,7 +15,8 @@ NOTES = """
 Percent; mean ± standard deviation over runs (splits × seeds). "Against" is the mean difference of top-1 to plain
 fine-tuning with the same split, seed, learning rate and labels, ± its standard deviation over the pairs; plain
 fine-tuning at a lower rate is held against that at the highest. p is of a two-sided sign-flip test over the pairs,
-which can't fall below 2 / 2ⁿ. Where p is large, no difference was shown.
+which can't fall below 2 / 2ⁿ. Where p is large, no difference was shown. Seeds of one split share its test videos, so
+a small p speaks of these videos first. The paper's figures are of its own learning rate.
 """
 
 
@@ -36,7 +37,8 @@ def as_table(runs: Sequence[Run], classes: int, paper: Paper | None = None) -> s
     for setting, own in by_setting.items():
         cells = _cells(setting, own, _baseline(setting, by_setting), wide)
         if paper is not None:
-            known = paper(setting.distill_weight) if setting.regularizer in ("self_distillation", "none") else None
+            in_paper = setting.regularizer in ("self_distillation", "none") and setting.label_fraction == 1
+            known = paper(setting.distill_weight) if in_paper else None
             cells.append("" if known is None else f"{known[0]:.1f} / {known[1]:.1f}")
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n" + NOTES

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -104,17 +105,22 @@ def compare(before: Sequence[FeatureSet], after: Sequence[FeatureSet]) -> dict[s
 
 
 def drift(before: FeatureSet, after: FeatureSet) -> dict[str, Any]:
-    """How far the features of the same videos have moved: pooled ones, and CKA layer by layer; labels are not used."""
-    measures: dict[str, Callable[[Tensor, Tensor], float]] = {
-        "cosine": mean_cosine,
-        "relative_l2": relative_distance,
-        "cka": linear_cka,
-    }
+    """How far the features of the same videos have moved: pooled ones, and CKA layer by layer; labels are not used.
+
+    CKA is None where it has no value (see `linear_cka`).
+    """
     return {
-        **{name: measure(before.features, after.features) for name, measure in measures.items()},
+        "cosine": mean_cosine(before.features, after.features),
+        "relative_l2": relative_distance(before.features, after.features),
+        "cka": _cka(before.features, after.features),
         "effective_rank_before": effective_rank(before.features),
         "effective_rank_after": effective_rank(after.features),
         "layers": [
-            {"name": name, "cka": linear_cka(features, after.layers[name])} for name, features in before.layers.items()
+            {"name": name, "cka": _cka(features, after.layers[name])} for name, features in before.layers.items()
         ],
     }
+
+
+def _cka(before: Tensor, after: Tensor) -> float | None:
+    value = linear_cka(before, after)
+    return value if math.isfinite(value) else None  # JSON has no NaN

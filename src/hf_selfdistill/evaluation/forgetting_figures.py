@@ -53,8 +53,9 @@ def drift_figure(layers: Sequence[Mapping[str, Any]]) -> Figure:
     """How alike each layer's features are before and after fine-tuning, from the first layer on top.
 
     Args:
-        layers: `name` and `cka`, linear CKA from 0 to 1.
+        layers: `name` and `cka`, linear CKA from 0 to 1; those without a value are left out.
     """
+    layers = [layer for layer in layers if layer["cka"] is not None]
     figure = new_figure(6, 0.9 + 0.3 * len(layers))
     axes = figure.subplots()
     values = [layer["cka"] for layer in layers]

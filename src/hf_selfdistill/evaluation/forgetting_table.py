@@ -7,7 +7,7 @@ from typing import Any
 
 from hf_selfdistill.evaluation.retrieval import TOP_K
 
-__all__ = ["NAMES", "as_markdown", "quote", "why_none"]
+__all__ = ["NAMES", "as_markdown", "cka_in_words", "quote", "why_none"]
 
 NAMES = {
     "linear_probe_top1": "linear probe, top-1",
@@ -22,8 +22,8 @@ def quote(report: dict[str, Any]) -> str:
     retained = report["retention"]
     if retained is not None:
         return f"retention {_share(retained)} of what a linear probe reads off the encoder; {report['protocol']}"
-    cka = report["drift"]["cka"]
-    return f"no retention: {why_none(report)}; CKA to the encoder before {cka:.3f}; {report['protocol']}"
+    alike = cka_in_words(report["drift"]["cka"])
+    return f"no retention: {why_none(report)}; CKA to the encoder before {alike}; {report['protocol']}"
 
 
 def why_none(report: Mapping[str, Any]) -> str:
@@ -31,6 +31,11 @@ def why_none(report: Mapping[str, Any]) -> str:
     if "before" not in report:
         return "the reference set has no labels"
     return "before fine-tuning the encoder was not surely better than chance on the reference set"
+
+
+def cka_in_words(value: float | None) -> str:
+    """Three places, or why it has no value."""
+    return "unknown, features do not vary or are of fewer than 4 videos" if value is None else f"{value:.3f}"
 
 
 def as_markdown(report: dict[str, Any]) -> str:
@@ -48,8 +53,8 @@ def as_markdown(report: dict[str, Any]) -> str:
             ""
         ]
     moved = report["drift"]
-    lines += ["| drift | |", "|---|---|", f"| CKA of the features | {moved['cka']:.3f} |"]
-    lines += [f"| CKA of {layer['name']} | {layer['cka']:.3f} |" for layer in moved["layers"]]
+    lines += ["| drift | |", "|---|---|", f"| CKA of the features | {cka_in_words(moved['cka'])} |"]
+    lines += [f"| CKA of {layer['name']} | {cka_in_words(layer['cka'])} |" for layer in moved["layers"]]
     lines += [
         f"| mean cosine of the features | {moved['cosine']:.3f} |",
         f"| mean relative distance of the features | {moved['relative_l2']:.3f} |",

@@ -11,7 +11,16 @@ from torch import Tensor
 from hf_selfdistill.data.splits import held_out_groups
 from hf_selfdistill.evaluation.retrieval import nearest_first
 
-__all__ = ["NEIGHBOURS", "STRENGTHS", "TEMPERATURE", "ProbeResult", "fit_linear", "knn", "linear_probe"]
+__all__ = [
+    "NEIGHBOURS",
+    "STRENGTHS",
+    "TEMPERATURE",
+    "ProbeResult",
+    "fit_linear",
+    "groups_to_choose_by",
+    "knn",
+    "linear_probe",
+]
 
 NEIGHBOURS, TEMPERATURE = 20, 0.07
 STRENGTHS = (1.0, 0.1, 0.01, 0.001, 0.0001)
@@ -79,12 +88,7 @@ def linear_probe(
         ValueError: no group can be held out without losing a class, or there are no videos.
     """
     _check(features, test_features)
-    held_out = held_out_groups(labels.tolist(), groups, VALIDATION_FRACTION, seed=0)
-    if not held_out:
-        raise ValueError(
-            "the L2 strength of the linear probe is chosen on held-out groups, but each group holds all videos of "
-            "some class; give more groups, or use --task knn"
-        )
+    held_out = groups_to_choose_by(labels.tolist(), groups)
     held = torch.tensor([group in held_out for group in groups])
     accuracies = [
         _correct(features[~held], labels[~held], features[held], labels[held], strength).double().mean().item()
@@ -92,6 +96,21 @@ def linear_probe(
     ]
     best = STRENGTHS[accuracies.index(max(accuracies))]
     return ProbeResult(_correct(features, labels, test_features, test_labels, best), best)
+
+
+def groups_to_choose_by(labels: Sequence[int], groups: Sequence[str]) -> set[str]:
+    """The training videos' groups that the strength of the linear probe is chosen on; always the same.
+
+    Raises:
+        ValueError: no group can be held out without losing a class.
+    """
+    held_out = held_out_groups(labels, groups, VALIDATION_FRACTION, seed=0)
+    if not held_out:
+        raise ValueError(
+            "the L2 strength of the linear probe is chosen on held-out groups, but each group holds all videos of "
+            "some class; give more groups, or ask for what needs none (--task knn or retrieval)"
+        )
+    return held_out
 
 
 def _correct(features: Tensor, labels: Tensor, test_features: Tensor, test_labels: Tensor, strength: float) -> Tensor:

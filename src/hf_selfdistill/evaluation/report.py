@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from hf_selfdistill.evaluation.confusion import ConfusedPair, confusion_counts, confusion_figure, most_confused
 from hf_selfdistill.evaluation.forgetting_figures import drift_figure, forgetting_figure
-from hf_selfdistill.evaluation.forgetting_table import NAMES, why_none
+from hf_selfdistill.evaluation.forgetting_table import NAMES, cka_in_words, why_none
 from hf_selfdistill.evaluation.pictures import DARK_PAGE, Picture, as_picture
 from hf_selfdistill.evaluation.retrieval_examples import ExampleVideo, retrieval_figure
 from hf_selfdistill.training.accuracies import telling, with_a_blank
@@ -189,8 +189,8 @@ def _forgetting(forgetting: Mapping[str, Any] | None) -> dict[str, Any]:
         rows = [(NAMES[name], _interval(before[name]), _interval(after[name])) for name in before]
         kept = Table("Accuracy of frozen features", ("measured by", "before", "after"), rows)
         pictures.append(as_picture(forgetting_figure(before, after), "Top-1 before and after; the table has them"))
-    if drift["layers"]:
-        layers = ", ".join(f"{layer['name']} {layer['cka']:.2f}" for layer in drift["layers"])
+    if any(layer["cka"] is not None for layer in drift["layers"]):
+        layers = ", ".join(f"{layer['name']} {cka_in_words(layer['cka'])}" for layer in drift["layers"])
         pictures.append(as_picture(drift_figure(drift["layers"]), f"CKA of each layer before and after: {layers}"))
     return {
         "kept": kept,

@@ -62,7 +62,8 @@ class PaceViews(VideoViews):
     def __init__(
         self, num_frames: int, num_clips: int, arguments: PaceArguments, processor: BaseVideoProcessor
     ) -> None:
-        self.span = num_frames
+        self.num_frames = num_frames
+        self.span = arguments.max_pace * (num_frames - 1) + 1
         self.num_clips, self.max_pace, self.processor = num_clips, arguments.max_pace, processor
         self.augment = v2.Compose(
             [
@@ -77,7 +78,7 @@ class PaceViews(VideoViews):
         """Each clip is augmented on its own."""
         stride = ClipProcessor.stride_of(self.processor, reader.fps)
         paces = torch.randint(self.max_pace, (self.num_clips,))
-        indices = [paced_clip(reader.num_frames, self.span, (1 + int(pace)) * stride) for pace in paces]
+        indices = [paced_clip(reader.num_frames, self.num_frames, (1 + int(pace)) * stride) for pace in paces]
         frames = reader.read([index for clip in indices for index in clip])
         return {"clips": torch.stack([self.augment(clip) for clip in frames.chunk(self.num_clips)]), "paces": paces}
 
