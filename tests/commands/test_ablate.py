@@ -29,6 +29,21 @@ def test_every_run_is_compared_and_a_second_call_runs_nothing_anew(fine_tuned, s
     assert [(folder / "model.safetensors").stat().st_mtime_ns for folder in folders] == before
 
 
+def test_each_average_of_wise_ft_is_tested_beside_plain_fine_tuning(fine_tuned, shapes, tiny_flags, tmp_path):
+    words = flags_of(fine_tuned, shapes, tiny_flags, tmp_path / "out")
+    words += "--distill_weights 0 --regularizers self_distillation wise_ft --wise_ft_weights 0.5 0.25".split()
+    ablate.main(words)
+    table = (tmp_path / "out" / "table.md").read_text()
+    assert [line.split(" | ")[0] for line in table.splitlines() if line.startswith(("| λ", "| w"))] == [
+        "| λ = 0",
+        "| wise_ft, α = 0.25",
+        "| wise_ft, α = 0.5",
+    ]
+    rows = list(csv.DictReader((tmp_path / "out" / "results.csv").open()))
+    assert [(row["regularizer"], row["share"]) for row in rows][1:] == [("wise_ft", "0.5"), ("wise_ft", "0.25")]
+    assert rows[1]["folder"].endswith("averages/0.5") and rows[1]["wall_seconds"] == rows[2]["wall_seconds"]
+
+
 def test_failed_runs_are_named_and_tried_again(fine_tuned, shapes, tiny_flags, tmp_path):
     words = flags_of(fine_tuned, shapes, tiny_flags, tmp_path / "out", max_train_samples=0)
     with pytest.raises(SystemExit, match=r"2 of 2 runs failed: self_distillation-w0-.*tries again"):

@@ -35,6 +35,19 @@ def test_only_runs_of_the_same_split_and_seed_are_paired():
     assert paired_difference(runs_of(TAUGHT, [0.5]), []) is None
 
 
+def test_retention_is_compared_where_both_runs_have_it():
+    taught, plain = runs_of(TAUGHT, [0.5, 0.7], 0.75), [*runs_of(PLAIN, [0.4], 0.5), *runs_of(PLAIN, [0.4, 0.5])[1:]]
+    difference = paired_difference(taught, plain, "retention")
+    assert (difference.pairs, difference.mean) == (1, 0.25)
+    assert paired_difference(runs_of(TAUGHT, [0.5]), plain, "retention") is None
+
+
+def test_each_average_of_wise_ft_has_a_name_of_its_own():
+    averages = [Setting(1.0, 0.1, "wise_ft", 0.0, share) for share in (0.5, 0.25)]
+    assert [setting.name for setting in averages] == ["wise_ft, α = 0.5", "wise_ft, α = 0.25"]
+    assert PLAIN.name == "λ = 0" and Setting(1.0, 0.1, "l2_sp", 0.0).name == "l2_sp"
+
+
 def test_runs_are_grouped_whatever_their_order():
     mixed = [run for pair in zip(runs_of(TAUGHT, [0.1, 0.2]), runs_of(PLAIN, [0.3, 0.4]), strict=True) for run in pair]
     assert {setting: len(own) for setting, own in runs_by_setting(mixed).items()} == {PLAIN: 2, TAUGHT: 2}

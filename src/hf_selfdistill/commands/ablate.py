@@ -5,21 +5,22 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
 from typing import Any, Optional
 
 from hf_selfdistill.commands import finetune
 from hf_selfdistill.commands.arguments import CommandParser, as_flags, start_logging, user_errors
-from hf_selfdistill.commands.comparison import Place, write_comparison
+from hf_selfdistill.commands.comparison import Place, Tested, write_comparison
 from hf_selfdistill.commands.job import Job
 from hf_selfdistill.commands.models import FROM_SCRATCH
 from hf_selfdistill.commands.retention import ReferenceArguments
 from hf_selfdistill.commands.run_queue import run_jobs
-from hf_selfdistill.commands.testing import RESULTS, flags_of_data, flags_of_device
+from hf_selfdistill.commands.testing import FORGETTING, RESULTS, flags_of_data, flags_of_device
 from hf_selfdistill.evaluation.comparison import Setting
 from hf_selfdistill.regularizers.arguments import REGULARIZERS
+from hf_selfdistill.regularizers.wise_ft import AVERAGES
 from hf_selfdistill.training.arguments import check_choice
 
 __all__ = ["AblationArguments", "main"]
@@ -85,21 +86,29 @@ def run(args: AblationArguments, reference: ReferenceArguments, recipe: list[str
     Raises:
         ValueError: an argument is wrong; some runs failed, which the message names.
     """
-    model, data, *_, retention, training = finetune.parser().parse([*recipe, "--output_dir", args.output_dir])
+    model, data, _, _, regularizer, retention, training = finetune.parser().parse(
+        [*recipe, "--output_dir", args.output_dir]
+    )
     if reference.reference_dataset is not None and model.model_name_or_path in FROM_SCRATCH:
         raise ValueError(f"--reference_dataset: {model.model_name_or_path} has random weights, with nothing to retain")
     if retention.retention_epochs is not None:  # asked for in the recipe: while training too
         recipe = [*recipe, *as_flags(vars(reference))]
     shared = flags_of_data(data) | flags_of_device(training) | {"disable_tqdm": True}
-    jobs = {
-        place: Job(_folder(args, place), _commands(args, reference, recipe, model.model_name_or_path, shared, place))
-        for place in _places(args, training.learning_rate)
-    }
+    jobs = {}
+    for place in _places(args, training.learning_rate):
+        folders = list(_models(args, place, regularizer.wise_ft_weights).values())
+        tests = _tests(args, reference, model.model_name_or_path, shared, place, folders)
+        jobs[place] = Job(_folder(args, place), (_finetuning(args, recipe, place), *tests))
     logger.info("%d runs in %s", len(jobs), Path(args.output_dir).resolve())
     run_jobs(list(jobs.values()), args.devices)
-    folders = {place: job.folder for place, job in jobs.items() if job.is_finished}
-    if folders:
-        write_comparison(Path(args.output_dir), folders, data)
+    tested = {
+        which: Tested(folder, job.folder)
+        for place, job in jobs.items()
+        if job.is_finished
+        for which, folder in _models(args, place, regularizer.wise_ft_weights).items()
+    }
+    if tested:
+        write_comparison(Path(args.output_dir), tested, data)
     failed = [job.folder.name for job in jobs.values() if job.failure]
     if failed:
         raise ValueError(
@@ -127,31 +136,35 @@ def _folder(args: AblationArguments, place: Place) -> Path:
     return Path(args.output_dir) / "runs" / f"{name}-s{place.split}-r{place.seed}"
 
 
-def _commands(
+def _models(args: AblationArguments, place: Place, averages: Sequence[float]) -> dict[Place, Path]:
+    """The models that a run leaves behind: its own, or WiSE-FT's averages."""
+    if place.setting.regularizer != "wise_ft":
+        return {place: _folder(args, place)}
+    return {
+        place._replace(setting=replace(place.setting, share=share)): _folder(args, place) / AVERAGES / f"{share:g}"
+        for share in averages
+    }
+
+
+def _finetuning(args: AblationArguments, recipe: list[str], place: Place) -> tuple[str, ...]:
+    flags = {name: value for name, value in vars(place.setting).items() if name != "share"}
+    own = {**flags, "split": place.split, "seed": place.seed, "output_dir": _folder(args, place), "disable_tqdm": True}
+    return ("finetune", *recipe, *as_flags(own))
+
+
+def _tests(
     args: AblationArguments,
     reference: ReferenceArguments,
-    recipe: list[str],
-    model: str,
+    before: str,
     shared: dict[str, Any],
     place: Place,
-) -> tuple[tuple[str, ...], ...]:
-    """Fine-tuning, the test, and what was forgotten where there is a reference set."""
-    folder = _folder(args, place)
-    own = {**vars(place.setting), "split": place.split, "seed": place.seed, "output_dir": folder, "disable_tqdm": True}
-    test = {**shared, "model_name_or_path": folder}
-    clips = {"num_clips": args.num_clips, "split": place.split, "output_file": folder / RESULTS}
-    commands = [("finetune", *recipe, *as_flags(own)), ("evaluate", *as_flags(test | clips))]
+    folders: Sequence[Path],
+) -> list[tuple[str, ...]]:
+    """Of each model, and what it forgot where there is a reference set."""
+    accuracy = {**shared, "num_clips": args.num_clips, "split": place.split}
+    tests = [{**accuracy, "model_name_or_path": folder, "output_file": folder / RESULTS} for folder in folders]
     if reference.reference_dataset is not None:
-        data = reference.data()
-        forgetting = {
-            "task": "forgetting",
-            "before": model,
-            "dataset": data.dataset,
-            "dataset_root": data.dataset_root,
-            "annotations": data.annotations,
-            "split": data.split,
-            "num_clips": REFERENCE_CLIPS,
-            "output_file": folder / "forgetting.json",
-        }
-        commands.append(("evaluate", *as_flags(test | forgetting)))
-    return tuple(commands)
+        known = {name: getattr(reference.data(), name) for name in ("dataset", "dataset_root", "annotations", "split")}
+        kept = {**shared, "task": "forgetting", "before": before, **known, "num_clips": REFERENCE_CLIPS}
+        tests += [{**kept, "model_name_or_path": folder, "output_file": folder / FORGETTING} for folder in folders]
+    return [("evaluate", *as_flags(test)) for test in tests]

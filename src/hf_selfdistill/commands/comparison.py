@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from hf_selfdistill.commands.datasets import DatasetArguments
 from hf_selfdistill.commands.job import facts_of
-from hf_selfdistill.commands.testing import RESULTS
+from hf_selfdistill.commands.testing import FORGETTING, RESULTS
 from hf_selfdistill.data.fingerprint import fingerprint
 from hf_selfdistill.evaluation.comparison import Run, Setting, runs_by_setting, spread
 from hf_selfdistill.evaluation.comparison_table import as_table
@@ -21,7 +21,7 @@ from hf_selfdistill.evaluation.paper_results import paper_accuracy
 from hf_selfdistill.evaluation.plots import Outcome, frontier_figure, lambda_figure
 from hf_selfdistill.hub.results import MEASURED
 
-__all__ = ["Place", "write_comparison", "write_rows"]
+__all__ = ["Place", "Tested", "write_comparison", "write_rows"]
 
 logger = logging.getLogger(__name__)
 
@@ -34,50 +34,57 @@ class Place(NamedTuple):
     seed: int
 
 
-def write_comparison(output_dir: Path, folders: dict[Place, Path], data: DatasetArguments) -> None:
+class Tested(NamedTuple):
+    """A model of a finished job: its folder, with what was measured of it, and the job's, which may be another one."""
+
+    folder: Path
+    job: Path
+
+
+def write_comparison(output_dir: Path, tested: dict[Place, Tested], data: DatasetArguments) -> None:
     """Write `table.md`, `results.csv` and, with matplotlib, `weights.png` and `frontier.png`.
 
     Args:
         output_dir: where to.
-        folders: of the finished runs.
+        tested: the models of the finished jobs.
         data: what they were tested on, whatever the split.
     """
-    results = {place: json.loads((folder / RESULTS).read_text("utf-8")) for place, folder in folders.items()}
-    kept = {place: _retention(folder) for place, folder in folders.items()}
+    results = {place: json.loads((of.folder / RESULTS).read_text("utf-8")) for place, of in tested.items()}
+    kept = {place: _retention(of.folder) for place, of in tested.items()}
     runs = [
         Run(*place, result["video_top1"], result["video_top5"], (kept[place] or {}).get("value"))
         for place, result in results.items()
     ]
-    config = json.loads((next(iter(folders.values())) / "config.json").read_text("utf-8"))
+    config = json.loads((next(iter(tested.values())).folder / "config.json").read_text("utf-8"))
     about = (config["model_type"], data.dataset, len(config["id2label"]))
     in_paper = paper_accuracy(*about, 0) is not None
     table = as_table(runs, about[2], (lambda weight: paper_accuracy(*about, weight)) if in_paper else None)
     (output_dir / "table.md").write_text(table, encoding="utf-8")
-    _write_csv(output_dir / "results.csv", folders, results, kept, data)
+    _write_csv(output_dir / "results.csv", tested, results, kept, data)
     if importlib.util.find_spec("matplotlib") is not None:
         _draw(output_dir, runs)
     logger.info("%s\n%s", table, output_dir.resolve())
 
 
 def _retention(folder: Path) -> dict[str, float] | None:
-    file = folder / "forgetting.json"
+    file = folder / FORGETTING
     return json.loads(file.read_text("utf-8"))["retention"] if file.is_file() else None
 
 
 def _write_csv(
     file: Path,
-    folders: dict[Place, Path],
+    tested: dict[Place, Tested],
     results: dict[Place, dict[str, Any]],
     kept: dict[Place, dict[str, float] | None],
     data: DatasetArguments,
 ) -> None:
     root = data.dataset_root or (Path(data.annotations).parent if data.annotations else None)
     hashes = {}
-    for split in sorted({place.split for place in folders}):
+    for split in sorted({place.split for place in tested}):
         parts = replace(data, split=split).load()
         hashes[split] = {f"{part}_hash": fingerprint(records, root) for part, records in parts.items()}
     rows = []
-    for place, folder in folders.items():
+    for place, of in tested.items():
         result, retained = results[place], kept[place] or {}
         rows.append(
             {
@@ -86,10 +93,10 @@ def _write_csv(
                 "seed": place.seed,
                 **{name: result[name] for name in MEASURED},
                 **{name: retained.get(key) for name, key in _RETENTION.items()},
-                **facts_of(folder),
+                **facts_of(of.job),
                 **hashes[place.split],
                 "protocol": result["protocol"],
-                "folder": str(folder),
+                "folder": str(of.folder),
             }
         )
     write_rows(file, rows)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from hf_selfdistill.commands.json_shape import ANY, read_json
-from hf_selfdistill.commands.testing import RESULTS
+from hf_selfdistill.commands.testing import FORGETTING, RESULTS
 from hf_selfdistill.evaluation.forgetting_table import NAMES
 from hf_selfdistill.hub.results import MEASURED
 
@@ -34,7 +34,7 @@ SHAPES = {
         "protocol": str,
         "neighbours?": [{**ONE_VIDEO, "nearest": [{**ONE_VIDEO, "cosine": NUMBER}]}],
     },
-    "forgetting.json": {
+    FORGETTING: {
         "retention": (type(None), INTERVALS["knn_top1"]),
         "before?": INTERVALS,
         "after?": INTERVALS,

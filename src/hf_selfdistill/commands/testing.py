@@ -9,10 +9,13 @@ from transformers import TrainingArguments
 
 from hf_selfdistill.commands.datasets import DatasetArguments
 
-__all__ = ["RESULTS", "TestArguments", "flags_of_data", "flags_of_device"]
+__all__ = ["FORGETTING", "RESULTS", "TestArguments", "flags_of_data", "flags_of_device"]
 
 RESULTS = "evaluation.json"
 """Of a classification, in the folder of the model."""
+
+FORGETTING = "forgetting.json"
+"""Of what it forgot, beside it."""
 
 
 @dataclass

@@ -9,7 +9,7 @@ import torch
 from huggingface_hub.errors import HTTPError
 from transformers import TrainingArguments
 
-from hf_selfdistill.commands.testing import RESULTS
+from hf_selfdistill.commands.testing import FORGETTING, RESULTS
 from hf_selfdistill.hub.card_tables import REPORT
 from hf_selfdistill.hub.uploads import UploadWarningCallback
 from hf_selfdistill.training.trainer import VideoTrainer
@@ -28,7 +28,7 @@ DEFAULTS = {
 ALL_RESULTS = "all_results.json"
 """What a run writes last, in its folder."""
 
-MEASURED_AFTERWARDS = (RESULTS, "retrieval.json", "forgetting.json", REPORT)
+MEASURED_AFTERWARDS = (RESULTS, "retrieval.json", FORGETTING, REPORT)
 
 WRITTEN = ("*.safetensors", "config.json", "README.md", ALL_RESULTS, "trainer_state.json", "checkpoint-*")
 """What a run may write over or delete there."""

@@ -32,12 +32,14 @@ class Setting:
         learning_rate: of the fine-tuning.
         regularizer: its name.
         distill_weight: λ, 0 without self-distillation.
+        share: α of WiSE-FT, of the fine-tuned weights in the average; 1 without it.
     """
 
     label_fraction: float
     learning_rate: float
     regularizer: str
     distill_weight: float
+    share: float = 1.0
 
     @property
     def is_baseline(self) -> bool:
@@ -47,7 +49,9 @@ class Setting:
     @property
     def name(self) -> str:
         """Short, without what is not of the method."""
-        return f"λ = {self.distill_weight:g}" if self.regularizer == "self_distillation" else self.regularizer
+        if self.regularizer == "self_distillation":
+            return f"λ = {self.distill_weight:g}"
+        return self.regularizer if self.share == 1 else f"{self.regularizer}, α = {self.share:g}"
 
 
 @dataclass(frozen=True)
@@ -94,10 +98,16 @@ def runs_by_setting(runs: Iterable[Run]) -> dict[Setting, list[Run]]:
     return {setting: list(own) for setting, own in itertools.groupby(ordered, key=lambda run: run.setting)}
 
 
-def paired_difference(runs: Sequence[Run], baseline: Sequence[Run]) -> Difference | None:
-    """Top-1 of each run minus that of the baseline with the same split and seed; None where there are no pairs."""
-    by_place = {(run.split, run.seed): run.top1 for run in baseline}
-    differences = [run.top1 - by_place[place] for run in runs if (place := (run.split, run.seed)) in by_place]
+def paired_difference(runs: Sequence[Run], baseline: Sequence[Run], what: str = "top1") -> Difference | None:
+    """Each run minus the baseline with the same split and seed; None where there are no pairs.
+
+    Args:
+        runs: of a setting.
+        baseline: of another one.
+        what: is compared, `"top1"` or `"retention"`; runs where it was not measured have no pair.
+    """
+    values, others = ({(run.split, run.seed): getattr(run, what) for run in own} for own in (runs, baseline))
+    differences = [value - others[place] for place, value in values.items() if None not in (value, others.get(place))]
     if not differences:
         return None
     return Difference(statistics.fmean(differences), spread(differences), len(differences), sign_flip_p(differences))

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from hf_selfdistill.evaluation.comparison import Run, Setting, in_percent, paired_difference, runs_by_setting
+from hf_selfdistill.evaluation.comparison import (
+    Difference,
+    Run,
+    Setting,
+    in_percent,
+    paired_difference,
+    runs_by_setting,
+)
 from hf_selfdistill.training.accuracies import telling
 
 __all__ = ["as_table"]
@@ -12,7 +19,7 @@ __all__ = ["as_table"]
 Paper = Callable[[float], tuple[float, float] | None]
 
 NOTES = """
-Percent; mean ± standard deviation over runs (splits × seeds). "Against" is the mean difference of top-1 to plain
+Percent; mean ± standard deviation over runs (splits × seeds). "Against" is the mean difference to plain
 fine-tuning with the same split, seed, learning rate and labels, ± its standard deviation over the pairs; plain
 fine-tuning at a lower rate is held against that at the highest. p is of a two-sided sign-flip test over the pairs,
 which can't fall below 2 / 2ⁿ. Where p is large, no difference was shown. Seeds of one split share its test videos, so
@@ -31,7 +38,18 @@ def as_table(runs: Sequence[Run], classes: int, paper: Paper | None = None) -> s
     by_setting = runs_by_setting(runs)
     wide = "video_top5" in telling(classes)
     accuracies = ["Acc@1", "Acc@5"] if wide else ["Acc@1"]
-    heads = ["Method", "labels", "learning rate", *accuracies, "against, top-1", "p", "retention", "runs"]
+    heads = [
+        "Method",
+        "labels",
+        "learning rate",
+        *accuracies,
+        "against, top-1",
+        "p",
+        "retention",
+        "against, retention",
+        "p",
+        "runs",
+    ]
     heads += ["paper, Acc@1 / Acc@5"] if paper is not None else []
     lines = [f"| {' | '.join(heads)} |", "|" + "---|" * len(heads)]
     for setting, own in by_setting.items():
@@ -54,7 +72,6 @@ def _baseline(setting: Setting, by_setting: dict[Setting, list[Run]]) -> list[Ru
 
 
 def _cells(setting: Setting, own: Sequence[Run], baseline: Sequence[Run], wide: bool) -> list[str]:
-    difference = paired_difference(own, baseline)
     kept = [run.retention for run in own if run.retention is not None]
     return [
         setting.name,
@@ -62,8 +79,14 @@ def _cells(setting: Setting, own: Sequence[Run], baseline: Sequence[Run], wide: 
         f"{setting.learning_rate:g}",
         in_percent([run.top1 for run in own]),
         *([in_percent([run.top5 for run in own])] if wide else []),
-        "" if difference is None else f"{100 * difference.mean:+.1f} ± {100 * difference.spread:.1f}",
-        "" if difference is None else f"{difference.p:.2g}",
+        *_against(paired_difference(own, baseline)),
         in_percent(kept) if kept else "",
+        *_against(paired_difference(own, baseline, "retention")),
         str(len(own)),
     ]
+
+
+def _against(difference: Difference | None) -> tuple[str, str]:
+    if difference is None:
+        return "", ""
+    return f"{100 * difference.mean:+.1f} ± {100 * difference.spread:.1f}", f"{difference.p:.2g}"
