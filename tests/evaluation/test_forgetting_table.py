@@ -16,6 +16,7 @@ DRIFT = {
 }
 LABELLED = {
     "retention": INTERVAL,
+    "retention_knn": {"value": 0.25, "low": 0.1, "high": 0.4},
     "before": {"linear_probe_top1": {"value": 0.9, "low": 0.8, "high": 1.0}},
     "after": {"linear_probe_top1": INTERVAL},
     "chance": 0.125,
@@ -35,6 +36,8 @@ def test_the_table_has_accuracies_before_and_after_beside_chance():
     rows = as_markdown(LABELLED).splitlines()
     assert "| linear probe, top-1 | 90.0 (80.0 … 100.0) | 50.0 (40.0 … 62.0) |" in rows
     assert "| chance | 12.5 | |" in rows
+    assert "Of what kNN reads off, 0.25 (0.10 … 0.40) is retained." in rows
+    assert "kNN reads" not in as_markdown(LABELLED | {"retention_knn": None})
 
 
 def test_drift_is_told_layer_by_layer():

@@ -130,6 +130,14 @@ def test_measurements_beside_top_1_are_named_in_the_table():
     assert "retrieval, top-5" in page and "retrieval_top5" not in page
 
 
+def test_what_the_encoder_was_pre_trained_on_is_measured_before_and_after():
+    own = {"name": "rspnet", "before": {"speed_accuracy": 0.7031}, "after": {"speed_accuracy": 0.5}}
+    page = render(Report(name="run", summary="A model.", classes=["run"], forgetting=FORGETTING | {"objective": own}))
+    row = re.search("speed accuracy.*?</tr>", page, re.DOTALL).group()
+    assert "rspnet, what it was pre-trained on" in page and "0.703" in row and "0.500" in row
+    assert "pre-trained on" not in render(Report(name="run", summary="", classes=["run"], forgetting=FORGETTING))
+
+
 def test_what_is_not_known_is_left_out():
     page = render(Report(name="run", summary="A model.", classes=["run", "walk"]))
     assert re.findall("<h2>(.+?)</h2>", page) == ["Results"]

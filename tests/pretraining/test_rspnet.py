@@ -30,6 +30,29 @@ def windows(videos: int = 4, seed: int = 1) -> dict[str, torch.Tensor]:
     return {"query_frames": frames[0], "key_frames": frames[1]}
 
 
+def test_the_sum_of_both_losses_equals_the_released_code(monkeypatch):
+    """On the inputs of test_rspnet_loss: the keys of the same clip's speed are asked for last."""
+
+    def at(cosine):
+        return [cosine, (1 - cosine**2) ** 0.5]
+
+    appearance = {"query": [[1, 0], [0, 1]], "other": [[0.8, 0.6], [0.6, 0.8]], "same": [[0.6, 0.8], [0.8, 0.6]]}
+    speed = {"query": [[1, 0], [1, 0]], "other": [at(0.8), at(0.45)], "same": [at(0.9), at(0.5)]}
+    objective = tiny(embedding_size=2, queue_size=3).eval()
+    objective.queue.copy_(torch.tensor([[0, 1], [-0.6, 0.8], [0.28, 0.96]]))
+    answers = iter(("other", "same", "query"))
+
+    def embed(features, heads):
+        which = next(answers)
+        return torch.tensor(appearance[which]).double(), torch.tensor(speed[which]).double()
+
+    monkeypatch.setattr(objective, "_embed", embed)
+    output = objective(**windows(2))
+    assert output.metrics["instance_loss"][0].item() == pytest.approx(4.7934198, abs=1e-6)
+    assert output.metrics["speed_loss"][0].item() == pytest.approx(0.9285717, abs=1e-6)
+    assert output.loss.item() == pytest.approx(5.7219915, abs=1e-6)
+
+
 def by_hand(objective: RSPNet, query_frames: torch.Tensor, key_frames: torch.Tensor):
     """The step from the formulas, video by video; encoders run on whole batches, for BatchNorm's sake."""
     tau, gamma = objective.arguments.temperature, objective.arguments.ranking_margin

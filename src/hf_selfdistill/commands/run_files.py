@@ -38,6 +38,7 @@ SHAPES = {
         "retention": (type(None), INTERVALS["knn_top1"]),
         "before?": INTERVALS,
         "after?": INTERVALS,
+        "objective?": (type(None), {"name": str, "before": {ANY: NUMBER}, "after": {ANY: NUMBER}}),
         "drift": {**dict.fromkeys(MOVED, NUMBER), "layers": [{"name": str, "cka": (type(None), NUMBER)}]},
     },
 }

@@ -46,6 +46,8 @@ def as_markdown(report: dict[str, Any]) -> str:
         rows = [(NAMES[name], report["before"][name], report["after"][name]) for name in report["before"]]
         lines += [f"| {name} | {_percent(before)} | {_percent(after)} |" for name, before, after in rows]
         lines += [f"| chance | {100 * report['chance']:.1f} | |", ""]
+        if report["retention_knn"] is not None:
+            lines += [f"Of what kNN reads off, {_share(report['retention_knn'])} is retained.", ""]
     if report["objective"] is not None:
         own = report["objective"]
         lines += [f"| {own['name']}, its own metric | before | after |", "|---|---|---|"]

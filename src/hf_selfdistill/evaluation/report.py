@@ -182,7 +182,7 @@ def _right(video: ExampleVideo, query: ExampleVideo) -> str:
 
 def _forgetting(forgetting: Mapping[str, Any] | None) -> dict[str, Any]:
     if forgetting is None:
-        return {"kept": None, "forgetting_pictures": [], "drift": None, "no_retention": None}
+        return {"kept": None, "forgetting_pictures": [], "drift": None, "own_metric": None, "no_retention": None}
     drift, kept, pictures = forgetting["drift"], None, []
     if {"before", "after"} <= forgetting.keys():  # the reference set has labels
         before, after = forgetting["before"], forgetting["after"]
@@ -197,7 +197,16 @@ def _forgetting(forgetting: Mapping[str, Any] | None) -> dict[str, Any]:
         "no_retention": None if forgetting["retention"] else why_none(forgetting),
         "forgetting_pictures": pictures,
         "drift": _drift(drift),
+        "own_metric": _own_metric(forgetting.get("objective")),
     }
+
+
+def _own_metric(objective: Mapping[str, Any] | None) -> Table | None:
+    if objective is None:
+        return None
+    before, after = objective["before"], objective["after"]
+    rows = [(name.replace("_", " "), f"{before[name]:.3f}", f"{after[name]:.3f}") for name in before]
+    return Table(f"{objective['name']}, what it was pre-trained on", ("measured by", "before", "after"), rows)
 
 
 def _interval(interval: Mapping[str, float]) -> str:
