@@ -44,6 +44,16 @@ def test_each_average_of_wise_ft_is_tested_beside_plain_fine_tuning(fine_tuned, 
     assert rows[1]["folder"].endswith("averages/0.5") and rows[1]["wall_seconds"] == rows[2]["wall_seconds"]
 
 
+def test_the_best_epochs_that_a_recipe_keeps_are_tested_too(fine_tuned, shapes, tiny_flags, tmp_path):
+    recipe = {"eval_strategy": "epoch", "validation_fraction": 0.3}
+    words = [*flags_of(fine_tuned, shapes, tiny_flags, tmp_path / "out", **recipe), "--distill_weights", "0"]
+    ablate.main([*words, "--keep_best", "validation"])
+    rows = list(csv.DictReader((tmp_path / "out" / "results.csv").open()))
+    assert [row["epoch"] for row in rows] == ["last", "validation"]
+    assert rows[1]["folder"].endswith("best-on-validation")
+    assert "| λ = 0, best on validation |" in (tmp_path / "out" / "table.md").read_text()
+
+
 def test_failed_runs_are_named_and_tried_again(fine_tuned, shapes, tiny_flags, tmp_path):
     words = flags_of(fine_tuned, shapes, tiny_flags, tmp_path / "out", max_train_samples=0)
     with pytest.raises(SystemExit, match=r"2 of 2 runs failed: self_distillation-w0-.*tries again"):

@@ -57,7 +57,7 @@ def test_a_reference_set_without_labels_gives_the_drift_alone(fine_tuned, shapes
     assert report["retention"] is None and "before" not in report
     assert report["num_videos"] == 24 and report["drift"]["cka"] == pytest.approx(1)
     assert "no labels" in (tmp_path / "forgetting.md").read_text()
-    assert not (tmp_path / "forgetting.png").exists()
+    assert Image.open(tmp_path / "forgetting.png").width > 600  # CKA of the layers
 
 
 def test_groups_that_the_probe_cannot_hold_out_are_refused_before_any_video_is_read(

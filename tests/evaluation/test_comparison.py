@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import pytest
 
@@ -42,9 +43,10 @@ def test_retention_is_compared_where_both_runs_have_it():
     assert paired_difference(runs_of(TAUGHT, [0.5]), plain, "retention") is None
 
 
-def test_each_average_of_wise_ft_has_a_name_of_its_own():
+def test_averages_and_best_epochs_have_names_of_their_own():
     averages = [Setting(1.0, 0.1, "wise_ft", 0.0, share) for share in (0.5, 0.25)]
     assert [setting.name for setting in averages] == ["wise_ft, α = 0.5", "wise_ft, α = 0.25"]
+    assert replace(TAUGHT, epoch="validation").name == "λ = 100, best on validation"
     assert PLAIN.name == "λ = 0" and Setting(1.0, 0.1, "l2_sp", 0.0).name == "l2_sp"
 
 

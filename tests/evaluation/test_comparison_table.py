@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hf_selfdistill.evaluation.comparison import Run, Setting
 from hf_selfdistill.evaluation.comparison_table import as_table
 from hf_selfdistill.evaluation.paper_results import paper_accuracy
@@ -29,6 +31,13 @@ def test_the_papers_figures_stand_beside_all_labels_alone():
     few = Setting(0.1, 0.1, "self_distillation", 0.0)
     table = as_table(runs_of(few, [0.3]) + runs_of(PLAIN, [0.4]), 101, lambda weight: (77.1, 93.5))
     assert [line.endswith("| 77.1 / 93.5 |") for line in table.splitlines()[2:4]] == [False, True]
+
+
+def test_best_epochs_are_held_against_best_epochs():
+    best = [replace(setting, epoch="validation") for setting in (PLAIN, TAUGHT)]
+    runs = runs_of(PLAIN, [0.1]) + runs_of(best[0], [0.5]) + runs_of(best[1], [0.6])
+    last = next(line for line in as_table(runs, 5).splitlines() if line.startswith("| λ = 100"))
+    assert last.startswith("| λ = 100, best on validation | 100 % | 0.1 | 60.0 | +10.0 ± 0.0 |")
 
 
 def test_of_five_classes_the_table_has_no_top_5():

@@ -6,12 +6,14 @@ import logging
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any, Optional
 
 from hf_selfdistill.commands import finetune
 from hf_selfdistill.commands.arguments import CommandParser, as_flags, start_logging, user_errors
+from hf_selfdistill.commands.best_epochs import best_folder, check_keep_best
 from hf_selfdistill.commands.comparison import Place, Tested, write_comparison
 from hf_selfdistill.commands.job import Job
 from hf_selfdistill.commands.models import FROM_SCRATCH
@@ -86,7 +88,7 @@ def run(args: AblationArguments, reference: ReferenceArguments, recipe: list[str
     Raises:
         ValueError: an argument is wrong; some runs failed, which the message names.
     """
-    model, data, _, _, regularizer, retention, training = finetune.parser().parse(
+    model, data, _, augmentation, regularizer, retention, training = finetune.parser().parse(
         [*recipe, "--output_dir", args.output_dir]
     )
     if reference.reference_dataset is not None and model.model_name_or_path in FROM_SCRATCH:
@@ -94,10 +96,11 @@ def run(args: AblationArguments, reference: ReferenceArguments, recipe: list[str
     if retention.retention_epochs is not None:  # asked for in the recipe: while training too
         recipe = [*recipe, *as_flags(vars(reference))]
     shared = flags_of_data(data) | flags_of_device(training) | {"disable_tqdm": True}
+    check_keep_best(augmentation.keep_best, training.eval_strategy, 1, False, "wise_ft" in args.regularizers)
+    models_of = partial(_models, args, regularizer.wise_ft_weights, augmentation.keep_best)
     jobs = {}
     for place in _places(args, training.learning_rate):
-        folders = list(_models(args, place, regularizer.wise_ft_weights).values())
-        tests = _tests(args, reference, model.model_name_or_path, shared, place, folders)
+        tests = _tests(args, reference, model.model_name_or_path, shared, place, list(models_of(place).values()))
         jobs[place] = Job(_folder(args, place), (_finetuning(args, recipe, place), *tests))
     logger.info("%d runs in %s", len(jobs), Path(args.output_dir).resolve())
     run_jobs(list(jobs.values()), args.devices)
@@ -105,7 +108,7 @@ def run(args: AblationArguments, reference: ReferenceArguments, recipe: list[str
         which: Tested(folder, job.folder)
         for place, job in jobs.items()
         if job.is_finished
-        for which, folder in _models(args, place, regularizer.wise_ft_weights).items()
+        for which, folder in models_of(place).items()
     }
     if tested:
         write_comparison(Path(args.output_dir), tested, data)
@@ -136,18 +139,20 @@ def _folder(args: AblationArguments, place: Place) -> Path:
     return Path(args.output_dir) / "runs" / f"{name}-s{place.split}-r{place.seed}"
 
 
-def _models(args: AblationArguments, place: Place, averages: Sequence[float]) -> dict[Place, Path]:
-    """The models that a run leaves behind: its own, or WiSE-FT's averages."""
-    if place.setting.regularizer != "wise_ft":
-        return {place: _folder(args, place)}
-    return {
-        place._replace(setting=replace(place.setting, share=share)): _folder(args, place) / AVERAGES / f"{share:g}"
-        for share in averages
-    }
+def _models(
+    args: AblationArguments, averages: Sequence[float], best: Sequence[str], place: Place
+) -> dict[Place, Path]:
+    """The models that a run leaves behind: of its last and its best epochs, or WiSE-FT's averages."""
+    folder, setting = _folder(args, place), place.setting
+    if setting.regularizer == "wise_ft":
+        found = {replace(setting, share=share): folder / AVERAGES / f"{share:g}" for share in averages}
+    else:
+        found = {setting: folder, **{replace(setting, epoch=part): best_folder(str(folder), part) for part in best}}
+    return {place._replace(setting=own): where for own, where in found.items()}
 
 
 def _finetuning(args: AblationArguments, recipe: list[str], place: Place) -> tuple[str, ...]:
-    flags = {name: value for name, value in vars(place.setting).items() if name != "share"}
+    flags = {name: value for name, value in vars(place.setting).items() if name not in ("share", "epoch")}
     own = {**flags, "split": place.split, "seed": place.seed, "output_dir": _folder(args, place), "disable_tqdm": True}
     return ("finetune", *recipe, *as_flags(own))
 

@@ -129,7 +129,7 @@ def _draw(output_dir: Path, runs: list[Run]) -> None:
     outcomes = []
     for setting, own in by_setting.items():
         place = _what_differs(setting, list(by_setting))
-        if setting.regularizer == "self_distillation":
+        if setting.regularizer == "self_distillation" and setting.epoch == "last":
             curves.setdefault(", ".join(place), {})[setting.distill_weight] = [run.top1 for run in own]
         values = [run.retention for run in own if run.retention is not None]
         if values:

@@ -22,7 +22,7 @@ from hf_selfdistill.data.video_files import find_videos
 from hf_selfdistill.evaluation.drift import weight_distance
 from hf_selfdistill.evaluation.features import LayerFeatures, SeveralFeatures, feature_trainer, several_video_features
 from hf_selfdistill.evaluation.forgetting import compare, drift
-from hf_selfdistill.evaluation.forgetting_figures import forgetting_figure
+from hf_selfdistill.evaluation.forgetting_figures import drift_figure, forgetting_figure
 from hf_selfdistill.evaluation.forgetting_table import as_markdown
 from hf_selfdistill.evaluation.probe import groups_to_choose_by
 
@@ -112,9 +112,16 @@ def _reference_set(data: DatasetArguments, part: str) -> tuple[list[datasets.Dat
 
 
 def write_report(results: dict[str, Any], file: Path) -> None:
-    """Beside the JSON file the table, as Markdown, and with matplotlib the figure of the accuracies, as PNG."""
+    """Beside the JSON file the table, as Markdown, and with matplotlib the figure, as PNG.
+
+    It shows the accuracies; of a reference set without labels, how alike the layers are.
+    """
     file.with_suffix(".md").write_text(as_markdown(results), encoding="utf-8")
     logger.info("The table is in %s", file.with_suffix(".md"))
-    if "before" in results and find_spec("matplotlib") is not None:
-        forgetting_figure(results["before"], results["after"]).savefig(file.with_suffix(".png"), dpi=150)
+    if find_spec("matplotlib") is not None:
+        if "before" in results:
+            figure = forgetting_figure(results["before"], results["after"])
+        else:
+            figure = drift_figure(results["drift"]["layers"])
+        figure.savefig(file.with_suffix(".png"), dpi=150)
         logger.info("The figure is in %s", file.with_suffix(".png"))

@@ -33,6 +33,7 @@ class Setting:
         regularizer: its name.
         distill_weight: λ, 0 without self-distillation.
         share: α of WiSE-FT, of the fine-tuned weights in the average; 1 without it.
+        epoch: `"last"`, or the best one on the `"validation"` part or, as released code chooses, on `"test"`.
     """
 
     label_fraction: float
@@ -40,6 +41,7 @@ class Setting:
     regularizer: str
     distill_weight: float
     share: float = 1.0
+    epoch: str = "last"
 
     @property
     def is_baseline(self) -> bool:
@@ -49,9 +51,10 @@ class Setting:
     @property
     def name(self) -> str:
         """Short, without what is not of the method."""
-        if self.regularizer == "self_distillation":
-            return f"λ = {self.distill_weight:g}"
-        return self.regularizer if self.share == 1 else f"{self.regularizer}, α = {self.share:g}"
+        words = [f"λ = {self.distill_weight:g}" if self.regularizer == "self_distillation" else self.regularizer]
+        words += [] if self.share == 1 else [f"α = {self.share:g}"]
+        words += [] if self.epoch == "last" else [f"best on {self.epoch}"]
+        return ", ".join(words)
 
 
 @dataclass(frozen=True)

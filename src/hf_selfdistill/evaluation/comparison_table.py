@@ -19,11 +19,12 @@ __all__ = ["as_table"]
 Paper = Callable[[float], tuple[float, float] | None]
 
 NOTES = """
-Percent; mean ± standard deviation over runs (splits × seeds). "Against" is the mean difference to plain
-fine-tuning with the same split, seed, learning rate and labels, ± its standard deviation over the pairs; plain
-fine-tuning at a lower rate is held against that at the highest. p is of a two-sided sign-flip test over the pairs,
-which can't fall below 2 / 2ⁿ. Where p is large, no difference was shown. Seeds of one split share its test videos, so
-a small p speaks of these videos first. The paper's figures are of its own learning rate.
+Percent; mean ± standard deviation over runs (splits × seeds). "Against" is the mean difference to plain fine-tuning
+with the same split, seed, learning rate, labels and choice of the epoch, ± its standard deviation over the pairs;
+plain fine-tuning at a lower rate is held against that at the highest. p is of a two-sided sign-flip test over the
+pairs, which can't fall below 2 / 2ⁿ. Where p is large, no difference was shown. Seeds of one split share its test
+videos, so a small p speaks of these videos first. "Best on test" is chosen by the videos that it is then tested on.
+The paper's figures are of its own learning rate.
 """
 
 
@@ -64,7 +65,8 @@ def as_table(runs: Sequence[Run], classes: int, paper: Paper | None = None) -> s
 
 def _baseline(setting: Setting, by_setting: dict[Setting, list[Run]]) -> list[Run]:
     """Runs of plain fine-tuning at the same learning rate; for plain fine-tuning itself, at a higher one."""
-    plain = [other for other in by_setting if other.is_baseline and other.label_fraction == setting.label_fraction]
+    same = (setting.label_fraction, setting.epoch)
+    plain = [other for other in by_setting if other.is_baseline and (other.label_fraction, other.epoch) == same]
     rate = max(other.learning_rate for other in plain) if setting.is_baseline else setting.learning_rate
     if setting.is_baseline and setting.learning_rate == rate:
         return []
