@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,9 @@ import torch
 from hub_server import LFS_OVER
 from safetensors.torch import load_file
 
+from hf_selfdistill import C3DModel, C3DVideoProcessor
 from hf_selfdistill.commands import finetune
+from hf_selfdistill.pretraining.pace import Pace
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "finetune.py"
 WEIGHTS = "model.safetensors"
@@ -88,3 +91,20 @@ def test_the_best_checkpoint_must_be_here_where_it_is_to_be_loaded(shapes, tiny_
     moved = (tmp_path / "run").rename(tmp_path / "moved") / "checkpoint-8"
     with pytest.raises(SystemExit, match=r"best checkpoint so far, .*checkpoint-[48], is not here"):
         finetune.main(tiny_flags(shapes, tmp_path / "new", **best, resume_from_checkpoint=moved))
+
+
+def test_the_heads_of_an_encoder_on_the_hub_are_measured_at_the_rate_that_is_asked_for(
+    hub, run_online, fine_tuned, shapes, tmp_path
+):
+    encoder = C3DModel.from_pretrained(fine_tuned)
+    encoder.save_pretrained(tmp_path / "encoder")
+    C3DVideoProcessor.from_pretrained(fine_tuned).save_pretrained(tmp_path / "encoder")
+    Pace(encoder, Pace.Arguments()).save(tmp_path / "encoder")
+    files = {file.name: file.read_bytes() for file in (tmp_path / "encoder").iterdir()}
+    hub.add("tester/encoder")
+    hub.repositories["tester/encoder"].commit("an encoder", files)
+    words = f"--task forgetting --before tester/encoder --model_name_or_path {fine_tuned} --dataset moving_shapes"
+    words += f" --dataset_root {shapes} --num_clips 1 --target_fps 5 --use_cpu --output_file {tmp_path / 'f.json'}"
+    run_online("-m", "hf_selfdistill", "evaluate", *words.split())
+    report = json.loads((tmp_path / "f.json").read_text())
+    assert report["objective"]["name"] == "pace" and "at 5 fps" in report["protocol"]
