@@ -55,6 +55,15 @@ def test_what_another_process_is_at_is_waited_for_and_not_run_again(jobs, monkey
     assert first.is_finished and not (first.folder / "log.txt").exists()
 
 
+def test_who_waits_for_another_process_can_be_interrupted(jobs):
+    jobs[0].folder.mkdir()
+    with FileLock(jobs[0].folder / "running.lock"):
+        threading.Timer(1, os.kill, (os.getpid(), signal.SIGINT)).start()
+        with pytest.raises(KeyboardInterrupt):
+            run_jobs(jobs[:1], [""])
+    assert not jobs[0].is_finished
+
+
 def test_what_another_process_left_unfinished_is_taken_over(jobs):
     run_jobs(jobs[1:2], [""])
     (jobs[1].folder / "finished.json").unlink()

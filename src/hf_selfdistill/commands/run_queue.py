@@ -72,38 +72,47 @@ class _Workers:
         for device in devices:
             self.free.put(device)
         self.running: set[subprocess.Popen[bytes]] = set()
-        self.stopped = False
+        self.stopped = threading.Event()
         self.change = threading.Lock()
 
     def run(self, job: Job, wait: bool) -> bool:
         """Whether the job was ours to run; with `wait` it becomes ours when who is at it has ended."""
         device = self.free.get()
+        lock = FileLock(job.folder / LOCK)
         try:
             job.folder.mkdir(parents=True, exist_ok=True)
-            with FileLock(job.folder / LOCK).acquire(timeout=-1 if wait else 0, poll_interval=LOOK_AGAIN):
-                if not job.is_finished and not (wait and job.failure):
-                    self._run(job, device)
-        except Timeout:
-            return False
+            while not (ours := _acquired(lock)) and wait and not self.stopped.wait(LOOK_AGAIN):
+                pass
+            if ours and not job.is_finished and not (wait and job.failure):
+                self._run(job, device)
+            return ours
         finally:
+            lock.release()
             self.free.put(device)
-        return True
 
     def stop(self) -> None:
         """End what runs."""
         with self.change:
-            self.stopped = True
+            self.stopped.set()
             for process in self.running:
                 process.terminate()
 
     def _run(self, job: Job, device: str) -> None:
         with self.change:
-            if self.stopped:
+            if self.stopped.is_set():
                 return
             process = job.start(device)
             self.running.add(process)
         exit_code = process.wait()
         with self.change:
             self.running.remove(process)
-            if not self.stopped:
+            if not self.stopped.is_set():
                 job.end(exit_code)
+
+
+def _acquired(lock: FileLock) -> bool:
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return False
+    return True
