@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from hf_selfdistill.commands.job import RESUME, Job, facts_of
+from hf_selfdistill.commands.job import Job, facts_of
 from hf_selfdistill.commands.run_queue import run_jobs
 
 
@@ -21,6 +21,10 @@ def finish(job, seconds=1.0):
     attempt = {"commands": job.commands, "seconds_before": seconds, "commit": "abc", "decoder": "PyAV"}
     (job.folder / "commands.json").write_text(json.dumps(attempt))
     job.end(0)
+
+
+def begun(job):
+    return json.loads((job.folder / "commands.json").read_text())["commands"]
 
 
 def test_a_finished_job_says_what_it_was_made_with_and_how_long_it_took(job):
@@ -54,13 +58,29 @@ def test_commands_that_came_to_a_finished_job_are_all_that_remains(job):
     assert facts_of(job.folder)["wall_seconds"] > 1
 
 
-def test_to_resume_is_no_other_command_and_another_value_is(tmp_path):
+def test_other_values_are_refused_but_for_those_that_change_nothing(tmp_path):
     words = ("finetune", "--num_train_epochs", "9", "--output_dir", "OUT")
     finish(Job(tmp_path, (words,)))
-    Job(tmp_path, ((*words, *RESUME),)).check_unchanged()
+    Job(tmp_path, ((*words, "--dataloader_num_workers=9", "--use_cpu", "true"),)).check_unchanged()
     longer = Job(tmp_path, (("finetune", "--num_train_epochs", "40", "--output_dir", "OUT"),))
     with pytest.raises(ValueError, match="was made with --num_train_epochs 9, not --num_train_epochs 40;"):
         longer.check_unchanged()
+
+
+def test_what_was_stopped_goes_on_from_its_last_checkpoint(tmp_path, monkeypatch):
+    monkeypatch.setattr("hf_selfdistill.commands.job._launcher", lambda device: ["true"])
+    job = Job(tmp_path, (("pretrain", "--max_steps", "9"), ("evaluate", "--num_clips", "1")))
+    job.start("").wait()
+    assert begun(job) == [list(words) for words in job.commands]
+    other = Job(tmp_path, (("pretrain", "--max_steps", "7"),))
+    other.check_unchanged()  # nothing was done yet
+    (tmp_path / "checkpoint-3").mkdir()
+    (tmp_path / "checkpoint-3" / "trainer_state.json").write_text("{}")
+    job.start("").wait()
+    assert begun(job)[0][-2:] == ["--resume_from_checkpoint", "true"] and begun(job)[1][0] == "evaluate"
+    job.check_unchanged()
+    with pytest.raises(ValueError, match="was made with --max_steps 9, not --max_steps 7"):
+        other.check_unchanged()
 
 
 def test_the_time_of_a_killed_attempt_counts_until_it_last_spoke(job):

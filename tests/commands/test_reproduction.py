@@ -103,18 +103,6 @@ def test_flags_for_all_trainings_win_over_the_recipes_and_their_tests_take_over_
     assert pretraining_step(given, "c3d").says.endswith("50 epochs")
 
 
-def test_what_was_stopped_goes_on_from_its_last_checkpoint(sources):
-    row = Row("c3d", "ucf101", 0.0, 1, 0)
-    for folder, step in (
-        (sources.folder(row), lambda: finetuning_step(sources, row)),
-        (sources.pretraining_folder("c3d"), lambda: pretraining_step(sources, "c3d")),
-    ):
-        assert "--resume_from_checkpoint" not in step().job.commands[0]
-        (folder / "checkpoint-3").mkdir(parents=True)
-        (folder / "checkpoint-3" / "trainer_state.json").write_text("{}")
-        assert step().job.commands[0][-2:] == ("--resume_from_checkpoint", "true")
-
-
 def test_a_data_set_of_other_classes_is_refused_unless_it_is_a_smoke_run(sources):
     row = Row("c3d", "hmdb51", 0.0, 1, 0)
     assert finetuning_step(sources, row)

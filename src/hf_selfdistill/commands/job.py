@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from itertools import zip_longest
@@ -16,11 +17,20 @@ from typing import Any
 
 import av
 
-__all__ = ["RESUME", "Job", "facts_of"]
+from hf_selfdistill.commands.checkpoints import last_checkpoint
+
+__all__ = ["Job", "facts_of"]
 
 ATTEMPT, LOG, FINISHED, FAILED = "commands.json", "log.txt", "finished.json", "failed.txt"
 RESUME = ("--resume_from_checkpoint", "true")
-"""Words of a command that change nothing about its result."""
+CHANGES_NOTHING = (
+    RESUME[0],
+    "--dataloader_num_workers",
+    "--per_device_eval_batch_size",
+    "--use_cpu",
+    "--disable_tqdm",
+)
+TRAININGS = ("finetune", "pretrain")
 
 Commands = tuple[tuple[str, ...], ...]
 
@@ -55,28 +65,26 @@ class Job:
         return file.read_text(encoding="utf-8") if file.is_file() and not self.is_finished else None
 
     def check_unchanged(self) -> None:
-        """See that what was finished is what is asked for now.
+        """See that what was finished, or is to be resumed, is what is asked for now.
 
         Raises:
             ValueError: it was made by other commands.
         """
-        file = self.folder / FINISHED
-        done = _read(file).get("commands", []) if file.is_file() else []
-        for before, now in zip(done, _without_resuming(self.commands), strict=False):
-            if before != now:
+        for before, now in zip(self._begun(), self.commands, strict=False):
+            if (old := _what_counts(before)) != (new := _what_counts(now)):
                 raise ValueError(
-                    f"{self.folder} was made with {_difference(before, now)}; give another --output_dir, or take that "
+                    f"{self.folder} was made with {_difference(old, new)}; give another --output_dir, or take that "
                     "folder away"
                 )
 
     def start(self, device: str) -> subprocess.Popen[bytes]:
-        """Begin with what remains.
+        """Begin with what remains, a training from its last checkpoint.
 
         Args:
             device: what CUDA_VISIBLE_DEVICES is set to, "" for none; on several, "0,1", there are as many processes.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        attempt = {"commands": self.remaining, "seconds_before": self._seconds_spent(), **_made_with()}
+        attempt = {"commands": self._resuming(), "seconds_before": self._seconds_spent(), **_made_with()}
         (self.folder / ATTEMPT).write_text(json.dumps(attempt, indent=1), encoding="utf-8")
         with (self.folder / LOG).open("w", encoding="utf-8") as log:
             return subprocess.Popen(
@@ -95,13 +103,26 @@ class Job:
                 "wall_seconds": round(attempt["seconds_before"] + self._age(), 1),
                 "host": socket.gethostname(),
                 **{name: attempt[name] for name in ("commit", "decoder")},
-                "commands": _without_resuming(self.commands),
+                "commands": self.commands,
             }
             (self.folder / FINISHED).write_text(json.dumps(facts), encoding="utf-8")
         else:
             said = (self.folder / LOG).read_text(encoding="utf-8", errors="replace").strip().splitlines()
             own = [line for line in said if line.startswith("error: ")]  # which a launcher writes a summary below
             (self.folder / FAILED).write_text([f"exit code {exit_code}", *said[-1:], *own][-1], encoding="utf-8")
+
+    def _begun(self) -> list[list[str]]:
+        """The commands that were finished, or that left a checkpoint behind."""
+        file = self.folder / FINISHED
+        if not file.is_file() and last_checkpoint(self.folder) is not None:
+            file = self.folder / ATTEMPT
+        begun: list[list[str]] = _read(file).get("commands", []) if file.is_file() else []
+        return begun
+
+    def _resuming(self) -> Commands:
+        first, *others = self.remaining
+        resumes = first[0] in TRAININGS and last_checkpoint(self.folder) is not None
+        return ((*first, *RESUME) if resumes else first, *others)
 
     def _seconds_spent(self) -> float:
         """In earlier attempts; of one that was killed, until it last said something."""
@@ -127,8 +148,15 @@ def _read(file: Path) -> dict[str, Any]:
     return facts
 
 
-def _without_resuming(commands: Commands) -> list[list[str]]:
-    return [list(words[:-2] if words[-2:] == RESUME else words) for words in commands]
+def _what_counts(words: Sequence[str]) -> list[str]:
+    """Words without the flags, and their values, that change nothing about the result."""
+    kept, counts = [], True
+    for word in words:
+        if word.startswith("--"):
+            counts = word.split("=")[0] not in CHANGES_NOTHING
+        if counts:
+            kept.append(word)
+    return kept
 
 
 def _difference(before: list[str], now: list[str]) -> str:

@@ -14,9 +14,8 @@ from transformers import AutoModel
 from hf_selfdistill.commands import finetune, pretrain
 from hf_selfdistill.commands.arguments import as_flags
 from hf_selfdistill.commands.best_epochs import PARTS, best_folder
-from hf_selfdistill.commands.checkpoints import last_checkpoint
 from hf_selfdistill.commands.datasets import DatasetArguments
-from hf_selfdistill.commands.job import RESUME, Job
+from hf_selfdistill.commands.job import Job
 from hf_selfdistill.commands.models import from_scratch, load_encoder
 from hf_selfdistill.commands.reproduction_costs import Step, finetuning_hours, pretraining_hours, stored_gigabytes
 from hf_selfdistill.commands.testing import RESULTS, flags_of_data, flags_of_device
@@ -127,7 +126,7 @@ def pretraining_step(sources: Sources, model_type: str) -> Step:
     words += as_flags({"dataset_root": sources.kinetics, "output_dir": folder, "disable_tqdm": True})
     _, data, _, training, _ = pretrain.parser(words).parse(words)
     videos = len(data.records()["train"])
-    job = Job(folder, (("pretrain", *words, *_resume(folder)),))
+    job = Job(folder, (("pretrain", *words),))
     hours = pretraining_hours(model_type, videos, training.num_train_epochs)
     disk = stored_gigabytes(
         _parameters(sources, model_type), 2, 3, _checkpoints(training)
@@ -145,7 +144,7 @@ def finetuning_step(sources: Sources, row: Row) -> Step:
     words = _finetuning_words(sources, row)
     _, data, *_, training = finetune.parser().parse(words)
     tests = _tests(folder, row, data, training)
-    job = Job(folder, (("finetune", *words, *_resume(folder)), *tests))
+    job = Job(folder, (("finetune", *words), *tests))
     videos, epochs = _videos(sources, row, data), training.num_train_epochs
     hours = finetuning_hours(row.model_type, row.weight > 0, videos, epochs, len(tests) * TEST_CLIPS)
     copies = 3 if row.weight > 0 else 2  # the weights, the momentum, and the teacher
@@ -210,11 +209,6 @@ def check_encoder(model_type: str, name: str) -> None:
 
 def _recipe(name: str) -> list[str]:
     return ["--config", str(RECIPES / f"{name}.yaml")]
-
-
-def _resume(folder: Path) -> tuple[str, ...]:
-    """A job that was stopped goes on from its last checkpoint."""
-    return () if last_checkpoint(folder) is None else RESUME
 
 
 def _checkpoints(training: VideoTrainingArguments) -> int:
