@@ -62,6 +62,7 @@ def test_other_values_are_refused_but_for_those_that_change_nothing(tmp_path):
     words = ("finetune", "--num_train_epochs", "9", "--output_dir", "OUT")
     finish(Job(tmp_path, (words,)))
     Job(tmp_path, ((*words, "--dataloader_num_workers=9", "--use_cpu", "true"),)).check_unchanged()
+    Job(tmp_path, ((*words[:-1], "moved/OUT"),)).check_unchanged()
     longer = Job(tmp_path, (("finetune", "--num_train_epochs", "40", "--output_dir", "OUT"),))
     with pytest.raises(ValueError, match="was made with --num_train_epochs 9, not --num_train_epochs 40;"):
         longer.check_unchanged()

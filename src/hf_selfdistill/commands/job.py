@@ -149,13 +149,13 @@ def _read(file: Path) -> dict[str, Any]:
 
 
 def _what_counts(words: Sequence[str]) -> list[str]:
-    """Words without the flags, and their values, that change nothing about the result."""
+    """Words without the flags that change nothing about the result and their values; of paths, which move, the ends."""
     kept, counts = [], True
     for word in words:
         if word.startswith("--"):
             counts = word.split("=")[0] not in CHANGES_NOTHING
         if counts:
-            kept.append(word)
+            kept.append(Path(word).name if os.sep in word else word)
     return kept
 
 
