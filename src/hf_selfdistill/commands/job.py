@@ -149,7 +149,7 @@ def _read(file: Path) -> dict[str, Any]:
 
 
 def _what_counts(words: Sequence[str]) -> list[str]:
-    """Words without the flags that change nothing about the result and their values; of paths, which move, the ends."""
+    """What is left without flags that change nothing about results; of paths, which move, the end."""
     kept, counts = [], True
     for word in words:
         if word.startswith("--"):
