@@ -68,10 +68,11 @@ def evaluate_forgetting(
     before, after = zip(*(several_video_features(trainer, part) for part in clips), strict=True)
     unreadable.check()
     failed = unreadable.failures()
-    processor.frame_stride, processor.target_fps = sampling_rate(processor, sampling)  # of the objective's clips too
+    rate = sampling_rate(processor, sampling)
+    processor.frame_stride, processor.target_fps = rate  # of the objective's clips too
     own = pretext_metrics(str(forgetting.before), {"before": old, "after": new}, processor, parts[-1], args)
     trainer.end()
-    seen = clips_in_words(test.num_clips, frames_per_clip(old.config), *sampling_rate(processor, sampling))
+    seen = clips_in_words(test.num_clips, frames_per_clip(old.config), *rate)
     return {
         **(compare(before, after) if len(parts) == 2 else {"retention": None}),
         "drift": drift(before[-1], after[-1]) | {"weight_distance": distance},

@@ -177,9 +177,9 @@ def _launcher(device: str) -> list[str]:
 def _made_with() -> dict[str, str]:
     """The commit of the checkout that the package runs from, or its version, and the decoder."""
     here = Path(__file__)
-    commit = _git(here, "describe", "--always", "--dirty", "--exclude=*", "--abbrev=40")
-    known = commit if _git(here, "ls-files", here.name) else ""
-    return {"commit": known or version("hf_selfdistill"), "decoder": f"PyAV {av.__version__}"}
+    tracked = _git(here, "ls-files", here.name)
+    commit = _git(here, "describe", "--always", "--dirty", "--exclude=*", "--abbrev=40") if tracked else ""
+    return {"commit": commit or version("hf_selfdistill"), "decoder": f"PyAV {av.__version__}"}
 
 
 def _git(file: Path, *words: str) -> str:

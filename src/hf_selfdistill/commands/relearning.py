@@ -37,7 +37,7 @@ from hf_selfdistill.data.callbacks import UnreadableVideosCallback
 from hf_selfdistill.evaluation.bootstrap import estimate, resampled_shares
 from hf_selfdistill.evaluation.features import PooledFeatures, feature_trainer, video_features
 from hf_selfdistill.evaluation.forgetting import chance
-from hf_selfdistill.evaluation.probe import linear_probe
+from hf_selfdistill.evaluation.probe import groups_to_choose_by, linear_probe
 from hf_selfdistill.evaluation.relearning import Relearning, relearn
 from hf_selfdistill.training.arguments import VideoTrainingArguments
 
@@ -77,6 +77,7 @@ def evaluate_relearning(
     """
     with args.main_process_first(desc="loading the data set"):
         gallery, queries, name = gallery_and_queries(data.load(), test.part, data)
+    groups_to_choose_by(gallery["label"][:], gallery["group"][:])  # which the linear probe will need
     old, processor = load_for_features(str(forgetting.before))
     labels = gallery.features["label"].names
     fine_tuned, _ = load_classifier(ModelArguments(test.model_name_or_path), labels)
