@@ -45,13 +45,12 @@ class Picture:
     width: int | None = None
 
 
-def as_picture(figure: Figure, alt: str, photographs: bool = False) -> Picture:
+def as_picture(figure: Figure, alt: str) -> Picture:
     """Draws a figure twice, in dark ink and in light ink, on no ground. The figure's ink is changed.
 
     Args:
         figure: what is drawn.
         alt: what is to be seen.
-        photographs: there are frames of videos in it, which are kept in a tenth of the bytes with a little loss.
     """
     if (layout := figure.get_layout_engine()) is not None:
         layout.execute(figure)  # once for both
@@ -59,7 +58,7 @@ def as_picture(figure: Figure, alt: str, photographs: bool = False) -> Picture:
     figure.set_dpi(DOTS_PER_INCH)
     for patch in (figure.patch, *(axes.patch for axes in figure.axes)):
         patch.set(facecolor="none", edgecolor="none")
-    light, dark = (_drawn(figure, ink, "webp" if photographs else "png") for ink in (_LIGHT_INK, _DARK_INK))
+    light, dark = (_drawn(figure, ink) for ink in (_LIGHT_INK, _DARK_INK))
     return Picture(light, dark, alt, width=round(96 * figure.get_figwidth()))
 
 
@@ -83,7 +82,7 @@ def image_as_picture(image: Image.Image, alt: str, caption: str = "") -> Picture
     return Picture(uri, uri, alt, caption)
 
 
-def _drawn(figure: Figure, ink: str, kind: str) -> str:
+def _drawn(figure: Figure, ink: str) -> str:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from PIL import Image
 
@@ -91,9 +90,8 @@ def _drawn(figure: Figure, ink: str, kind: str) -> str:
     canvas = FigureCanvasAgg(figure)
     canvas.draw()  # savefig would lay it out once more
     buffer = io.BytesIO()
-    settings = {"quality": 80} if kind == "webp" else {}
-    Image.fromarray(np.asarray(canvas.buffer_rgba())).save(buffer, format=kind, **settings)
-    return _data_uri(f"image/{kind}", buffer.getvalue())
+    Image.fromarray(np.asarray(canvas.buffer_rgba())).save(buffer, format="png")
+    return _data_uri("image/png", buffer.getvalue())
 
 
 def _set_ink(figure: Figure, ink: str) -> None:
@@ -105,8 +103,7 @@ def _set_ink(figure: Figure, ink: str) -> None:
     for axes in figure.axes:
         axes.tick_params(colors=ink)
         for spine in axes.spines.values():
-            if spine.get_gid() != "mark":
-                spine.set_edgecolor(ink)
+            spine.set_edgecolor(ink)
 
 
 def _data_uri(media_type: str, content: bytes) -> str:

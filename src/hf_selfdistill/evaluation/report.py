@@ -16,7 +16,7 @@ from hf_selfdistill.evaluation.confusion import ConfusedPair, confusion_counts, 
 from hf_selfdistill.evaluation.forgetting_figures import drift_figure, forgetting_figure
 from hf_selfdistill.evaluation.forgetting_table import NAMES, cka_in_words, why_none
 from hf_selfdistill.evaluation.pictures import DARK_PAGE, Picture, as_picture
-from hf_selfdistill.evaluation.retrieval_examples import ExampleVideo, retrieval_figure
+from hf_selfdistill.evaluation.retrieval_examples import ExampleVideo, retrieval_filmstrips
 from hf_selfdistill.training.accuracies import telling, with_a_blank
 from hf_selfdistill.training.curves import curve_figures
 
@@ -100,7 +100,7 @@ def render(report: Report) -> str:
         results=_results(report),
         key=[(with_a_blank(name), name) for name in telling(len(report.classes)) if name.startswith("video")],
         curves=_curves(report.log_history),
-        retrieval=_retrieval(report.retrieval),
+        retrieval=[retrieval_filmstrips(*example) for example in report.retrieval],
         **_classes(report),
         **_forgetting(report.forgetting),
     )
@@ -165,19 +165,6 @@ def _worst(report: Report, videos: Mapping[str, int]) -> Table | None:
     rows = [(name, _percent(accuracies[name]), *([str(videos[name])] if videos else [])) for name in worst]
     head = ("class", "video top-1", *(["videos"] if videos else []))
     return Table("Classes, the worst first", head, rows) if rows else None
-
-
-def _retrieval(examples: Sequence[tuple[ExampleVideo, Sequence[ExampleVideo]]]) -> list[Picture]:
-    pictures = []
-    for query, nearest in examples:
-        found = ", ".join(f"{video.label} ({_right(video, query)})" for video in nearest)
-        alt = f"Query {query.label}; nearest: {found}"
-        pictures.append(as_picture(retrieval_figure(query, nearest), alt, photographs=True))
-    return pictures
-
-
-def _right(video: ExampleVideo, query: ExampleVideo) -> str:
-    return "right" if video.label == query.label else "wrong"
 
 
 def _forgetting(forgetting: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
 
 import numpy as np
+from PIL import Image
 
-from hf_selfdistill.training.figures import COLOURS, new_figure
+from hf_selfdistill.evaluation.pictures import Picture, image_as_picture
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+__all__ = ["ExampleVideo", "Filmstrip", "retrieval_filmstrips"]
 
-__all__ = ["ExampleVideo", "retrieval_figure"]
+GAP, WIDTH = 2, 384  # white between two frames, in pixels of the video; of the strip, in pixels of the page
 
 
 @dataclass(frozen=True)
@@ -32,37 +30,36 @@ class ExampleVideo:
     similarity: float | None = None
 
 
-def retrieval_figure(query: ExampleVideo, nearest: Sequence[ExampleVideo]) -> Figure:
-    """A query on top, its nearest videos below: ✓ and a full frame of its class, ✗ and a dashed frame of another.
+@dataclass(frozen=True)
+class Filmstrip:
+    """A video's frames, side by side.
+
+    Args:
+        picture: with its words as caption.
+        kind: `query`; of a nearest video `right`, of the query's class, or `wrong`.
+    """
+
+    picture: Picture
+    kind: str
+
+
+def retrieval_filmstrips(query: ExampleVideo, nearest: Sequence[ExampleVideo]) -> list[Filmstrip]:
+    """The query, then its nearest videos: ✓ where it is of the query's class, ✗ where of another.
 
     Args:
         query: what was asked for.
         nearest: the nearest first.
     """
-    videos = [query, *nearest]
-    figure = new_figure(4, 0.25 + sum(_height(video) for video in videos))
-    rows = figure.subplots(len(videos), 1, squeeze=False, height_ratios=[_height(video) for video in videos])[:, 0]
-    for rank, (axes, video) in enumerate(zip(rows, videos, strict=True)):
-        _draw(axes, video)
-        if rank == 0:
-            axes.set_title(f"query: {video.label}", fontsize=9, loc="left", fontweight="bold")
-            continue
+    strips = [Filmstrip(_drawn(query, f"query: {query.label}"), "query")]
+    for rank, video in enumerate(nearest, 1):
         right = video.label == query.label
-        mark = "✓" if right else "✗"
-        axes.set_title(f"{mark} {rank}. {video.label}  (cosine {video.similarity:.3f})", fontsize=9, loc="left")
-        for spine in axes.spines.values():
-            spine.set(gid="mark", linewidth=2.5, linestyle="-" if right else (0, (3, 2)))
-            spine.set_edgecolor(COLOURS[0] if right else COLOURS[1])
-    return figure
+        words = f"{'✓' if right else '✗'} {rank}. {video.label} (cosine {video.similarity:.3f})"
+        strips.append(Filmstrip(_drawn(video, words), "right" if right else "wrong"))
+    return strips
 
 
-def _height(video: ExampleVideo) -> float:
-    count, height, width, _ = video.frames.shape
-    return 0.3 + 3.8 * height / (width * count)
-
-
-def _draw(axes: Axes, video: ExampleVideo) -> None:
-    axes.imshow(np.concatenate(list(video.frames), axis=1), interpolation="antialiased")
-    for number in range(1, len(video.frames)):
-        axes.axvline(number * video.frames.shape[2] - 0.5, color="white", linewidth=1.5)
-    axes.set(xticks=[], yticks=[])
+def _drawn(video: ExampleVideo, words: str) -> Picture:
+    gap = np.full_like(video.frames[0][:, :GAP], 255)
+    parts = [part for frame in video.frames for part in (frame, gap)][:-1]
+    picture = image_as_picture(Image.fromarray(np.concatenate(parts, axis=1)), f"Frames of {video.label}", words)
+    return replace(picture, width=WIDTH)
