@@ -10,9 +10,15 @@ from transformers import TrainingArguments
 from hf_selfdistill import C3DConfig, C3DModel, C3DVideoProcessor
 from hf_selfdistill.commands.pretext import pretext_metrics
 from hf_selfdistill.data.datasets import load_video_dataset
+from hf_selfdistill.data.unlabelled import UnlabelledClips
+from hf_selfdistill.pretraining.arguments import PretrainingArguments
 from hf_selfdistill.pretraining.motion_appearance import MotionAppearance
 from hf_selfdistill.pretraining.objective import OBJECTIVE_NAME
 from hf_selfdistill.pretraining.rspnet import RSPNet
+from hf_selfdistill.pretraining.space_time_cubes import SpaceTimeCubes
+from hf_selfdistill.pretraining.trainer import PretrainingTrainer
+
+PROCESSOR = C3DVideoProcessor(size={"height": 16, "width": 16}, crop_size={"height": 16, "width": 16})
 
 
 @pytest.fixture
@@ -24,9 +30,8 @@ def measure(folder, encoder, shapes, batch=4):
     args = TrainingArguments(
         folder / "out", per_device_eval_batch_size=batch, use_cpu=True, disable_tqdm=True, report_to=[]
     )
-    processor = C3DVideoProcessor(size={"height": 16, "width": 16}, crop_size={"height": 16, "width": 16})
     records = load_video_dataset("moving_shapes", shapes)["test"]
-    return pretext_metrics(str(folder), {"before": encoder, "after": encoder}, processor, records, args)
+    return pretext_metrics(str(folder), {"before": encoder, "after": encoder}, PROCESSOR, records, args)
 
 
 @pytest.mark.parametrize("batch", [1, 4])
@@ -37,6 +42,23 @@ def test_a_queue_that_was_cut_for_training_is_measured_with_whatever_batch(encod
     found = measure(tmp_path, encoder, shapes, batch)
     assert found["name"] == "rspnet" and found["before"] == found["after"]
     assert found["before"].keys() == {"speed_accuracy", "instance_top1"}
+    for metric in found["before"].values():
+        assert 0 <= metric["low"] <= metric["value"] <= metric["high"] <= 1
+        assert 24 * metric["value"] == pytest.approx(round(24 * metric["value"]))  # the mean over the 24 videos
+
+
+def test_what_says_nothing_of_a_video_is_averaged_over_the_others(encoder, shapes, tmp_path):
+    """A puzzle is one of space or one of time: each has the accuracy of its own videos, as in the Trainer's logs."""
+    objective = SpaceTimeCubes(encoder, SpaceTimeCubes.Arguments(crop_share=1))
+    objective.save(tmp_path)
+    found = measure(tmp_path, encoder, shapes)["before"]
+    args = PretrainingArguments(tmp_path / "out", per_device_eval_batch_size=4, use_cpu=True, report_to=[])
+    records = load_video_dataset("moving_shapes", shapes)["test"]
+    clips = UnlabelledClips(records, objective.views(PROCESSOR), seed=0)
+    logged = PretrainingTrainer(objective, args, processing_class=PROCESSOR, eval_dataset=clips).evaluate()
+    assert found.keys() == {"spatial_accuracy", "temporal_accuracy"}
+    for name, metric in found.items():
+        assert metric["value"] == pytest.approx(logged[f"eval_{name}"]) and metric["low"] <= metric["value"]
 
 
 def test_flow_is_not_looked_for_where_it_lay_in_training(encoder, shapes, tmp_path):

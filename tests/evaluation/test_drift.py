@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from hf_selfdistill.evaluation.drift import (
+    cosines,
     effective_rank,
     linear_cka,
-    mean_cosine,
-    relative_distance,
+    relative_distances,
     weight_distance,
 )
 from hf_selfdistill.models import C3DConfig, C3DModel, R2Plus1DConfig, R2Plus1DModel
@@ -51,6 +51,18 @@ def test_cka_in_minibatches_is_the_ratio_of_the_sums_of_their_estimates(features
     assert linear_cka(x, y, batch_size=8) == pytest.approx(sums[0] / math.sqrt(sums[1] * sums[2]), abs=1e-6)
 
 
+def test_videos_that_do_not_count_leave_the_minibatches_of_the_others_as_they_are(features):
+    x, y = features[0], features[1] + features[0][:, :5]
+    kept = torch.arange(40) % 4 > 0
+    order = torch.randperm(40, generator=torch.Generator().manual_seed(0))
+    batches = [batch[kept[batch]] for batch in order.split(8)]
+    sums = [sum(unbiased_hsic_by_the_sums(a[b], c[b]) for b in batches if len(b) >= 4)
+            for a, c in ((x, y), (x, x), (y, y))]  # fmt: skip
+    found = linear_cka(x, y, batch_size=8, kept=kept)
+    assert found == pytest.approx(sums[0] / math.sqrt(sums[1] * sums[2]), abs=1e-6)
+    assert linear_cka(x, y, kept=kept) != found
+
+
 def test_cka_does_not_see_rotations_scales_and_shifts(features):
     x, y = features[0], features[1] + features[0][:, :5]
     rotation = torch.linalg.qr(torch.randn(5, 5, generator=torch.Generator().manual_seed(1))).Q
@@ -73,8 +85,8 @@ def test_cka_of_features_that_do_not_vary_is_not_a_number(features):
 def test_cosine_and_distance_of_known_vectors():
     before = torch.tensor([[3.0, 4.0], [1.0, 0.0]])
     after = torch.tensor([[4.0, -3.0], [2.0, 0.0]])  # one turned by 90°, one twice as long
-    assert mean_cosine(before, after) == pytest.approx(0.5)
-    assert relative_distance(before, after) == pytest.approx((math.sqrt(50) / 5 + 1) / 2)
+    assert cosines(before, after).tolist() == pytest.approx([0, 1])
+    assert relative_distances(before, after).tolist() == pytest.approx([math.sqrt(50) / 5, 1])
 
 
 def test_effective_rank_counts_the_directions_that_are_used():

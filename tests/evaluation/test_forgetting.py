@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from hf_selfdistill.evaluation.bootstrap import Estimate
 from hf_selfdistill.evaluation.features import FeatureSet
 from hf_selfdistill.evaluation.forgetting import accuracies, chance, drift, retentions
 
@@ -32,21 +33,21 @@ def retained(after_noise):
 
 
 def test_an_encoder_that_did_not_change_retains_everything():
-    assert retained(0.3)["linear_probe_top1"] == {"value": 1, "low": 1, "high": 1}
+    assert retained(0.3)["linear_probe_top1"] == Estimate(1, 1, 1)
 
 
 def test_noise_is_forgetting_and_more_of_it_more():
     some, much = (retained(noise)["linear_probe_top1"] for noise in (0.7, 5.0))
-    assert 1 > some["value"] > much["value"]
-    assert some["low"] < some["value"] < some["high"] < 1
-    assert much["low"] < 0.1 and much["high"] < 0.4  # chance, at which retention is 0
+    assert 1 > some.value > much.value
+    assert some.low < some.value < some.high < 1
+    assert much.low < 0.1 and much.high < 0.4  # chance, at which retention is 0
 
 
 def test_it_is_the_share_of_what_was_known_beyond_chance():
     groups = [str(index) for index in range(100)]
     right = {name: torch.arange(100) < 60 for name in ("linear_probe_top1", "knn_top1")}
     left = {name: torch.arange(100) < 40 for name in right}
-    assert retentions(right, left, groups, 0.2)["knn_top1"]["value"] == pytest.approx(0.5)
+    assert retentions(right, left, groups, 0.2)["knn_top1"].value == pytest.approx(0.5)
 
 
 def test_where_nothing_was_known_nothing_can_be_retained():
@@ -66,16 +67,23 @@ def test_chance_is_the_share_of_the_commonest_class_of_the_training_videos_or_of
 def test_drift_of_what_did_not_move_is_none_and_of_noise_is_far():
     (_, before), (_, noisy) = feature_sets(0.3), feature_sets(5.0, seed=1)
     same, moved = drift(before, before), drift(before, noisy)
-    assert same["cka"] == pytest.approx(1) and same["cosine"] == pytest.approx(1) and same["relative_l2"] == 0
-    assert same["layers"] == [{"name": "stages.0", "cka": pytest.approx(1)}]
-    assert moved["cka"] < 0.5 and moved["relative_l2"] > 1 and moved["layers"][0]["cka"] < 0.5
+    one, nothing = (
+        pytest.approx(dict.fromkeys(("value", "low", "high"), 1)),
+        dict.fromkeys(("value", "low", "high"), 0),
+    )
+    assert same["cka"] == one and same["cosine"] == one and same["relative_l2"] == nothing
+    assert same["layers"] == [{"name": "stages.0", "cka": one}]
+    assert same["effective_rank_before"] == same["effective_rank_after"]
+    assert moved["cka"]["high"] < 0.5 and moved["relative_l2"]["low"] > 1 and moved["layers"][0]["cka"]["high"] < 0.5
+    for interval in (moved["cka"], moved["cosine"], moved["relative_l2"], moved["effective_rank_after"]):
+        assert interval["low"] < interval["value"] < interval["high"]
 
 
 def test_features_that_do_not_vary_have_no_alikeness_and_the_file_no_nan():
     (_, before) = feature_sets(0.3)
     flat = replace(before, features=torch.ones(len(before.labels), DIM), layers={"stages.0": before.features * 0})
     found = drift(before, flat)
-    assert found["cka"] is None and found["layers"][0]["cka"] is None and found["effective_rank_after"] == 0
+    assert found["cka"] is None and found["layers"][0]["cka"] is None and found["effective_rank_after"]["value"] == 0
     json.dumps(found, allow_nan=False)
 
 

@@ -6,13 +6,13 @@ from hf_selfdistill.evaluation.forgetting_table import as_markdown, quote, why_n
 
 INTERVAL = {"value": 0.5, "low": 0.4, "high": 0.62}
 DRIFT = {
-    "cka": 0.25,
-    "layers": [{"name": "stages.0", "cka": 0.75}],
-    "cosine": 0.9,
-    "relative_l2": 0.3,
+    "cka": {"value": 0.25, "low": 0.2, "high": 0.3},
+    "layers": [{"name": "stages.0", "cka": {"value": 0.75, "low": None, "high": None}}],
+    "cosine": {"value": 0.9, "low": 0.8, "high": 1.0},
+    "relative_l2": INTERVAL,
     "weight_distance": 0.1,
-    "effective_rank_before": 12.34,
-    "effective_rank_after": 3.21,
+    "effective_rank_before": {"value": 12.34, "low": 11.0, "high": 13.0},
+    "effective_rank_after": {"value": 3.21, "low": 3.0, "high": 4.0},
 }
 LABELLED = {
     "retention": INTERVAL,
@@ -42,8 +42,9 @@ def test_the_table_has_accuracies_before_and_after_beside_chance():
 
 def test_drift_is_told_layer_by_layer():
     rows = as_markdown(LABELLED).splitlines()
-    assert {"| CKA of the features | 0.250 |", "| CKA of stages.0 | 0.750 |"} < set(rows)
-    assert "| effective rank of the features | 12.3 → 3.2 |" in rows
+    assert {"| CKA of the features | 0.250 (0.200 … 0.300) |", "| CKA of stages.0 | 0.750 |"} < set(rows)
+    assert "| mean cosine of the features | 0.900 (0.800 … 1.000) |" in rows
+    assert "| effective rank of the features before | 12.3 (11.0 … 13.0) |" in rows
 
 
 def test_alikeness_without_a_value_says_why():
@@ -53,9 +54,11 @@ def test_alikeness_without_a_value_says_why():
 
 
 def test_the_objectives_own_metric_is_told_where_it_was_measured():
-    own = {"name": "rspnet", "before": {"speed_accuracy": 0.75}, "after": {"speed_accuracy": 0.5}}
+    before = {"value": 0.75, "low": 0.7, "high": 0.8}
+    own = {"name": "rspnet", "before": {"speed_accuracy": before}, "after": {"speed_accuracy": INTERVAL}}
     rows = as_markdown(LABELLED | {"objective": own}).splitlines()
-    assert rows[rows.index("| rspnet, its own metric | before | after |") + 2] == "| speed_accuracy | 0.750 | 0.500 |"
+    row = rows[rows.index("| rspnet, its own metric | before | after |") + 2]
+    assert row == "| speed_accuracy | 0.750 (0.700 … 0.800) | 0.500 (0.400 … 0.620) |"
     assert "own metric" not in as_markdown(LABELLED)
 
 
@@ -71,5 +74,5 @@ def test_the_objectives_own_metric_is_told_where_it_was_measured():
 )
 def test_without_a_retention_it_says_why_and_quotes_the_drift(report, why):
     assert why_none(report) == why
-    assert quote(report) == f"no retention: {why}; CKA to the encoder before 0.250; 4 clips per video"
-    assert "| CKA of the features | 0.250 |" in as_markdown(report)
+    assert quote(report) == f"no retention: {why}; CKA to the encoder before 0.250 (0.200 … 0.300); 4 clips per video"
+    assert "| CKA of the features | 0.250 (0.200 … 0.300) |" in as_markdown(report)

@@ -79,7 +79,7 @@ def evaluate_forgetting(
         "objective": own,
         "num_videos": len(before[-1].labels),
         "protocol": f"{of}, {seen}, centre crop, pooled feature, mean over clips; intervals: 95 % of 2000 draws of "
-        "whole groups",
+        "whole groups; of CKA and effective rank by a jackknife over groups",
         "failed": failed,
     }
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import datasets
+import torch
 from safetensors import safe_open
 from transformers import BaseVideoProcessor, PreTrainedModel, TrainingArguments
 from transformers.utils import cached_file
@@ -16,6 +17,7 @@ from transformers.utils import cached_file
 from hf_selfdistill.commands.pretrain import OBJECTIVES
 from hf_selfdistill.commands.testing import flags_of_device
 from hf_selfdistill.data.unlabelled import UnlabelledClips
+from hf_selfdistill.evaluation.bootstrap import estimated_mean
 from hf_selfdistill.pretraining.arguments import PretrainingArguments
 from hf_selfdistill.pretraining.objective import OBJECTIVE_NAME
 from hf_selfdistill.pretraining.trainer import PretrainingTrainer
@@ -40,11 +42,12 @@ def pretext_metrics(
         encoder: the pre-trained one, a folder or a name on the Hub.
         encoders: by name; heads too, which are left out.
         processor: of the pre-trained encoder, with the frame rate that is meant.
-        records: videos.
+        records: videos, with a column `group`.
         args: devices and batch size.
 
     Returns:
-        The objective's `name` and the metrics of each encoder by its name; None where there are no heads of ours.
+        The objective's `name` and, by the name of each encoder, its metrics with their intervals; None where there are
+        no heads of ours.
 
     Raises:
         ValueError: the heads do not fit the encoder.
@@ -65,10 +68,13 @@ def pretext_metrics(
     for name, model in encoders.items():
         objective = kind(copy.deepcopy(model.base_model).requires_grad_(True), objective_args)
         clips = UnlabelledClips(records, objective.views(processor), seed=0)
-        trainer = PretrainingTrainer(objective, _arguments(args), eval_dataset=clips, processing_class=processor)
+        trainer = PretrainingTrainer(objective, _arguments(args), processing_class=processor)
         objective.load(Path(file).parent)
-        metrics = trainer.evaluate()
-        found[name] = {key.removeprefix("eval_"): value for key, value in metrics.items() if _is_of_objective(key)}
+        found[name] = {
+            metric: estimated_mean(torch.from_numpy(values), records["group"]).as_dict()
+            for metric, values in trainer.predict(clips).predictions.items()
+            if not metric.endswith("_loss")
+        }
     return found
 
 
@@ -79,7 +85,3 @@ def _arguments(args: TrainingArguments) -> PretrainingArguments:
         report_to="none",
         **flags_of_device(args),
     )
-
-
-def _is_of_objective(key: str) -> bool:
-    return not key.endswith(("_loss", "_runtime", "_per_second", "_time", "epoch"))

@@ -34,7 +34,7 @@ from hf_selfdistill.commands.models import (
 )
 from hf_selfdistill.commands.testing import TestArguments, flags_of_device
 from hf_selfdistill.data.callbacks import UnreadableVideosCallback
-from hf_selfdistill.evaluation.bootstrap import estimate, resampled_shares
+from hf_selfdistill.evaluation.bootstrap import estimated_mean
 from hf_selfdistill.evaluation.features import PooledFeatures, feature_trainer, video_features
 from hf_selfdistill.evaluation.forgetting import chance
 from hf_selfdistill.evaluation.probe import groups_to_choose_by, linear_probe
@@ -88,7 +88,7 @@ def evaluate_relearning(
     known, asked = (video_features(prober, part) for part in clips)
     unreadable.check()
     probe = linear_probe(known.features, known.labels, known.groups, asked.features, asked.labels)
-    known_before = estimate(probe.accuracy, resampled_shares(probe.correct, asked.groups))
+    known_before = estimated_mean(probe.correct, asked.groups)
     by_chance = chance(known, asked)
     if known_before.low <= by_chance:
         raise ValueError(

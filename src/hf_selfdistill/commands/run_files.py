@@ -14,8 +14,10 @@ __all__ = ["RunFiles", "read_run"]
 
 NUMBER = (int, float)
 ONE_VIDEO = {"video": str, "label": str}
-INTERVALS = dict.fromkeys(NAMES, dict.fromkeys(("value", "low", "high"), NUMBER))
-MOVED = ("cosine", "relative_l2", "weight_distance", "effective_rank_before", "effective_rank_after")
+END = (type(None), NUMBER)
+INTERVAL = {"value": NUMBER, "low": END, "high": END}
+INTERVALS = dict.fromkeys(NAMES, INTERVAL)
+MOVED = ("cosine", "relative_l2", "effective_rank_before", "effective_rank_after")
 SHAPES = {
     "config.json": {"model_type": str, "id2label?": {ANY: str}},
     "trainer_state.json": {"log_history": [{"step": int}]},
@@ -35,11 +37,15 @@ SHAPES = {
         "neighbours?": [{**ONE_VIDEO, "nearest": [{**ONE_VIDEO, "cosine": NUMBER}]}],
     },
     FORGETTING: {
-        "retention": (type(None), INTERVALS["knn_top1"]),
+        "retention": (type(None), INTERVAL),
         "before?": INTERVALS,
         "after?": INTERVALS,
-        "objective?": (type(None), {"name": str, "before": {ANY: NUMBER}, "after": {ANY: NUMBER}}),
-        "drift": {**dict.fromkeys(MOVED, NUMBER), "layers": [{"name": str, "cka": (type(None), NUMBER)}]},
+        "objective?": (type(None), {"name": str, "before": {ANY: INTERVAL}, "after": {ANY: INTERVAL}}),
+        "drift": {
+            **dict.fromkeys(MOVED, INTERVAL),
+            "weight_distance": NUMBER,
+            "layers": [{"name": str, "cka": (type(None), INTERVAL)}],
+        },
     },
 }
 

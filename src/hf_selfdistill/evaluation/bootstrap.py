@@ -1,14 +1,15 @@
-"""How sure a share of right answers is: by drawing videos anew."""
+"""How sure a mean over videos is: by drawing videos anew."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import torch
 from torch import Tensor
 
-__all__ = ["Estimate", "estimate", "resampled_shares"]
+__all__ = ["Estimate", "estimate", "estimated_mean", "resampled_means"]
 
 DRAWS, LEVEL = 2000, 0.95
 
@@ -19,43 +20,51 @@ class Estimate:
 
     Args:
         value: measured.
-        low: 2.5 % of the draws lie below.
-        high: 2.5 % of the draws lie above.
+        low: its lower end; NaN where it is not known.
+        high: its upper end.
     """
 
     value: float
     low: float
     high: float
 
-    def as_dict(self) -> dict[str, float]:
-        """For JSON."""
-        return asdict(self)
+    def as_dict(self) -> dict[str, float | None]:
+        """For JSON, which has no NaN."""
+        return {name: value if math.isfinite(value) else None for name, value in asdict(self).items()}
 
 
-def resampled_shares(correct: Tensor, groups: Sequence[str]) -> Tensor:
-    """Shares of right answers among videos drawn with replacement, in whole groups.
+def resampled_means(values: Tensor, groups: Sequence[str]) -> Tensor:
+    """Means over videos drawn with replacement, in whole groups.
 
     Videos of one group (a source, a person) are alike, so that drawing single videos would feign certainty. The draws
-    depend on the groups alone: shares of two models on the same videos are paired.
+    depend on the groups alone: means of two models on the same videos are paired.
 
     Args:
-        correct: `(V,)` bool.
+        values: `(V,)`, such as 1 for a right answer; NaN counts for nothing.
         groups: V names.
 
     Returns:
-        `(2000,)` float64.
+        `(2000,)` float64; NaN for a draw without a value.
     """
     names = sorted(set(groups))
     place = {name: index for index, name in enumerate(names)}
     index = torch.tensor([place[group] for group in groups])
-    right = torch.zeros(len(names), dtype=torch.float64).index_add_(0, index, correct.double())
-    videos = torch.zeros(len(names), dtype=torch.float64).index_add_(0, index, torch.ones(len(groups)).double())
+    counted = ~values.double().isnan()
+    total, videos = (
+        torch.zeros(len(names), dtype=torch.float64).index_add_(0, index, part.double())
+        for part in (values.double().nan_to_num(0.0), counted)
+    )
     drawn = torch.randint(len(names), (DRAWS, len(names)), generator=torch.Generator().manual_seed(0))
-    return right[drawn].sum(1) / videos[drawn].sum(1)
+    return total[drawn].sum(1) / videos[drawn].sum(1)
 
 
 def estimate(value: float, draws: Tensor) -> Estimate:
-    """The value with the middle 95 % of its draws `(draws,)`."""
+    """The value with the middle 95 % of its draws `(draws,)`, those that are NaN left out."""
     tails = torch.tensor([(1 - LEVEL) / 2, (1 + LEVEL) / 2], dtype=draws.dtype)
-    low, high = draws.quantile(tails).tolist()
+    low, high = draws.nanquantile(tails).tolist()
     return Estimate(value, low, high)
+
+
+def estimated_mean(values: Tensor, groups: Sequence[str]) -> Estimate:
+    """The mean of `values` over videos with its interval; see `resampled_means`."""
+    return estimate(values.double().nanmean().item(), resampled_means(values, groups))

@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-__all__ = ["effective_rank", "linear_cka", "mean_cosine", "relative_distance", "weight_distance"]
+__all__ = ["cosines", "effective_rank", "linear_cka", "relative_distances", "weight_distance"]
 
 
-def linear_cka(before: Tensor, after: Tensor, batch_size: int = 256) -> float:
+def linear_cka(before: Tensor, after: Tensor, batch_size: int = 256, kept: Tensor | None = None) -> float:
     """Linear centred kernel alignment: 1 for equal features up to rotation and one scale, about 0 for unrelated ones.
 
     Kornblith et al. (ICML 2019, arXiv 1905.00414), with the unbiased estimator of the Hilbert-Schmidt independence
@@ -18,7 +18,8 @@ def linear_cka(before: Tensor, after: Tensor, batch_size: int = 256) -> float:
     Args:
         before: features `(V, dim)`.
         after: features of the same videos `(V, dim')`.
-        batch_size: videos compared with one another at a time; a last batch of fewer than 4 is left out.
+        batch_size: videos compared with one another at a time; a batch of fewer than 4 is left out.
+        kept: `(V,)` bool, the videos that count; the others are left out of their batches.
 
     Returns:
         Unbiased, so it may lie a little outside of 0 … 1; NaN where features do not vary, or of fewer than 4 videos.
@@ -26,6 +27,7 @@ def linear_cka(before: Tensor, after: Tensor, batch_size: int = 256) -> float:
     order = torch.randperm(len(before), generator=torch.Generator().manual_seed(0))
     sums = before.new_zeros(3, dtype=torch.float64)
     for batch in order.split(batch_size):
+        batch = batch if kept is None else batch[kept[batch]]
         if len(batch) >= 4:
             kernels = [_kernel(features[batch].double()) for features in (before, after)]
             pairs = ((0, 1), (0, 0), (1, 1))
@@ -46,15 +48,15 @@ def _unbiased_hsic(one: Tensor, other: Tensor) -> Tensor:
     return (trace + means - rows) / (n * (n - 3))
 
 
-def mean_cosine(before: Tensor, after: Tensor) -> float:
-    """Mean over videos of the cosine between their features `(V, dim)` before and after."""
-    return nn.functional.cosine_similarity(before.double(), after.double()).mean().item()
+def cosines(before: Tensor, after: Tensor) -> Tensor:
+    """`(V,)` cosine between each video's features `(V, dim)` before and after."""
+    return nn.functional.cosine_similarity(before.double(), after.double())
 
 
-def relative_distance(before: Tensor, after: Tensor) -> float:
-    """Mean over videos of ‖f̂ − f⁰‖ / ‖f⁰‖, features `(V, dim)`."""
+def relative_distances(before: Tensor, after: Tensor) -> Tensor:
+    """`(V,)` ‖f̂ − f⁰‖ / ‖f⁰‖ of each video's features `(V, dim)`."""
     before, after = before.double(), after.double()
-    return ((after - before).norm(dim=1) / before.norm(dim=1).clamp(min=1e-12)).mean().item()
+    return (after - before).norm(dim=1) / before.norm(dim=1).clamp(min=1e-12)
 
 
 def effective_rank(features: Tensor) -> float:

@@ -9,9 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hf_selfdistill.evaluation.bootstrap import estimate, resampled_shares
-from hf_selfdistill.evaluation.drift import effective_rank, linear_cka, mean_cosine, relative_distance
+from hf_selfdistill.evaluation.bootstrap import Estimate, estimate, estimated_mean, resampled_means
+from hf_selfdistill.evaluation.drift import cosines, effective_rank, linear_cka, relative_distances
 from hf_selfdistill.evaluation.features import FeatureSet
+from hf_selfdistill.evaluation.jackknife import jackknifed
 from hf_selfdistill.evaluation.probe import knn, linear_probe
 from hf_selfdistill.evaluation.retrieval import TOP_K, ranks_of_first_hit
 
@@ -54,7 +55,7 @@ def retention(before: Tensor, after: Tensor, by_chance: float) -> Tensor:
 
 def retentions(
     before: dict[str, Tensor], after: dict[str, Tensor], groups: list[str], by_chance: float
-) -> dict[str, dict[str, float] | None]:
+) -> dict[str, Estimate | None]:
     """Retention with its interval, of the linear probe and of kNN.
 
     None where the encoder before fine-tuning was not surely better than chance: nothing can be lost then.
@@ -65,15 +66,16 @@ def retentions(
         groups: of the test videos, which are drawn whole, the same for both encoders.
         by_chance: see `chance`.
     """
-    found: dict[str, dict[str, float] | None] = {}
+    found: dict[str, Estimate | None] = {}
     for name in ("linear_probe_top1", "knn_top1"):
-        old, new = resampled_shares(before[name], groups), resampled_shares(after[name], groups)
+        old, new = resampled_means(before[name], groups), resampled_means(after[name], groups)
         if estimate(0.0, old).low <= by_chance:
             found[name] = None
             continue
         value = retention(before[name].double().mean(), after[name].double().mean(), by_chance)
         draws = retention(old, new, by_chance)
-        found[name] = estimate(value.item(), draws[torch.isfinite(draws)]).as_dict()
+        draws[~draws.isfinite()] = torch.nan
+        found[name] = estimate(value.item(), draws)
     return found
 
 
@@ -89,38 +91,44 @@ def compare(before: Sequence[FeatureSet], after: Sequence[FeatureSet]) -> dict[s
     by_chance = chance(*before)
     retained = retentions(*right, groups, by_chance)
     old, new = (
-        {
-            name: estimate(correct.double().mean().item(), resampled_shares(correct, groups)).as_dict()
-            for name, correct in measured.items()
-        }
-        for measured in right
+        {name: estimated_mean(correct, groups).as_dict() for name, correct in measured.items()} for measured in right
     )
     return {
-        "retention": retained[HEADLINE],
-        "retention_knn": retained["knn_top1"],
+        "retention": _as_dict(retained[HEADLINE]),
+        "retention_knn": _as_dict(retained["knn_top1"]),
         "chance": by_chance,
         "before": old,
         "after": new,
     }
 
 
-def drift(before: FeatureSet, after: FeatureSet) -> dict[str, Any]:
-    """How far the features of the same videos have moved: pooled ones, and CKA layer by layer; labels are not used.
+def _as_dict(found: Estimate | None) -> dict[str, float | None] | None:
+    return None if found is None else found.as_dict()
 
-    CKA is None where it has no value (see `linear_cka`).
+
+def drift(before: FeatureSet, after: FeatureSet) -> dict[str, Any]:
+    """How far the features of the same videos have moved, with intervals; labels are not used.
+
+    Pooled features, and CKA layer by layer; None where CKA has no value (see `linear_cka`).
     """
+    groups = before.groups
     return {
-        "cosine": mean_cosine(before.features, after.features),
-        "relative_l2": relative_distance(before.features, after.features),
-        "cka": _cka(before.features, after.features),
-        "effective_rank_before": effective_rank(before.features),
-        "effective_rank_after": effective_rank(after.features),
+        "cosine": estimated_mean(cosines(before.features, after.features), groups).as_dict(),
+        "relative_l2": estimated_mean(relative_distances(before.features, after.features), groups).as_dict(),
+        "cka": _cka(before.features, after.features, groups),
+        "effective_rank_before": _effective_rank(before.features, groups),
+        "effective_rank_after": _effective_rank(after.features, groups),
         "layers": [
-            {"name": name, "cka": _cka(features, after.layers[name])} for name, features in before.layers.items()
+            {"name": name, "cka": _cka(features, after.layers[name], groups)}
+            for name, features in before.layers.items()
         ],
     }
 
 
-def _cka(before: Tensor, after: Tensor) -> float | None:
-    value = linear_cka(before, after)
-    return value if math.isfinite(value) else None  # JSON has no NaN
+def _cka(before: Tensor, after: Tensor, groups: list[str]) -> dict[str, float | None] | None:
+    found = jackknifed(lambda kept: linear_cka(before, after, kept=kept), groups)
+    return found.as_dict() if math.isfinite(found.value) else None
+
+
+def _effective_rank(features: Tensor, groups: list[str]) -> dict[str, float | None]:
+    return jackknifed(lambda kept: effective_rank(features[kept]), groups).as_dict()

@@ -53,21 +53,24 @@ def drift_figure(layers: Sequence[Mapping[str, Any]]) -> Figure:
     """How alike each layer's features are before and after fine-tuning, from the first layer on top.
 
     Args:
-        layers: `name` and `cka`, linear CKA from 0 to 1; those without a value are left out.
+        layers: `name` and `cka`, linear CKA from 0 to 1 with its interval; those without a value are left out.
     """
     layers = [layer for layer in layers if layer["cka"] is not None]
     figure = new_figure(6, 0.9 + 0.3 * len(layers))
     axes = figure.subplots()
-    values = [layer["cka"] for layer in layers]
+    values = [layer["cka"]["value"] for layer in layers]
     rows = range(len(layers))
     axes.hlines(rows, 0, values, color=GREY, linewidth=1)
     axes.plot(values, rows, color=COLOURS[0], marker=MARKERS[0], linestyle="none")
-    for row, value in enumerate(values):
-        axes.annotate(f"{value:.2f}", (value, row), (6, 0), textcoords="offset points", va="center", fontsize=8)
+    for row, cka in enumerate(layer["cka"] for layer in layers):
+        if cka["low"] is not None:
+            axes.hlines(row, cka["low"], cka["high"], color=COLOURS[0], linewidth=4, alpha=0.35)
+        end = max(cka["value"], cka["high"] or 0)
+        axes.annotate(f"{cka['value']:.2f}", (end, row), (6, 0), textcoords="offset points", va="center", fontsize=8)
     axes.set_yticks(rows, [layer["name"] for layer in layers], fontsize=9)
     axes.set_ylim(len(layers) - 0.5, -0.5)
     axes.set_xlim(0, 1.1)
     axes.set_xticks([0, 0.25, 0.5, 0.75, 1])
-    axes.set_xlabel("CKA of features before and after (1: the same)")
+    axes.set_xlabel("CKA of features before and after (1: the same), with confidence interval")
     axes.spines[["top", "right"]].set_visible(False)
     return figure

@@ -7,7 +7,7 @@ from typing import Any
 
 from hf_selfdistill.evaluation.retrieval import TOP_K
 
-__all__ = ["NAMES", "as_markdown", "cka_in_words", "quote", "why_none"]
+__all__ = ["NAMES", "as_markdown", "cka_in_words", "in_words", "quote", "why_none"]
 
 NAMES = {
     "linear_probe_top1": "linear probe, top-1",
@@ -21,7 +21,7 @@ def quote(report: dict[str, Any]) -> str:
     """The one number, in a sentence."""
     retained = report["retention"]
     if retained is not None:
-        return f"retention {_share(retained)} of what a linear probe reads off the encoder; {report['protocol']}"
+        return f"retention {in_words(retained, 2)} of what a linear probe reads off the encoder; {report['protocol']}"
     alike = cka_in_words(report["drift"]["cka"])
     return f"no retention: {why_none(report)}; CKA to the encoder before {alike}; {report['protocol']}"
 
@@ -33,9 +33,15 @@ def why_none(report: Mapping[str, Any]) -> str:
     return "before fine-tuning the encoder was not surely better than chance on the reference set"
 
 
-def cka_in_words(value: float | None) -> str:
-    """Three places, or why it has no value."""
-    return "unknown, features do not vary or are of fewer than 4 videos" if value is None else f"{value:.3f}"
+def cka_in_words(cka: Mapping[str, float | None] | None) -> str:
+    """With its interval, or why it has no value."""
+    return "unknown, features do not vary or are of fewer than 4 videos" if cka is None else in_words(cka, 3)
+
+
+def in_words(estimate: Mapping[str, float | None], places: int) -> str:
+    """A figure and, where it is known, its interval."""
+    value, low, high = (estimate[name] for name in ("value", "low", "high"))
+    return f"{value:.{places}f}" + ("" if low is None else f" ({low:.{places}f} … {high:.{places}f})")
 
 
 def as_markdown(report: dict[str, Any]) -> str:
@@ -47,29 +53,24 @@ def as_markdown(report: dict[str, Any]) -> str:
         lines += [f"| {name} | {_percent(before)} | {_percent(after)} |" for name, before, after in rows]
         lines += [f"| chance | {100 * report['chance']:.1f} | |", ""]
         if report["retention_knn"] is not None:
-            lines += [f"Of what kNN reads off, {_share(report['retention_knn'])} is retained.", ""]
+            lines += [f"Of what kNN reads off, {in_words(report['retention_knn'], 2)} is retained.", ""]
     if report["objective"] is not None:
         own = report["objective"]
         lines += [f"| {own['name']}, its own metric | before | after |", "|---|---|---|"]
-        lines += [f"| {name} | {value:.3f} | {own['after'][name]:.3f} |" for name, value in own["before"].items()] + [
-            ""
-        ]
+        lines += [f"| {name} | {in_words(old, 3)} | {in_words(own['after'][name], 3)} |"
+                  for name, old in own["before"].items()] + [""]  # fmt: skip
     moved = report["drift"]
     lines += ["| drift | |", "|---|---|", f"| CKA of the features | {cka_in_words(moved['cka'])} |"]
     lines += [f"| CKA of {layer['name']} | {cka_in_words(layer['cka'])} |" for layer in moved["layers"]]
     lines += [
-        f"| mean cosine of the features | {moved['cosine']:.3f} |",
-        f"| mean relative distance of the features | {moved['relative_l2']:.3f} |",
+        f"| mean cosine of the features | {in_words(moved['cosine'], 3)} |",
+        f"| mean relative distance of the features | {in_words(moved['relative_l2'], 3)} |",
         f"| relative distance of the weights | {moved['weight_distance']:.3f} |",
-        "| effective rank of the features "
-        f"| {moved['effective_rank_before']:.1f} → {moved['effective_rank_after']:.1f} |",
+        f"| effective rank of the features before | {in_words(moved['effective_rank_before'], 1)} |",
+        f"| effective rank of the features after | {in_words(moved['effective_rank_after'], 1)} |",
     ]
     return "\n".join([*lines, ""])
 
 
-def _share(estimate: dict[str, float]) -> str:
-    return f"{estimate['value']:.2f} ({estimate['low']:.2f} … {estimate['high']:.2f})"
-
-
-def _percent(estimate: dict[str, float]) -> str:
-    return f"{100 * estimate['value']:.1f} ({100 * estimate['low']:.1f} … {100 * estimate['high']:.1f})"
+def _percent(estimate: Mapping[str, float | None]) -> str:
+    return in_words({name: None if value is None else 100 * value for name, value in estimate.items()}, 1)

@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from hf_selfdistill.evaluation.confusion import ConfusedPair, confusion_counts, confusion_figure, most_confused
 from hf_selfdistill.evaluation.forgetting_figures import drift_figure, forgetting_figure
-from hf_selfdistill.evaluation.forgetting_table import NAMES, cka_in_words, why_none
+from hf_selfdistill.evaluation.forgetting_table import NAMES, cka_in_words, in_words, why_none
 from hf_selfdistill.evaluation.pictures import DARK_PAGE, Picture, as_picture
 from hf_selfdistill.evaluation.retrieval_examples import ExampleVideo, retrieval_filmstrips
 from hf_selfdistill.training.accuracies import telling, with_a_blank
@@ -192,7 +192,7 @@ def _own_metric(objective: Mapping[str, Any] | None) -> Table | None:
     if objective is None:
         return None
     before, after = objective["before"], objective["after"]
-    rows = [(name.replace("_", " "), f"{before[name]:.3f}", f"{after[name]:.3f}") for name in before]
+    rows = [(name.replace("_", " "), in_words(before[name], 3), in_words(after[name], 3)) for name in before]
     return Table(f"{objective['name']}, what it was pre-trained on", ("measured by", "before", "after"), rows)
 
 
@@ -202,10 +202,10 @@ def _interval(interval: Mapping[str, float]) -> str:
 
 def _drift(drift: Mapping[str, Any]) -> Table:
     rows = [
-        ("cosine of features before and after", f"{drift['cosine']:.3f}"),
-        ("relative distance of features", f"{drift['relative_l2']:.3f}"),
+        ("cosine of features before and after", in_words(drift["cosine"], 3)),
+        ("relative distance of features", in_words(drift["relative_l2"], 3)),
         ("relative distance of weights", f"{drift['weight_distance']:.3f}"),
-        ("effective rank of features before", f"{drift['effective_rank_before']:.1f}"),
-        ("effective rank of features after", f"{drift['effective_rank_after']:.1f}"),
+        ("effective rank of features before", in_words(drift["effective_rank_before"], 1)),
+        ("effective rank of features after", in_words(drift["effective_rank_after"], 1)),
     ]
     return Table("How far features and weights have moved", ("quantity", "value"), rows)

@@ -79,9 +79,9 @@ class RetentionCallback(TrainerCallback):
         kept = retentions(self.before, right, self.groups, self.chance)
         for name, key in ((HEADLINE, "eval_retention"), ("knn_top1", "eval_retention_knn")):
             if (estimate := kept[name]) is not None:
-                logs[key] = estimate["value"]
+                logs[key] = estimate.value
         if (estimate := kept[HEADLINE]) is not None:
-            logs |= {f"eval_retention_{end}": estimate[end] for end in ("low", "high")}
+            logs |= {"eval_retention_low": estimate.low, "eval_retention_high": estimate.high}
         wanted = control.should_log
         self.trainer.log(logs)
         control.should_log = wanted  # the Trainer takes any log for the one that is due

@@ -74,11 +74,11 @@ class PretrainingTrainer(VideoTrainer):
         inputs: dict[str, Any],
         prediction_loss_only: bool,
         ignore_keys: list[str] | None = None,
-    ) -> tuple[torch.Tensor | None, torch.Tensor | None, torch.Tensor | None]:
-        """Loss and metrics; there are no labels to compare with."""
+    ) -> tuple[torch.Tensor | None, dict[str, torch.Tensor] | None, None]:
+        """Loss and, for `predict`, the metrics of each video; there are no labels to compare with."""
         with torch.no_grad(), self.compute_loss_context_manager():
             _, output = self.compute_loss(model, self._prepare_inputs(inputs), return_outputs=True)
-        return output.loss, None, None
+        return output.loss, None if prediction_loss_only else output.metrics, None
 
     def evaluation_loop(self, *args: Any, **kwargs: Any) -> EvalLoopOutput:
         """With the objective's metrics."""
