@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import transformers
@@ -37,7 +37,7 @@ from hf_selfdistill.commands.training import (
     watch_uploads,
 )
 from hf_selfdistill.data.callbacks import EpochCallback, UnreadableVideosCallback
-from hf_selfdistill.data.clips import collate_clips
+from hf_selfdistill.data.clips import TestingClips, collate_clips
 from hf_selfdistill.evaluation.multi_clip import MultiClipAccuracy, rows_of_videos
 from hf_selfdistill.hub.model_card import ModelCardCallback
 from hf_selfdistill.regularizers.arguments import RegularizerArguments
@@ -133,15 +133,21 @@ def build_trainer(
         optimizer_cls_and_kwargs=keeping.optimizer_cls_and_kwargs,
         model_card=card.write,
     )
-    if "validation" in augmentation.keep_best:
-        trainer.add_callback(KeepBestCallback(trainer))
-    if "test" in augmentation.keep_best:
-        trainer.add_callback(KeepBestOnTestCallback(trainer, judges["test"]))
+    _keep_best(trainer, augmentation, judges)
     if reference is not None:
         watch_retention(trainer, reference, retention, data.max_unreadable)
     name_alike(trainer)
     watch_uploads(trainer)
     return trainer, unreadable, keeping.average
+
+
+def _keep_best(
+    trainer: SelfDistillationTrainer, augmentation: AugmentationArguments, judges: Mapping[str, TestingClips]
+) -> None:
+    if "validation" in augmentation.keep_best:
+        trainer.add_callback(KeepBestCallback(trainer))
+    if "test" in augmentation.keep_best:
+        trainer.add_callback(KeepBestOnTestCallback(trainer, judges["test"]))
 
 
 def _records(data: DatasetArguments, args: SelfDistillationArguments) -> DatasetDict:

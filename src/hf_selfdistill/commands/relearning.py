@@ -34,8 +34,8 @@ from hf_selfdistill.commands.models import (
 )
 from hf_selfdistill.commands.testing import TestArguments, flags_of_device
 from hf_selfdistill.data.callbacks import UnreadableVideosCallback
-from hf_selfdistill.evaluation.bootstrap import estimated_mean
-from hf_selfdistill.evaluation.features import PooledFeatures, feature_trainer, video_features
+from hf_selfdistill.evaluation.bootstrap import Estimate, estimated_mean
+from hf_selfdistill.evaluation.features import FeatureSet, PooledFeatures, feature_trainer, video_features
 from hf_selfdistill.evaluation.forgetting import chance
 from hf_selfdistill.evaluation.probe import groups_to_choose_by, linear_probe
 from hf_selfdistill.evaluation.relearning import Relearning, relearn
@@ -87,15 +87,8 @@ def evaluate_relearning(
     prober = feature_trainer(PooledFeatures(old), args)
     known, asked = (video_features(prober, part) for part in clips)
     unreadable.check()
-    probe = linear_probe(known.features, known.labels, known.groups, asked.features, asked.labels)
-    known_before = estimated_mean(probe.correct, asked.groups)
     by_chance = chance(known, asked)
-    if known_before.low <= by_chance:
-        raise ValueError(
-            f"a linear probe on --before {forgetting.before} has top-1 {known_before.value:.4f} "
-            f"({known_before.low:.4f} … {known_before.high:.4f}), not surely better than chance, {by_chance:.4f}: "
-            "there is nothing to relearn; give a data set that it knows"
-        )
+    known_before = _known_before(known, asked, by_chance, str(forgetting.before))
     learning = training_clips(gallery, old, processor, sampling, AugmentationArguments(flip_probability=0), args.seed)
     before, _ = load_classifier(ModelArguments(str(forgetting.before)), labels)
     models = {"after": fine_tuned, "before": before, "random": _random(before.config, args.seed)}
@@ -117,6 +110,19 @@ def evaluate_relearning(
         f"{seen}, centre crop; {_recipe_in_words(args)}",
         "failed": failed,
     }
+
+
+def _known_before(known: FeatureSet, asked: FeatureSet, by_chance: float, before: str) -> Estimate:
+    """Top-1 of a linear probe on the encoder named `before`, which must be better than chance."""
+    probe = linear_probe(known.features, known.labels, known.groups, asked.features, asked.labels)
+    found = estimated_mean(probe.correct, asked.groups)
+    if found.low <= by_chance:
+        raise ValueError(
+            f"a linear probe on --before {before} has top-1 {found.value:.4f} ({found.low:.4f} … {found.high:.4f}), "
+            f"not surely better than chance, {by_chance:.4f}: there is nothing to relearn; give a data set that it "
+            "knows"
+        )
+    return found
 
 
 def in_words(results: dict[str, Any]) -> str:
