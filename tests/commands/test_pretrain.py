@@ -103,6 +103,23 @@ def test_shards_are_streamed(flags, tmp_path):
     assert (tmp_path / "encoder" / "model.safetensors").is_file()
 
 
+@pytest.mark.parametrize("workers", [0, 2])
+def test_short_and_unreadable_videos_of_shards_are_counted_and_named_too(flags, tmp_path, caplog, workers):
+    (tmp_path / "shards").mkdir()
+    write_shards(tmp_path / "shards", shards=2, videos_per_shard=4, broken=(1,))
+    words = flags(dataset="shards", dataset_root=tmp_path / "shards", clips_per_epoch=8, max_unreadable=0.5,
+                  dataloader_num_workers=workers)  # fmt: skip
+    for _ in range(2):  # a second run begins anew
+        with caplog.at_level("INFO"):
+            pretrain.main(words)
+        results = json.loads((tmp_path / "encoder" / "all_results.json").read_text())
+        assert [failure["video"] for failure in results["unreadable"]] == ["001.mp4"]
+        assert results["short_videos"] == 7
+        assert len((tmp_path / "encoder" / "video_findings.jsonl").read_text().splitlines()) >= 8
+    assert "7 of the streamed videos are shorter than 16 frames and repeat" in caplog.text
+    assert "1 of the streamed videos can't be read: see " in caplog.text
+
+
 def test_a_data_set_with_labels_gives_its_training_part_and_a_part_to_measure_on(flags, tmp_path):
     pretrain.main(flags(dataset="moving_shapes", validation_fraction=0.3, per_device_eval_batch_size=2))
     results = json.loads((tmp_path / "encoder" / "all_results.json").read_text())

@@ -29,7 +29,8 @@ from hf_selfdistill.commands.training import (
 )
 from hf_selfdistill.commands.unlabelled import UnlabelledArguments
 from hf_selfdistill.data.callbacks import EpochCallback, UnreadableVideosCallback
-from hf_selfdistill.data.unlabelled import UnlabelledClips
+from hf_selfdistill.data.findings import VideoFindings
+from hf_selfdistill.data.unlabelled import StreamedUnlabelledClips, UnlabelledClips
 from hf_selfdistill.hub.citations import PRETRAINED_BY
 from hf_selfdistill.pretraining.arguments import PretrainingArguments
 from hf_selfdistill.pretraining.motion_appearance import MotionAppearance
@@ -42,6 +43,9 @@ from hf_selfdistill.pretraining.trainer import PretrainingTrainer
 __all__ = ["OBJECTIVES", "EncoderArguments", "build_trainer", "main", "parser"]
 
 logger = logging.getLogger(__name__)
+
+FINDINGS = "video_findings.jsonl"
+"""In the output folder, of shards: which videos can't be read and which are short, as it was found out."""
 
 OBJECTIVES: dict[str, type[Objective]] = {
     objective.name: objective for objective in (RSPNet, Pace, SpaceTimeCubes, MotionAppearance)
@@ -133,8 +137,11 @@ def build_trainer(
     setattr(encoder.config, PRETRAINED_BY, encoder_args.objective)  # for the model cards of what is made of it
     processor.frame_stride, processor.target_fps = sampling_rate(processor, sampling)  # saved with the model
     objective = OBJECTIVES[encoder_args.objective](encoder, objective_args)
+    findings = VideoFindings(Path(args.output_dir) / FINDINGS)
     with args.main_process_first(desc="loading the data set"):
-        train, validation = data.load(objective.views(processor), args.seed)
+        if args.should_save and args.resume_from_checkpoint is None:
+            findings.clear()
+        train, validation = data.load(objective.views(processor), args.seed, findings)
     check_whole_batch(len(train), args)
     listed = [clips for clips in (train, validation) if isinstance(clips, UnlabelledClips)]
     unreadable = UnreadableVideosCallback(*listed, most=data.max_unreadable)
@@ -158,9 +165,7 @@ def run(trainer: PretrainingTrainer, unreadable: UnreadableVideosCallback) -> No
     trainer.save_state()
     if trainer.eval_dataset is not None:
         metrics |= trainer.evaluate()
-    if isinstance(trainer.train_dataset, UnlabelledClips):  # the workers that read a stream name them in the log
-        metrics["unreadable"] = unreadable.failures()
-        metrics["short_videos"] = _short_videos(trainer.train_dataset)
+    metrics["unreadable"], metrics["short_videos"] = _findings(trainer.train_dataset, unreadable)
     trainer.save_metrics("all", metrics)
     unreadable.check()
     if trainer.args.push_to_hub:
@@ -169,9 +174,20 @@ def run(trainer: PretrainingTrainer, unreadable: UnreadableVideosCallback) -> No
     trainer.end()
 
 
-def _short_videos(clips: UnlabelledClips) -> int:
-    """How many videos are shorter than the objective's window, over all processes; said where there are any."""
-    short = len(set(gather_object(clips.short_indices())))
+def _findings(
+    clips: UnlabelledClips | StreamedUnlabelledClips, unreadable: UnreadableVideosCallback
+) -> tuple[list[dict[str, str]], int]:
+    """Over all processes, which videos can't be read and why, and how many are short; says so where there are any."""
+    if isinstance(clips, UnlabelledClips):
+        failures, short = unreadable.failures(), len(set(gather_object(clips.short_indices())))
+        of = str(len(clips))
+    else:
+        assert clips.findings is not None
+        left_out = clips.findings.read("unreadable")
+        failures = [{"video": video, "reason": reason} for video, reason in left_out.items()]
+        short, of = len(clips.findings.read("short")), "the streamed"
+        if failures:
+            logger.info("%d of the streamed videos can't be read: see %s", len(failures), clips.findings.file)
     if short:
-        logger.info("%d of %d videos are shorter than %d frames and repeat", short, len(clips), clips.views.span)
-    return short
+        logger.info("%d of %s videos are shorter than %d frames and repeat", short, of, clips.views.span)
+    return failures, short

@@ -9,6 +9,7 @@ from typing import Optional
 import datasets
 
 from hf_selfdistill.data.datasets import load_video_dataset
+from hf_selfdistill.data.findings import VideoFindings
 from hf_selfdistill.data.unlabelled import StreamedUnlabelledClips, UnlabelledClips, VideoViews
 from hf_selfdistill.data.video_files import find_videos, listed_videos, stream_shards
 
@@ -63,8 +64,10 @@ class UnlabelledArguments:
                 f"groups and splits, which --dataset {self.dataset} has not"
             )
 
-    def load(self, views: VideoViews, seed: int) -> tuple[UnlabelledClips | StreamedUnlabelledClips, UnlabelledClips]:
-        """Training and, empty where there are none, validation samples.
+    def load(
+        self, views: VideoViews, seed: int, findings: VideoFindings | None = None
+    ) -> tuple[UnlabelledClips | StreamedUnlabelledClips, UnlabelledClips]:
+        """Training and, empty where there are none, validation samples; `findings` is for what a stream can't list.
 
         Raises:
             ValueError: the data set or its files are not as they should be.
@@ -73,7 +76,12 @@ class UnlabelledArguments:
             assert self.clips_per_epoch is not None
             records = stream_shards(Path(self.dataset_root or "."))
             train = StreamedUnlabelledClips(
-                records, self.clips_per_epoch, views, seed=seed, max_unreadable=self.max_unreadable
+                records,
+                self.clips_per_epoch,
+                views,
+                seed=seed,
+                max_unreadable=self.max_unreadable,
+                findings=findings,
             )
             return train, UnlabelledClips(datasets.Dataset.from_dict({"video": []}), views, seed)
         parts = self.records()

@@ -16,6 +16,7 @@ from torch.utils.data import IterableDataset
 
 from hf_selfdistill.data.clips import ClipTransform
 from hf_selfdistill.data.decoding import VideoDecodingError, VideoReader
+from hf_selfdistill.data.findings import VideoFindings
 from hf_selfdistill.data.sampling import ClipSampler
 from hf_selfdistill.data.transforms import seeded_draws
 
@@ -42,6 +43,7 @@ class StreamedVideos(IterableDataset[dict[str, Any]]):
         seed: of all draws and of the order.
         shuffle_buffer: videos, as they are in their files, held by each worker to draw the next one from.
         max_unreadable: share of the videos read so far that may be unreadable.
+        findings: to which videos that can't be read are added as `unreadable`, with the reason.
 
     Raises:
         ValueError: `clips_per_epoch` is not positive; while it is read, too many videos are unreadable.
@@ -54,6 +56,7 @@ class StreamedVideos(IterableDataset[dict[str, Any]]):
         seed: int = 0,
         shuffle_buffer: int = 256,
         max_unreadable: float = 0.05,
+        findings: VideoFindings | None = None,
     ) -> None:
         if clips_per_epoch < 1:
             raise ValueError(f"clips_per_epoch is {clips_per_epoch}; an epoch must have at least one clip")
@@ -62,6 +65,7 @@ class StreamedVideos(IterableDataset[dict[str, Any]]):
         self.clips_per_epoch = clips_per_epoch
         self.seed = seed
         self.max_unreadable = max_unreadable
+        self.findings = findings
         self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()  # reaches workers that already run
         self._named: set[str] = set()
 
@@ -136,6 +140,8 @@ class StreamedVideos(IterableDataset[dict[str, Any]]):
         if error.video not in self._named:
             self._named.add(error.video)
             logger.warning("left out, can't be read: %s", error)
+            if self.findings is not None:
+                self.findings.add("unreadable", error.video, error.reason)
         if unreadable > self.max_unreadable * max(read, FIRST_LOOK):
             raise ValueError(
                 f"{unreadable} of the {read} videos read so far can't be read, more than max_unreadable "

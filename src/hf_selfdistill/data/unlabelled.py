@@ -55,9 +55,7 @@ class UnlabelledClips(RandomClips):
 
     def draw(self, index: int, reader: VideoReader) -> dict[str, Tensor]:
         """The views of a video; note if it is short."""
-        stride = ClipProcessor.stride_of(self.views.processor, reader.fps)
-        last = (self.views.span - 1) * stride  # a window's last frame, of which the nearest is taken
-        self._short[index] = last + 0.5 >= reader.num_frames
+        self._short[index] = _is_short(reader, self.views)
         return self.views(reader, self.records[index]["video"]["path"] or f"video {index}")
 
     def short_indices(self) -> list[int]:
@@ -67,6 +65,8 @@ class UnlabelledClips(RandomClips):
 
 class StreamedUnlabelledClips(StreamedVideos):
     """One sample per video of a stream; see `StreamedVideos`.
+
+    Videos that are shorter than the longest window are added to `findings` as `short`.
 
     Args:
         records: as there.
@@ -82,5 +82,14 @@ class StreamedUnlabelledClips(StreamedVideos):
         self.views = views
 
     def draw(self, record: dict[str, Any], reader: VideoReader) -> dict[str, Tensor]:
-        """The views of a video."""
-        return self.views(reader, record["video"]["path"] or "a streamed video")
+        """The views of a video; note if it is short."""
+        name = record["video"]["path"] or "a streamed video"
+        if self.findings is not None and _is_short(reader, self.views):
+            self.findings.add("short", name, f"{reader.num_frames} frames at {reader.fps:g} per second")
+        return self.views(reader, name)
+
+
+def _is_short(reader: VideoReader, views: VideoViews) -> bool:
+    stride = ClipProcessor.stride_of(views.processor, reader.fps)
+    last = (views.span - 1) * stride  # a window's last frame, of which the nearest is taken
+    return last + 0.5 >= reader.num_frames
