@@ -29,7 +29,7 @@ def test_a_tested_run_has_a_page_that_its_card_leads_to(run, shapes):
     assert json.loads((run / "evaluation.json").read_text())["protocol"] in page
     for part in ("Classes", "Retrieval", "Where the model looks", "How it was made"):
         assert f"<h2>{part}</h2>" in page
-    assert ">seed</th><td>42</td>" in page and "Query moving_" in page
+    assert ">seed</th><td>42</td>" in page and "query: moving_" in page
     assert "evaluation.json" not in page and "forgetting.json" in page  # what is missing is named
     assert "(report.html)" in (run / "README.md").read_text()
 

@@ -13,10 +13,13 @@ def video(label, cosine=None):
 
 def test_right_and_wrong_differ_in_mark_and_kind():
     strips = retrieval_filmstrips(video("run"), [video("run", 0.9), video("walk", 0.8)])
-    assert [strip.picture.caption for strip in strips] == [
+    assert [strip.words for strip in strips] == [
         "query: run", "✓ 1. run (cosine 0.900)", "✗ 2. walk (cosine 0.800)",
     ]  # fmt: skip
     assert [strip.kind for strip in strips] == ["query", "right", "wrong"]
+    assert [strip.picture.alt for strip in strips[1:]] == [
+        "Frames of run, of the same class", "Frames of walk, of another class",
+    ]  # fmt: skip
 
 
 def test_a_video_shows_all_its_frames_with_white_between_them():

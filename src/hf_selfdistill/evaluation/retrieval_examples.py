@@ -12,7 +12,7 @@ from hf_selfdistill.evaluation.pictures import Picture, image_as_picture
 
 __all__ = ["ExampleVideo", "Filmstrip", "retrieval_filmstrips"]
 
-GAP, WIDTH = 2, 384  # white between two frames, in pixels of the video; of the strip, in pixels of the page
+GAP, WIDTH = 2, 384  # pixels of white between two frames, and of the page from end to end
 
 
 @dataclass(frozen=True)
@@ -35,12 +35,14 @@ class Filmstrip:
     """A video's frames, side by side.
 
     Args:
-        picture: with its words as caption.
+        words: what stands above it.
         kind: `query`; of a nearest video `right`, of the query's class, or `wrong`.
+        picture: the frames.
     """
 
-    picture: Picture
+    words: str
     kind: str
+    picture: Picture
 
 
 def retrieval_filmstrips(query: ExampleVideo, nearest: Sequence[ExampleVideo]) -> list[Filmstrip]:
@@ -50,16 +52,16 @@ def retrieval_filmstrips(query: ExampleVideo, nearest: Sequence[ExampleVideo]) -
         query: what was asked for.
         nearest: the nearest first.
     """
-    strips = [Filmstrip(_drawn(query, f"query: {query.label}"), "query")]
+    strips = [Filmstrip(f"query: {query.label}", "query", _drawn(query, f"Frames of the query, {query.label}"))]
     for rank, video in enumerate(nearest, 1):
         right = video.label == query.label
         words = f"{'✓' if right else '✗'} {rank}. {video.label} (cosine {video.similarity:.3f})"
-        strips.append(Filmstrip(_drawn(video, words), "right" if right else "wrong"))
+        alt = f"Frames of {video.label}, {'of the same class' if right else 'of another class'}"
+        strips.append(Filmstrip(words, "right" if right else "wrong", _drawn(video, alt)))
     return strips
 
 
-def _drawn(video: ExampleVideo, words: str) -> Picture:
+def _drawn(video: ExampleVideo, alt: str) -> Picture:
     gap = np.full_like(video.frames[0][:, :GAP], 255)
     parts = [part for frame in video.frames for part in (frame, gap)][:-1]
-    picture = image_as_picture(Image.fromarray(np.concatenate(parts, axis=1)), f"Frames of {video.label}", words)
-    return replace(picture, width=WIDTH)
+    return replace(image_as_picture(Image.fromarray(np.concatenate(parts, axis=1)), alt), width=WIDTH)
