@@ -100,6 +100,17 @@ def test_heads_of_pre_training_are_measured_too(shapes, tiny_flags, tmp_path):
     assert "| pace, its own metric |" in (tmp_path / "forgetting.md").read_text()
 
 
+def test_videos_that_can_not_be_read_are_not_asked_of_the_objective_either(fine_tuned, shapes, tmp_path, monkeypatch):
+    shutil.copytree(shapes, tmp_path / "videos", ignore=shutil.ignore_patterns("*.csv"))
+    broken, *_ = sorted(path for path in (tmp_path / "videos").rglob("*.*") if path.is_file())
+    broken.write_bytes(b"no video")
+    asked = []
+    monkeypatch.setattr(forgetting, "pretext_metrics", lambda *args: asked.extend(args[3]["group"]))
+    report = measure(fine_tuned, fine_tuned, tmp_path / "videos", tmp_path / "forgetting.json", dataset="videos")
+    assert [failure["video"] for failure in report["failed"]] == [str(broken)]
+    assert len(asked) == report["num_videos"] == 23 and str(broken) not in asked
+
+
 def test_on_two_processes_the_report_is_the_same(fine_tuned, shapes, tmp_path, run_script):
     alone = measure(fine_tuned, fine_tuned, shapes, tmp_path / "one.json")
     words = f"--task forgetting --before {fine_tuned} --model_name_or_path {fine_tuned} --dataset moving_shapes"

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from hf_selfdistill.evaluation.drift import (
+    LinearCKA,
     cosines,
     effective_rank,
-    linear_cka,
     relative_distances,
     weight_distance,
 )
@@ -40,7 +40,7 @@ def test_cka_equals_the_sum_over_all_quadruples(features):
     x, y = (part[:9] for part in features)
     y = y + x[:, :5]
     parts = [unbiased_hsic_by_the_sums(a, b) for a, b in ((x, y), (x, x), (y, y))]
-    assert linear_cka(x, y) == pytest.approx(parts[0] / math.sqrt(parts[1] * parts[2]), abs=1e-6)
+    assert LinearCKA(x, y)() == pytest.approx(parts[0] / math.sqrt(parts[1] * parts[2]), abs=1e-6)
 
 
 def test_cka_in_minibatches_is_the_ratio_of_the_sums_of_their_estimates(features):
@@ -48,7 +48,7 @@ def test_cka_in_minibatches_is_the_ratio_of_the_sums_of_their_estimates(features
     order = torch.randperm(40, generator=torch.Generator().manual_seed(0))
     batches = [order[:8], order[8:16], order[16:24], order[24:32], order[32:]]
     sums = [sum(unbiased_hsic_by_the_sums(a[b], c[b]) for b in batches) for a, c in ((x, y), (x, x), (y, y))]
-    assert linear_cka(x, y, batch_size=8) == pytest.approx(sums[0] / math.sqrt(sums[1] * sums[2]), abs=1e-6)
+    assert LinearCKA(x, y, batch_size=8)() == pytest.approx(sums[0] / math.sqrt(sums[1] * sums[2]), abs=1e-6)
 
 
 def test_videos_that_do_not_count_leave_the_minibatches_of_the_others_as_they_are(features):
@@ -58,28 +58,35 @@ def test_videos_that_do_not_count_leave_the_minibatches_of_the_others_as_they_ar
     batches = [batch[kept[batch]] for batch in order.split(8)]
     sums = [sum(unbiased_hsic_by_the_sums(a[b], c[b]) for b in batches if len(b) >= 4)
             for a, c in ((x, y), (x, x), (y, y))]  # fmt: skip
-    found = linear_cka(x, y, batch_size=8, kept=kept)
+    found = LinearCKA(x, y, batch_size=8)(kept)
     assert found == pytest.approx(sums[0] / math.sqrt(sums[1] * sums[2]), abs=1e-6)
-    assert linear_cka(x, y, kept=kept) != found
+    assert LinearCKA(x, y)(kept) != found
+
+
+def test_minibatches_are_even_so_that_none_of_a_few_videos_counts_as_much_as_one_of_hundreds():
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(260, 64, generator=generator)
+    y = x + torch.randn(260, 64, generator=generator)
+    assert LinearCKA(x, y)() == pytest.approx(LinearCKA(x, y, batch_size=260)(), abs=0.05)
 
 
 def test_cka_does_not_see_rotations_scales_and_shifts(features):
     x, y = features[0], features[1] + features[0][:, :5]
     rotation = torch.linalg.qr(torch.randn(5, 5, generator=torch.Generator().manual_seed(1))).Q
-    assert linear_cka(x, x) == pytest.approx(1)
-    assert linear_cka(x, 3 * y @ rotation + 7) == pytest.approx(linear_cka(x, y), abs=1e-5)
-    assert linear_cka(x, y) == pytest.approx(linear_cka(y, x))
+    assert LinearCKA(x, x)() == pytest.approx(1)
+    assert LinearCKA(x, 3 * y @ rotation + 7)() == pytest.approx(LinearCKA(x, y)(), abs=1e-5)
+    assert LinearCKA(x, y)() == pytest.approx(LinearCKA(y, x)())
 
 
 def test_cka_of_unrelated_features_is_near_0_and_an_invertible_map_is_seen(features):
     x, noise = features
-    assert abs(linear_cka(x, noise)) < 0.1
-    assert linear_cka(x, x / torch.arange(1.0, 7.0) ** 2) < 0.9
+    assert abs(LinearCKA(x, noise)()) < 0.1
+    assert LinearCKA(x, x / torch.arange(1.0, 7.0) ** 2)() < 0.9
 
 
 def test_cka_of_features_that_do_not_vary_is_not_a_number(features):
-    assert math.isnan(linear_cka(features[0], torch.ones(40, 3)))
-    assert math.isnan(linear_cka(features[0][:3], features[0][:3]))
+    assert math.isnan(LinearCKA(features[0], torch.ones(40, 3))())
+    assert math.isnan(LinearCKA(features[0][:3], features[0][:3])())
 
 
 def test_cosine_and_distance_of_known_vectors():
@@ -87,6 +94,15 @@ def test_cosine_and_distance_of_known_vectors():
     after = torch.tensor([[4.0, -3.0], [2.0, 0.0]])  # one turned by 90°, one twice as long
     assert cosines(before, after).tolist() == pytest.approx([0, 1])
     assert relative_distances(before, after).tolist() == pytest.approx([math.sqrt(50) / 5, 1])
+
+
+def test_effective_rank_is_that_of_the_singular_values_whichever_side_is_longer():
+    features = torch.randn(30, 7, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    for part in (features, features.T[:6]):
+        values = torch.linalg.svdvals(part - part.mean(0))
+        shares = values / values.sum()
+        shares = shares[shares > 1e-12]
+        assert effective_rank(part) == pytest.approx(torch.exp(-(shares * shares.log()).sum()).item(), rel=1e-4)
 
 
 def test_effective_rank_counts_the_directions_that_are_used():

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from hf_selfdistill.evaluation.forgetting_figures import drift_figure, forgetting_figure
 
@@ -26,6 +27,16 @@ def test_the_first_layer_is_on_top():
 
 def test_the_interval_of_a_layer_is_drawn_where_it_is_known():
     axes = drift_figure([{"name": "stem", "cka": STEM}, {"name": "last", "cka": LAST}]).axes[0]
-    values, interval = axes.collections
-    assert [segment[:, 0].tolist() for segment in values.get_segments()] == [[0, 0.99], [0, 0.5]]
-    np.testing.assert_allclose(interval.get_segments(), [[[0.4, 1], [0.6, 1]]])
+    _, stem, last = (part.get_segments() for part in axes.collections)
+    np.testing.assert_allclose(stem, [[[0.99, 0], [0.99, 0]]])
+    np.testing.assert_allclose(last, [[[0.4, 1], [0.6, 1]]])
+
+
+@pytest.mark.parametrize("ends", [(-0.1, 1.3), (-2.4, 2.2), (-0.05, -0.01)])
+@pytest.mark.parametrize("value", [0.6, -0.12])
+def test_every_layer_has_its_mark_and_its_number_wherever_its_interval_ends(value, ends):
+    cka = {"value": value, "low": ends[0], "high": ends[1]}
+    axes = drift_figure([{"name": "stem", "cka": cka}]).axes[0]
+    (words,), (line,) = axes.texts, axes.get_lines()
+    assert words.get_text() == f"{value:.2f}" and 0 <= words.xy[0] <= 1
+    assert 0 <= line.get_xdata()[0] <= 1

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from hf_selfdistill.evaluation.bootstrap import estimated_mean
-from hf_selfdistill.evaluation.drift import linear_cka
-from hf_selfdistill.evaluation.jackknife import MOST_BLOCKS, jackknifed
+from hf_selfdistill.evaluation.drift import LinearCKA, effective_rank
+from hf_selfdistill.evaluation.jackknife import MOST_BLOCKS, STUDENT, jackknifed
 
 
 @pytest.fixture
@@ -15,11 +15,12 @@ def values():
     return torch.randn(40, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
 
 
-def test_of_a_mean_it_is_the_textbooks_standard_error(values):
-    found = jackknifed(lambda kept: values[kept].mean().item(), [f"{index:02d}" for index in range(40)])
-    error = values.std().item() / math.sqrt(40)
+def test_of_a_mean_it_is_the_textbooks_error_with_students_t(values):
+    values = values[:12]
+    found = jackknifed(lambda kept: values[kept].mean().item(), [f"{index:02d}" for index in range(12)])
+    width = 2.201 * values.std().item() / math.sqrt(12)
     assert found.value == pytest.approx(values.mean().item())
-    assert (found.low, found.high) == pytest.approx((found.value - 1.96 * error, found.value + 1.96 * error))
+    assert (found.low, found.high) == pytest.approx((found.value - width, found.value + width))
 
 
 def test_alike_videos_of_one_group_count_as_one(values):
@@ -47,15 +48,31 @@ def test_one_group_has_no_interval(values):
     assert found.as_dict() == {"value": pytest.approx(values.mean().item()), "low": None, "high": None}
 
 
-def test_the_interval_of_cka_is_about_as_wide_as_other_videos_make_it():
-    """The scatter of CKA over sets of videos that are drawn anew, against the interval of each of them."""
+def scatter_and_width(measure_of, groups, draws=40):
+    """The scatter of a figure over videos that are drawn anew, and the mean of its standard errors."""
     draw = torch.Generator().manual_seed(0)
-    values, widths = [], []
-    for _ in range(60):
+    found = [jackknifed(measure_of(draw), groups) for _ in range(draws)]
+    t = STUDENT[min(len(set(groups)), MOST_BLOCKS) - 2]
+    widths = [(estimate.high - estimate.low) / (2 * t) for estimate in found]
+    return torch.tensor([estimate.value for estimate in found]).std().item(), sum(widths) / draws
+
+
+def test_the_interval_of_cka_is_about_as_wide_as_other_videos_make_it():
+    def cka(draw):
         before = torch.randn(80, 6, generator=draw)
-        after = before @ torch.eye(6) + torch.randn(80, 6, generator=draw)
-        found = jackknifed(lambda kept, b=before, a=after: linear_cka(b, a, kept=kept), [str(i) for i in range(80)])
-        values.append(found.value)
-        widths.append((found.high - found.low) / (2 * 1.96))
-    scatter = torch.tensor(values).std().item()
-    assert scatter == pytest.approx(sum(widths) / 60, rel=0.3)
+        return LinearCKA(before, before + torch.randn(80, 6, generator=draw))
+
+    scatter, width = scatter_and_width(cka, [str(index) for index in range(80)])
+    assert width == pytest.approx(scatter, rel=0.35)
+
+
+@pytest.mark.parametrize("sizes", [[6] * 20, range(2, 22), [1] * 25])
+def test_the_interval_of_the_effective_rank_is_not_that_of_the_number_of_videos(sizes):
+    """It grows with their number, which blocks of other sizes change."""
+
+    def rank(draw):
+        features = torch.randn(sum(sizes), 64, generator=draw) * 0.95 ** torch.arange(64)
+        return lambda kept: effective_rank(features[kept])
+
+    scatter, width = scatter_and_width(rank, [str(group) for group, size in enumerate(sizes) for _ in range(size)])
+    assert scatter / 1.6 < width < 1.6 * scatter

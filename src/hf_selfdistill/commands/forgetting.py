@@ -70,7 +70,8 @@ def evaluate_forgetting(
     failed = unreadable.failures()
     rate = sampling_rate(processor, sampling)
     processor.frame_stride, processor.target_fps = rate  # of the objective's clips too
-    own = pretext_metrics(str(forgetting.before), {"before": old, "after": new}, processor, parts[-1], args)
+    readable = parts[-1].select(before[-1].places)
+    own = pretext_metrics(str(forgetting.before), {"before": old, "after": new}, processor, readable, args)
     trainer.end()
     seen = clips_in_words(test.num_clips, frames_per_clip(old.config), *rate)
     return {

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import datasets
+import numpy as np
 import torch
 from safetensors import safe_open
 from transformers import BaseVideoProcessor, PreTrainedModel, TrainingArguments
@@ -42,12 +43,12 @@ def pretext_metrics(
         encoder: the pre-trained one, a folder or a name on the Hub.
         encoders: by name; heads too, which are left out.
         processor: of the pre-trained encoder, with the frame rate that is meant.
-        records: videos, with a column `group`.
+        records: videos that can be read, with a column `group`.
         args: devices and batch size.
 
     Returns:
-        The objective's `name` and, by the name of each encoder, its metrics with their intervals; None where there are
-        no heads of ours.
+        The objective's `name` and, by the name of each encoder, its metrics with their intervals, those left out that
+        say nothing of these videos; None where there are no heads of ours.
 
     Raises:
         ValueError: the heads do not fit the encoder.
@@ -70,10 +71,11 @@ def pretext_metrics(
         clips = UnlabelledClips(records, objective.views(processor), seed=0)
         trainer = PretrainingTrainer(objective, _arguments(args), processing_class=processor)
         objective.load(Path(file).parent)
+        metrics = trainer.predict(clips).predictions
         found[name] = {
             metric: estimated_mean(torch.from_numpy(values), records["group"]).as_dict()
-            for metric, values in trainer.predict(clips).predictions.items()
-            if not metric.endswith("_loss")
+            for metric, values in metrics.items()
+            if not metric.endswith("_loss") and not np.isnan(values).all()
         }
     return found
 

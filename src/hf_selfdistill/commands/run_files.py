@@ -14,9 +14,9 @@ __all__ = ["RunFiles", "read_run"]
 
 NUMBER = (int, float)
 ONE_VIDEO = {"video": str, "label": str}
-END = (type(None), NUMBER)
-INTERVAL = {"value": NUMBER, "low": END, "high": END}
+INTERVAL = dict.fromkeys(("value", "low", "high"), NUMBER)
 INTERVALS = dict.fromkeys(NAMES, INTERVAL)
+KNOWN_OR_NOT = {"value": NUMBER, **dict.fromkeys(("low", "high"), (type(None), NUMBER))}
 MOVED = ("cosine", "relative_l2", "effective_rank_before", "effective_rank_after")
 SHAPES = {
     "config.json": {"model_type": str, "id2label?": {ANY: str}},
@@ -42,9 +42,9 @@ SHAPES = {
         "after?": INTERVALS,
         "objective?": (type(None), {"name": str, "before": {ANY: INTERVAL}, "after": {ANY: INTERVAL}}),
         "drift": {
-            **dict.fromkeys(MOVED, INTERVAL),
+            **dict.fromkeys(MOVED, KNOWN_OR_NOT),
             "weight_distance": NUMBER,
-            "layers": [{"name": str, "cka": (type(None), INTERVAL)}],
+            "layers": [{"name": str, "cka": (type(None), KNOWN_OR_NOT)}],
         },
     },
 }

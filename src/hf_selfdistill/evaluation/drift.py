@@ -2,40 +2,52 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
-__all__ = ["cosines", "effective_rank", "linear_cka", "relative_distances", "weight_distance"]
+__all__ = ["LinearCKA", "cosines", "effective_rank", "relative_distances", "weight_distance"]
 
 
-def linear_cka(before: Tensor, after: Tensor, batch_size: int = 256, kept: Tensor | None = None) -> float:
+class LinearCKA:
     """Linear centred kernel alignment: 1 for equal features up to rotation and one scale, about 0 for unrelated ones.
 
     Kornblith et al. (ICML 2019, arXiv 1905.00414), with the unbiased estimator of the Hilbert-Schmidt independence
     criterion (Song et al., JMLR 2012), averaged over minibatches (Nguyen, Raghu & Kornblith, ICLR 2021, arXiv
-    2010.15327). In double precision; batches are drawn in a fixed order, so that videos sorted by class do no harm.
+    2010.15327). In double precision; batches are drawn in a fixed order, so that videos sorted by class do no harm,
+    and are of about one size, since each counts alike.
 
     Args:
         before: features `(V, dim)`.
         after: features of the same videos `(V, dim')`.
-        batch_size: videos compared with one another at a time; a batch of fewer than 4 is left out.
-        kept: `(V,)` bool, the videos that count; the others are left out of their batches.
-
-    Returns:
-        Unbiased, so it may lie a little outside of 0 … 1; NaN where features do not vary, or of fewer than 4 videos.
+        batch_size: the most videos compared with one another at a time.
     """
-    order = torch.randperm(len(before), generator=torch.Generator().manual_seed(0))
-    sums = before.new_zeros(3, dtype=torch.float64)
-    for batch in order.split(batch_size):
-        batch = batch if kept is None else batch[kept[batch]]
-        if len(batch) >= 4:
-            kernels = [_kernel(features[batch].double()) for features in (before, after)]
-            pairs = ((0, 1), (0, 0), (1, 1))
-            sums += torch.stack([_unbiased_hsic(kernels[i], kernels[j]) for i, j in pairs])
-    return (sums[0] / (sums[1] * sums[2]).sqrt()).item()
+
+    def __init__(self, before: Tensor, after: Tensor, batch_size: int = 256) -> None:
+        order = torch.randperm(len(before), generator=torch.Generator().manual_seed(0))
+        batches = order.tensor_split(max(1, math.ceil(len(order) / batch_size)))
+        self._kernels = [(batch, _kernel(before[batch]), _kernel(after[batch])) for batch in batches]
+
+    def __call__(self, kept: Tensor | None = None) -> float:
+        """Of all videos, or of those that are True in `kept` `(V,)` bool, in the minibatches of all.
+
+        Returns:
+            Unbiased, so it may lie a little outside of 0 … 1; NaN where features do not vary, or of fewer than 4
+            videos in each minibatch.
+        """
+        sums = torch.zeros(3, dtype=torch.float64)
+        for batch, *kernels in self._kernels:
+            if kept is not None:
+                kernels = [kernel[kept[batch]][:, kept[batch]] for kernel in kernels]
+            if len(kernels[0]) >= 4:
+                pairs = ((0, 1), (0, 0), (1, 1))
+                sums += torch.stack([_unbiased_hsic(kernels[i], kernels[j]) for i, j in pairs])
+        return (sums[0] / (sums[1] * sums[2]).sqrt()).item()
 
 
 def _kernel(features: Tensor) -> Tensor:
+    features = features.double()
     features = features - features.mean(0)  # centring changes nothing but rounding
     return (features @ features.T).fill_diagonal_(0)
 
@@ -64,9 +76,12 @@ def effective_rank(features: Tensor) -> float:
 
     Roy & Vetterli (EUSIPCO 2007), of centred features: between 1 and min(V − 1, dim), 0 where they do not vary.
     """
-    values = torch.linalg.svdvals(features.double() - features.double().mean(0))
+    centred = features.double() - features.double().mean(0)
+    wide = centred.shape[0] < centred.shape[1]
+    gram = centred @ centred.T if wide else centred.T @ centred  # the smaller one; far cheaper than the values of all
+    values = torch.linalg.eigvalsh(gram).clamp(min=0).sqrt()
     total = values.sum()
-    if total <= 1e-9 * features.double().norm():
+    if total <= 1e-6 * features.double().norm():
         return 0.0
     shares = values / total
     return torch.special.entr(shares).sum().exp().item()

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from hf_selfdistill.evaluation.bootstrap import Estimate, estimate, estimated_mean, resampled_means
-from hf_selfdistill.evaluation.drift import cosines, effective_rank, linear_cka, relative_distances
+from hf_selfdistill.evaluation.drift import LinearCKA, cosines, effective_rank, relative_distances
 from hf_selfdistill.evaluation.features import FeatureSet
 from hf_selfdistill.evaluation.jackknife import jackknifed
 from hf_selfdistill.evaluation.probe import knn, linear_probe
@@ -109,7 +109,7 @@ def _as_dict(found: Estimate | None) -> dict[str, float | None] | None:
 def drift(before: FeatureSet, after: FeatureSet) -> dict[str, Any]:
     """How far the features of the same videos have moved, with intervals; labels are not used.
 
-    Pooled features, and CKA layer by layer; None where CKA has no value (see `linear_cka`).
+    Pooled features, and CKA layer by layer; None where CKA has no value (see `LinearCKA`).
     """
     groups = before.groups
     return {
@@ -126,7 +126,7 @@ def drift(before: FeatureSet, after: FeatureSet) -> dict[str, Any]:
 
 
 def _cka(before: Tensor, after: Tensor, groups: list[str]) -> dict[str, float | None] | None:
-    found = jackknifed(lambda kept: linear_cka(before, after, kept=kept), groups)
+    found = jackknifed(LinearCKA(before, after), groups)
     return found.as_dict() if math.isfinite(found.value) else None
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from hf_selfdistill.training.figures import COLOURS, GREY, MARKERS, new_figure
 
 if TYPE_CHECKING:
@@ -58,15 +60,19 @@ def drift_figure(layers: Sequence[Mapping[str, Any]]) -> Figure:
     layers = [layer for layer in layers if layer["cka"] is not None]
     figure = new_figure(6, 0.9 + 0.3 * len(layers))
     axes = figure.subplots()
-    values = [layer["cka"]["value"] for layer in layers]
     rows = range(len(layers))
-    axes.hlines(rows, 0, values, color=GREY, linewidth=1)
-    axes.plot(values, rows, color=COLOURS[0], marker=MARKERS[0], linestyle="none")
-    for row, cka in enumerate(layer["cka"] for layer in layers):
-        if cka["low"] is not None:
-            axes.hlines(row, cka["low"], cka["high"], color=COLOURS[0], linewidth=4, alpha=0.35)
-        end = max(cka["value"], cka["high"] or 0)
-        axes.annotate(f"{cka['value']:.2f}", (end, row), (6, 0), textcoords="offset points", va="center", fontsize=8)
+    values = [layer["cka"]["value"] for layer in layers]
+    shown = np.clip(values, 0, 1)  # unbiased, they may lie a little outside; the number is as it is
+    axes.hlines(rows, 0, shown, color=GREY, linewidth=1)
+    axes.plot(shown, rows, color=COLOURS[0], marker=MARKERS[0], linestyle="none", clip_on=False, zorder=3)
+    for row, layer in enumerate(layers):
+        _, low, high = layer["cka"].values()
+        ends = [shown[row]] * 2 if low is None else np.clip([low, high], 0, 1)
+        axes.hlines(row, *ends, color=COLOURS[0], linewidth=4, alpha=0.35)
+        words = f"{values[row]:.2f}"
+        axes.annotate(
+            words, (max(*ends, shown[row]), row), (8, 0), textcoords="offset points", va="center", fontsize=8
+        )
     axes.set_yticks(rows, [layer["name"] for layer in layers], fontsize=9)
     axes.set_ylim(len(layers) - 0.5, -0.5)
     axes.set_xlim(0, 1.1)
