@@ -10,6 +10,7 @@ from tiny_classifiers import save_checkpoint, tiny_model, tiny_processor
 from transformers import AutoModelForVideoClassification, VideoMAEForPreTraining, VideoMAEForVideoClassification
 
 from hf_selfdistill.commands import evaluate_model, finetune, forgetting, pretrain
+from hf_selfdistill.pretraining.pace import Pace
 
 
 def measure(encoder, after, root, file, **overrides):
@@ -112,13 +113,16 @@ def test_videos_that_can_not_be_read_are_not_asked_of_the_objective_either(fine_
 
 
 def test_on_two_processes_the_report_is_the_same(fine_tuned, shapes, tmp_path, run_script):
-    alone = measure(fine_tuned, fine_tuned, shapes, tmp_path / "one.json")
-    words = f"--task forgetting --before {fine_tuned} --model_name_or_path {fine_tuned} --dataset moving_shapes"
+    before = shutil.copytree(fine_tuned, tmp_path / "before")
+    Pace(AutoModelForVideoClassification.from_pretrained(before).base_model, Pace.Arguments()).save(before)
+    alone = measure(before, fine_tuned, shapes, tmp_path / "one.json")
+    words = f"--task forgetting --before {before} --model_name_or_path {fine_tuned} --dataset moving_shapes"
     words += f" --dataset_root {shapes} --num_clips 2 --use_cpu --output_file {tmp_path / 'two.json'}"
     finished = run_script("evaluate_model", *words.split(), processes=2)
     assert finished.returncode == 0, finished.stderr
     together = json.loads((tmp_path / "two.json").read_text())
     assert together["before"] == alone["before"] and together["num_videos"] == alone["num_videos"]
+    assert together["objective"] == alone["objective"] and "pace_accuracy" in alone["objective"]["after"]
 
 
 @pytest.mark.parametrize(
