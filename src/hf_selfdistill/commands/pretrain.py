@@ -44,8 +44,8 @@ __all__ = ["OBJECTIVES", "EncoderArguments", "build_trainer", "main", "parser"]
 
 logger = logging.getLogger(__name__)
 
-FINDINGS = "video_findings.jsonl"
-"""In the output folder, of shards: which videos can't be read and which are short, as it was found out."""
+FINDINGS = "_video_findings"
+"""In the output folder, of shards: videos that can't be read or are short. Names with _ are not uploaded to the Hub."""
 
 OBJECTIVES: dict[str, type[Objective]] = {
     objective.name: objective for objective in (RSPNet, Pace, SpaceTimeCubes, MotionAppearance)
@@ -139,8 +139,6 @@ def build_trainer(
     objective = OBJECTIVES[encoder_args.objective](encoder, objective_args)
     findings = VideoFindings(Path(args.output_dir) / FINDINGS)
     with args.main_process_first(desc="loading the data set"):
-        if args.should_save and args.resume_from_checkpoint is None:
-            findings.clear()
         train, validation = data.load(objective.views(processor), args.seed, findings)
     check_whole_batch(len(train), args)
     listed = [clips for clips in (train, validation) if isinstance(clips, UnlabelledClips)]
@@ -160,6 +158,8 @@ def build_trainer(
 
 def run(trainer: PretrainingTrainer, unreadable: UnreadableVideosCallback) -> None:
     """Train, save, and say where the encoder is and which videos were short or unreadable."""
+    if isinstance(trainer.train_dataset, StreamedUnlabelledClips) and not trainer.args.resume_from_checkpoint:
+        _clear(trainer.train_dataset, trainer.args)
     metrics = trainer.train(resume_from_checkpoint=trainer.args.resume_from_checkpoint).metrics
     trainer.save_without_upload()  # which comes last, when all is there
     trainer.save_state()
@@ -174,6 +174,14 @@ def run(trainer: PretrainingTrainer, unreadable: UnreadableVideosCallback) -> No
     trainer.end()
 
 
+def _clear(clips: StreamedUnlabelledClips, args: PretrainingArguments) -> None:
+    """Of what an earlier run found out; once on each machine, before any process reads."""
+    assert clips.findings is not None
+    with args.main_process_first(desc="clearing the findings of an earlier run"):
+        if args.local_process_index == 0:
+            clips.findings.clear()
+
+
 def _findings(
     clips: UnlabelledClips | StreamedUnlabelledClips, unreadable: UnreadableVideosCallback
 ) -> tuple[list[dict[str, str]], int]:
@@ -183,11 +191,13 @@ def _findings(
         of = str(len(clips))
     else:
         assert clips.findings is not None
-        left_out = clips.findings.read("unreadable")
-        failures = [{"video": video, "reason": reason} for video, reason in left_out.items()]
-        short, of = len(clips.findings.read("short")), "the streamed"
+        left_out, short_ones = (
+            dict(gather_object(list(clips.findings.read(kind).items()))) for kind in ("unreadable", "short")
+        )
+        failures = [{"video": video, "reason": reason} for video, reason in sorted(left_out.items())]
+        short, of = len(short_ones), "the streamed"
         if failures:
-            logger.info("%d of the streamed videos can't be read: see %s", len(failures), clips.findings.file)
+            logger.info("%d of the streamed videos can't be read: see %s", len(failures), clips.findings.folder)
     if short:
         logger.info("%d of %s videos are shorter than %d frames and repeat", short, of, clips.views.span)
     return failures, short
