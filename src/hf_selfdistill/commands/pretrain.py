@@ -45,7 +45,7 @@ __all__ = ["OBJECTIVES", "EncoderArguments", "build_trainer", "main", "parser"]
 logger = logging.getLogger(__name__)
 
 FINDINGS = "_video_findings"
-"""In the output folder, of shards: videos that can't be read or are short. Names with _ are not uploaded to the Hub."""
+"""In the output folder, of shards: videos that can't be read or are short. Names with _ are not uploaded."""
 
 OBJECTIVES: dict[str, type[Objective]] = {
     objective.name: objective for objective in (RSPNet, Pace, SpaceTimeCubes, MotionAppearance)
