@@ -14,6 +14,7 @@ from shards import write_shards
 from videos import numbered_frames, write_video
 
 from hf_selfdistill.commands import pretrain
+from hf_selfdistill.data.findings import VideoFindings
 from hf_selfdistill.pretraining.objective import OBJECTIVE_NAME
 
 TINY = "hidden_sizes=4,8,8,8,8,num_frames=8,image_size=16"
@@ -190,12 +191,15 @@ def test_too_many_undecodable_videos_of_a_stream_end_it_in_one_line(tmp_path):
     assert "Traceback" not in stopped.value.code and "\n" not in stopped.value.code
 
 
-def test_results_of_a_stream_do_not_count_what_nobody_counted(tmp_path):
+def test_a_resumed_run_of_a_stream_keeps_what_was_found_before(tmp_path):
     write_shards(tmp_path, shards=2, videos_per_shard=4, broken=(3,))
-    flags = flags_of(tmp_path, tmp_path / "out", dataset="shards", clips_per_epoch=8, num_train_epochs=1)
-    pretrain.main([*flags, "--max_unreadable", "0.2"])
+    flags = {"dataset": "shards", "clips_per_epoch": 8, "save_strategy": "epoch", "max_unreadable": 0.2}
+    pretrain.main(flags_of(tmp_path, tmp_path / "out", num_train_epochs=1, **flags))
+    VideoFindings(tmp_path / "out" / pretrain.FINDINGS).add("unreadable", "earlier.mp4", "empty file")
+    resumed = {**flags, "num_train_epochs": 2, "resume_from_checkpoint": "true"}
+    pretrain.main(flags_of(tmp_path, tmp_path / "out", **resumed))
     results = json.loads((tmp_path / "out" / "all_results.json").read_text())
-    assert "train_loss" in results and not {"unreadable", "short_videos"} & results.keys()
+    assert [failure["video"] for failure in results["unreadable"]] == ["003.mp4", "earlier.mp4"]
 
 
 @pytest.mark.parametrize(
