@@ -49,10 +49,10 @@ def resampled_means(values: Tensor, groups: Sequence[str]) -> Tensor:
     names = sorted(set(groups))
     place = {name: index for index, name in enumerate(names)}
     index = torch.tensor([place[group] for group in groups])
-    counted = ~values.double().isnan()
+    values = values.double()
     total, videos = (
-        torch.zeros(len(names), dtype=torch.float64).index_add_(0, index, part.double())
-        for part in (values.double().nan_to_num(0.0), counted)
+        torch.zeros(len(names), dtype=torch.float64).index_add_(0, index, part)
+        for part in (values.nan_to_num(0.0), (~values.isnan()).double())
     )
     drawn = torch.randint(len(names), (DRAWS, len(names)), generator=torch.Generator().manual_seed(0))
     return total[drawn].sum(1) / videos[drawn].sum(1)

@@ -66,7 +66,7 @@ def drift_figure(layers: Sequence[Mapping[str, Any]]) -> Figure:
     axes.hlines(rows, 0, shown, color=GREY, linewidth=1)
     axes.plot(shown, rows, color=COLOURS[0], marker=MARKERS[0], linestyle="none", clip_on=False, zorder=3)
     for row, layer in enumerate(layers):
-        _, low, high = layer["cka"].values()
+        low, high = (layer["cka"][end] for end in ("low", "high"))
         ends = [shown[row]] * 2 if low is None else np.clip([low, high], 0, 1)
         axes.hlines(row, *ends, color=COLOURS[0], linewidth=4, alpha=0.35)
         words = f"{values[row]:.2f}"
