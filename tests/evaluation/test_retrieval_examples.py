@@ -25,7 +25,7 @@ def test_right_and_wrong_differ_in_mark_and_kind():
 def test_a_video_shows_all_its_frames_with_white_between_them():
     frames = np.array([0, 80, 160], np.uint8)[:, None, None, None].repeat(16, 1).repeat(20, 2).repeat(3, 3)
     (strip,) = retrieval_filmstrips(ExampleVideo("run", frames), [])
-    shown = np.asarray(Image.open(io.BytesIO(base64.b64decode(strip.picture.light.partition(",")[2]))))
+    shown = np.asarray(Image.open(io.BytesIO(base64.b64decode(strip.picture.uri.partition(",")[2]))))
     assert shown.shape[:2] == (16, 60 + 2 * GAP)
     assert np.allclose(shown[8, [10, 32, 54], 0], [0, 80, 160], atol=8)
     assert (shown[8, [20, 21, 42, 43]] > 200).all()

@@ -120,7 +120,7 @@ def _write_numbers(axes: Axes, counts: np.ndarray, shares: np.ndarray) -> None:
     for row, column in np.argwhere(counts):
         text = axes.text(column, row, str(counts[row, column]), ha="center", va="center", fontsize=9)
         if shares[row, column] > 0.4:  # on dark shades
-            text.set(color="white", gid="on colour")
+            text.set_color("white")
 
 
 def _rule(axes: Axes, classes: int) -> None:

@@ -14,14 +14,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from PIL import Image
 
-__all__ = ["DARK_PAGE", "MEDIA_TYPES", "Picture", "as_picture", "file_as_picture", "image_as_picture"]
-
-DARK_PAGE = "#14171a"
-"""What figures are drawn for in the dark: the page's background there."""
+__all__ = ["MEDIA_TYPES", "Picture", "as_picture", "file_as_picture", "image_as_picture"]
 
 DOTS_PER_INCH = 144
-
-_LIGHT_INK, _DARK_INK = "#1c1e21", "#e4e6e8"
 
 MEDIA_TYPES = {".png": "image/png", ".gif": "image/gif", ".jpg": "image/jpeg", ".webp": "image/webp"}
 
@@ -31,35 +26,37 @@ class Picture:
     """A picture with what is said of it.
 
     Args:
-        light: data URI, for a light page.
-        dark: data URI, for a dark page.
+        uri: data URI.
         alt: what is to be seen, for those who do not see it.
         caption: below the picture.
         width: of the page's pixels; None for the picture's own.
+        drawn: in ink on no ground, which a dark page may invert; photographs it must not.
     """
 
-    light: str
-    dark: str
+    uri: str
     alt: str
     caption: str = ""
     width: int | None = None
+    drawn: bool = False
 
 
 def as_picture(figure: Figure, alt: str) -> Picture:
-    """Draws a figure twice, in dark ink and in light ink, on no ground. The figure's ink is changed.
+    """Draws a figure on no ground.
 
     Args:
         figure: what is drawn.
         alt: what is to be seen.
     """
-    if (layout := figure.get_layout_engine()) is not None:
-        layout.execute(figure)  # once for both
-    figure.set_layout_engine("none")
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from PIL import Image
+
     figure.set_dpi(DOTS_PER_INCH)
     for patch in (figure.patch, *(axes.patch for axes in figure.axes)):
         patch.set(facecolor="none", edgecolor="none")
-    light, dark = (_drawn(figure, ink) for ink in (_LIGHT_INK, _DARK_INK))
-    return Picture(light, dark, alt, width=round(96 * figure.get_figwidth()))
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()  # savefig would lay it out once more
+    uri = _image_uri(Image.fromarray(np.asarray(canvas.buffer_rgba())), "png")
+    return Picture(uri, alt, width=round(96 * figure.get_figwidth()), drawn=True)
 
 
 def file_as_picture(file: Path, alt: str, caption: str = "") -> Picture:
@@ -70,40 +67,18 @@ def file_as_picture(file: Path, alt: str, caption: str = "") -> Picture:
     """
     if file.suffix.lower() not in MEDIA_TYPES:
         raise ValueError(f"{file} is no picture; give files that end in {', '.join(MEDIA_TYPES)}")
-    uri = _data_uri(MEDIA_TYPES[file.suffix.lower()], file.read_bytes())
-    return Picture(uri, uri, alt, caption)
+    return Picture(_data_uri(MEDIA_TYPES[file.suffix.lower()], file.read_bytes()), alt, caption)
 
 
 def image_as_picture(image: Image.Image, alt: str, caption: str = "") -> Picture:
     """A picture with photographs in it, kept in a tenth of the bytes with a little loss."""
+    return Picture(_image_uri(image, "webp", quality=80), alt, caption)
+
+
+def _image_uri(image: Image.Image, kind: str, **options: int) -> str:
     buffer = io.BytesIO()
-    image.save(buffer, format="webp", quality=80)
-    uri = _data_uri("image/webp", buffer.getvalue())
-    return Picture(uri, uri, alt, caption)
-
-
-def _drawn(figure: Figure, ink: str) -> str:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from PIL import Image
-
-    _set_ink(figure, ink)
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()  # savefig would lay it out once more
-    buffer = io.BytesIO()
-    Image.fromarray(np.asarray(canvas.buffer_rgba())).save(buffer, format="png")
-    return _data_uri("image/png", buffer.getvalue())
-
-
-def _set_ink(figure: Figure, ink: str) -> None:
-    from matplotlib.text import Text
-
-    for text in figure.findobj(Text):
-        if text.get_gid() != "on colour":
-            text.set_color(ink)
-    for axes in figure.axes:
-        axes.tick_params(colors=ink)
-        for spine in axes.spines.values():
-            spine.set_edgecolor(ink)
+    image.save(buffer, format=kind, **options)
+    return _data_uri(f"image/{kind}", buffer.getvalue())
 
 
 def _data_uri(media_type: str, content: bytes) -> str:

@@ -15,7 +15,7 @@ from markupsafe import Markup
 from hf_selfdistill.evaluation.confusion import ConfusedPair, confusion_counts, confusion_figure, most_confused
 from hf_selfdistill.evaluation.forgetting_figures import drift_figure, forgetting_figure
 from hf_selfdistill.evaluation.forgetting_table import NAMES, cka_in_words, in_words, why_none
-from hf_selfdistill.evaluation.pictures import DARK_PAGE, Picture, as_picture
+from hf_selfdistill.evaluation.pictures import Picture, as_picture
 from hf_selfdistill.evaluation.retrieval_examples import ExampleVideo, retrieval_filmstrips
 from hf_selfdistill.training.accuracies import telling, with_a_blank
 from hf_selfdistill.training.curves import curve_figures
@@ -93,7 +93,7 @@ def render(report: Report) -> str:
         lstrip_blocks=True,
     )  # fmt: skip
     environment.filters["percent"] = _percent
-    style = Markup((TEMPLATES / "report.css").read_text(encoding="utf-8").replace("DARK_PAGE", DARK_PAGE))
+    style = Markup((TEMPLATES / "report.css").read_text(encoding="utf-8"))
     return environment.get_template("report.html").render(
         report=report,
         style=style,
