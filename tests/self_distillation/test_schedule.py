@@ -3,13 +3,6 @@ import pytest
 from hf_selfdistill.self_distillation.schedule import weight_factor
 
 
-def test_the_trainer_uses_the_schedule_by_epochs(make_trainer):
-    trainer = make_trainer(epoch_lr_schedule="multi_step", num_train_epochs=2)
-    trainer.train()
-    rates = [log["learning_rate"] for log in trainer.state.log_history if "learning_rate" in log]
-    assert rates == pytest.approx([0.05] * 3 + [0.005] * 3)
-
-
 @pytest.mark.parametrize(
     ("name", "expected"),
     [("constant", [1, 1, 1, 1, 1]), ("linear", [1, 0.75, 0.5, 0.25, 0]), ("cosine", [1, 0.853553, 0.5, 0.146447, 0])],

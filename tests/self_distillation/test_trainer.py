@@ -326,21 +326,6 @@ def test_a_teacher_model_that_would_be_ignored_is_refused(tiny_classifier, argum
         SelfDistillationTrainer(tiny_classifier(), arguments(**wrong), teacher_model=tiny_classifier())
 
 
-def test_evaluation_takes_every_clip_though_training_drops_the_last_batch(make_trainer, random_clips):
-    trainer = make_trainer(eval_dataset=random_clips(5), per_device_eval_batch_size=4, dataloader_drop_last=True)
-    trainer.compute_metrics = lambda prediction: {"clips": len(prediction.label_ids)}
-    assert trainer.evaluate()["eval_clips"] == 5
-    assert len(trainer.predict(random_clips(5)).label_ids) == 5
-    assert trainer.args.dataloader_drop_last
-
-
-def test_every_parameter_is_decayed(make_trainer):
-    trainer = make_trainer(weight_decay=0.1)
-    trainer.create_optimizer()
-    decayed = sum(len(group["params"]) for group in trainer.optimizer.param_groups if group["weight_decay"] == 0.1)
-    assert decayed == len(list(trainer.model.parameters()))
-
-
 @on_one_process(6)
 def test_the_distance_is_exactly_zero_at_equal_weights(make_trainer, way):
     trainer = make_trainer(**{**way, "per_device_train_batch_size": 4, "gradient_accumulation_steps": 1})
@@ -357,14 +342,6 @@ def test_a_renewal_does_not_recompile(make_trainer):
     trainer.train()
     # One graph for the student in training and one for the teacher.
     assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == 2
-
-
-def test_two_gpus_in_one_process_are_refused(make_trainer, monkeypatch):
-    from hf_selfdistill.self_distillation.arguments import SelfDistillationArguments
-
-    monkeypatch.setattr(SelfDistillationArguments, "n_gpu", property(lambda self: 2))
-    with pytest.raises(ValueError, match="accelerate launch"):
-        make_trainer()
 
 
 def test_a_model_without_a_classifier_is_refused(make_trainer):

@@ -1,0 +1,30 @@
+import json
+
+import pytest
+
+from hf_selfdistill.commands import run_job
+
+
+@pytest.fixture
+def job(tmp_path):
+    def write(*commands):
+        file = tmp_path / "commands.json"
+        file.write_text(json.dumps({"commands": commands}))
+        return str(file)
+
+    return write
+
+
+def test_the_commands_run_one_after_the_other(job, monkeypatch):
+    ran = []
+    monkeypatch.setattr(run_job, "main", ran.append)
+    run_job.run_job(job(["finetune", "--seed", "1"], ["evaluate", "--num_clips", "2"]))
+    assert ran == [["finetune", "--seed", "1"], ["evaluate", "--num_clips", "2"]]
+
+
+def test_none_comes_after_one_that_failed(job, tmp_path, capsys):
+    later = ["convert", "--source", "rspnet", "--checkpoint", str(tmp_path), "--output_dir", str(tmp_path / "out")]
+    with pytest.raises(SystemExit) as stopped:
+        run_job.run_job(job(["report", "--run", str(tmp_path / "nothing")], later))
+    assert "nothing is no fine-tuned model" in str(stopped.value.code) and "convert" not in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

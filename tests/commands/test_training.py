@@ -1,0 +1,53 @@
+from types import SimpleNamespace
+
+import pytest
+from huggingface_hub.errors import HTTPError
+from transformers import TrainingArguments
+
+from hf_selfdistill.commands.training import check_whole_batch, push, warn_of_overwriting
+
+
+def arguments(folder, **settings):
+    return TrainingArguments(str(folder), per_device_train_batch_size=4, use_cpu=True, report_to="none", **settings)
+
+
+def test_as_many_videos_as_a_batch_are_enough(tmp_path):
+    check_whole_batch(4, arguments(tmp_path, dataloader_drop_last=True))
+
+
+def test_fewer_are_refused_where_they_would_be_dropped_and_only_there(tmp_path):
+    check_whole_batch(3, arguments(tmp_path))
+    with pytest.raises(
+        ValueError, match=r"3 training videos do not fill one batch of 4.*--dataloader_drop_last false"
+    ):
+        check_whole_batch(3, arguments(tmp_path, dataloader_drop_last=True))
+
+
+@pytest.fixture
+def finished_run(tmp_path):
+    for name in ("all_results.json", "model.safetensors", "evaluation.json", "notes.txt"):
+        (tmp_path / name).touch()
+    return tmp_path
+
+
+def test_what_of_a_finished_run_is_overwritten_and_what_grows_stale_is_named(finished_run, caplog):
+    warn_of_overwriting(arguments(finished_run))
+    overwritten, stale = caplog.messages
+    assert overwritten.endswith("overwrites model.safetensors, all_results.json")
+    assert stale.endswith("until it is measured anew: evaluation.json")
+
+
+def test_of_an_unfinished_or_a_resumed_run_nothing_is_said(finished_run, tmp_path, caplog):
+    warn_of_overwriting(arguments(finished_run, resume_from_checkpoint="true"))
+    (finished_run / "all_results.json").unlink()
+    warn_of_overwriting(arguments(finished_run))
+    assert not caplog.messages
+
+
+def test_an_upload_that_fails_is_a_users_error_that_says_how_to_go_on(tmp_path):
+    def refuse():
+        raise HTTPError("503 Service Unavailable")
+
+    args = arguments(tmp_path / "out", hub_model_id="user/model")
+    with pytest.raises(ValueError, match=r"503 Service Unavailable.*hf upload user/model .*out --exclude"):
+        push(SimpleNamespace(push_to_hub=refuse, args=args))

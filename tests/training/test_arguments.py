@@ -1,0 +1,28 @@
+import pytest
+
+from hf_selfdistill.training.arguments import VideoTrainingArguments, check_choice
+
+
+def test_a_choice_that_is_allowed_passes_and_another_is_refused_with_those_that_are():
+    check_choice("way", "there", ("here", "there"))
+    with pytest.raises(ValueError, match=r"^way is 'nowhere'; allowed are 'here', 'there'$"):
+        check_choice("way", "nowhere", ("here", "there"))
+
+
+def test_the_defaults_suit_videos(tmp_path):
+    args = VideoTrainingArguments(str(tmp_path), use_cpu=True)
+    assert (args.remove_unused_columns, args.sync_batch_norm, args.epoch_lr_schedule) == (False, False, "none")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"epoch_lr_schedule": "linear"}, "epoch_lr_schedule is 'linear'; allowed are 'none', 'cosine'"),
+        ({"epoch_lr_schedule": "cosine", "max_steps": 5}, r"counts whole epochs .* max_steps 5"),
+        ({"epoch_lr_schedule": "cosine", "num_train_epochs": 2.5}, r"num_train_epochs is 2.5"),
+        ({"epoch_lr_schedule": "cosine", "warmup_steps": 10}, r"warmup_steps 10"),
+    ],
+)
+def test_a_schedule_by_epochs_needs_whole_epochs_and_no_warm_up(tmp_path, wrong, message):
+    with pytest.raises(ValueError, match=message):
+        VideoTrainingArguments(str(tmp_path), use_cpu=True, **wrong)
