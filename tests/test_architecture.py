@@ -63,6 +63,12 @@ def test_files_stay_within_300_lines(file):
     assert len(file.read_text().splitlines()) <= 300
 
 
+def test_every_module_has_a_test_of_its_name():
+    tests = Path(__file__).parent
+    modules = [file for file in FILES if not file.stem.startswith("__")]
+    assert not [file for file in modules if not list((tests / part_of(file)).rglob(f"test_{file.stem}.py"))]
+
+
 def test_there_is_no_drawer_for_odds_and_ends():
     assert not [file for file in FILES if file.stem in ("utils", "helpers", "misc", "common")]
 
