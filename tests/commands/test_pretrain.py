@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import re
+import shutil
 
 import pytest
 import torch
@@ -10,7 +12,7 @@ from shards import write_shards
 from videos import numbered_frames, write_video
 
 from hf_selfdistill import C3DModel, R2Plus1DModel
-from hf_selfdistill.commands import finetune, pretrain
+from hf_selfdistill.commands import evaluate_model, finetune, pretrain
 from hf_selfdistill.hub.citations import works_behind
 from hf_selfdistill.pretraining.objective import OBJECTIVE_NAME
 
@@ -70,6 +72,24 @@ def test_the_encoder_is_fine_tuned_as_it_is(flags, tmp_path, shapes, tiny_flags,
     assert "new head of 3 classes" in caplog.text and "lacks weights" not in caplog.text
     kept = json.loads((tmp_path / "out" / "video_preprocessor_config.json").read_text())
     assert kept["target_fps"] == 20.0
+
+
+def test_the_encoder_has_a_card_to_which_a_measurement_is_added(flags, tmp_path, shapes, monkeypatch, capsys):
+    pretrain.main(flags(logging_steps=1))
+    text = (tmp_path / "encoder" / "README.md").read_text()
+    videos = sorted(file for file in shapes.glob("*/*") if file.is_file())
+    names = "\n".join(sorted(str(video.relative_to(shapes)) for video in videos))
+    assert f"Every video below `{shapes.name}`: {len(videos)} videos" in text
+    assert hashlib.sha256(names.encode()).hexdigest() in text and "| queue_size | 8 |" in text
+    assert (tmp_path / "encoder" / "training_curves.png").is_file()
+    words = f"--task knn --model_name_or_path {tmp_path / 'encoder'} --dataset moving_shapes --dataset_root {shapes} "
+    words += f"--num_clips 1 --output_file {tmp_path / 'encoder' / 'knn.json'} --use_cpu true --disable_tqdm true"
+    evaluate_model.main(words.split())
+    assert "| knn | top-1 " in (tmp_path / "encoder" / "README.md").read_text()
+    shutil.copy(next(shapes.glob("*/*.mp4")), tmp_path / "clip.mp4")
+    monkeypatch.chdir(tmp_path)
+    exec(compile(re.search(r"```python\n(.*?)```", text, re.S)[1], "README.md", "exec"), {})
+    assert "tensor([[" in capsys.readouterr().out
 
 
 def test_short_and_unreadable_videos_are_counted_and_named(flags, tmp_path, caplog):

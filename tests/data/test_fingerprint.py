@@ -30,3 +30,8 @@ def test_a_video_without_a_path_goes_by_its_bytes(records):
     video = {"path": None, "bytes": b"video"}
     expected = hashlib.sha256(f"{hashlib.sha256(b'video').hexdigest()}\ta".encode()).hexdigest()
     assert fingerprint(records([video], [0])) == expected
+
+
+def test_without_labels_it_is_of_the_names_alone(records):
+    unlabelled = records(["/root/ä.mp4", "/root/b/x.mp4"], ["a", "b"]).remove_columns("label")
+    assert fingerprint(unlabelled, "/root") == hashlib.sha256("b/x.mp4\nä.mp4".encode()).hexdigest()

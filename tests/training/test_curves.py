@@ -48,3 +48,17 @@ def test_steps_are_whole_numbers():
     log = [{"step": step, "loss": 1 / step} for step in (1, 2, 3)]
     (axes,) = curve_figures(log)["loss"].axes
     assert all(step == int(step) for step in axes.get_xticks())
+
+
+def test_an_objectives_metrics_are_drawn_in_training_and_on_held_out_videos():
+    of_step = {"speed_accuracy": 0.5, "instance_top1": 0.1, "motion_mse": 2.0}
+    log = [{"step": step, **of_step, "eval_speed_accuracy": 0.6} for step in (1, 2)]
+    figures = curve_figures(log)
+    assert list(figures) == ["objective, accuracy (%)", "objective, squared error"]
+    (accuracy,), (error,) = (figure.axes for figure in figures.values())
+    assert lines(accuracy) == {
+        "speed accuracy": ([1, 2], [50.0, 50.0]),
+        "instance top-1": ([1, 2], [10.0, 10.0]),
+        "speed accuracy, held out": ([1, 2], [60.0, 60.0]),
+    }
+    assert lines(error) == {"motion mse": ([1, 2], [2.0, 2.0])}

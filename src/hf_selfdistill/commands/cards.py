@@ -1,4 +1,4 @@
-"""What a run of fine-tuning tells its model card."""
+"""What a run tells the card of its model."""
 
 from __future__ import annotations
 
@@ -10,12 +10,16 @@ from transformers import BaseVideoProcessor, PreTrainedConfig
 from hf_selfdistill.commands.datasets import AugmentationArguments, DatasetArguments
 from hf_selfdistill.commands.models import FROM_SCRATCH, ModelArguments, frames_per_clip
 from hf_selfdistill.commands.regularization import in_words
+from hf_selfdistill.commands.unlabelled import UnlabelledArguments
 from hf_selfdistill.data.fingerprint import fingerprint
+from hf_selfdistill.hub.encoder_card import EncoderFacts
 from hf_selfdistill.hub.model_card import CardFacts
+from hf_selfdistill.pretraining.objective import Objective
 from hf_selfdistill.regularizers.arguments import RegularizerArguments
 from hf_selfdistill.self_distillation.arguments import SelfDistillationArguments
+from hf_selfdistill.training.arguments import VideoTrainingArguments
 
-__all__ = ["card_facts", "clips_in_words", "protocol", "rate_in_words"]
+__all__ = ["card_facts", "clips_in_words", "encoder_facts", "protocol", "rate_in_words"]
 
 
 def protocol(data: DatasetArguments, part: str, num_clips: int, frames: int, stride: int, fps: float | None) -> str:
@@ -37,27 +41,82 @@ def card_facts(
     """All that is known when the run begins; the processor is the one that is saved with the model."""
     name = model.model_name_or_path
     frames, stride, fps = frames_per_clip(config), processor.frame_stride, processor.target_fps
-    root = data.dataset_root or (Path(data.annotations).parent if data.annotations else None)
     return CardFacts(
-        base=None if name in FROM_SCRATCH else Path(name).name if Path(name).is_dir() else name,
+        base=None if name in FROM_SCRATCH else _base(name),
         dataset=data.dataset,
         split=data.split if data.dataset in ("ucf101", "hmdb51") else None,
-        parts={part: (len(records), fingerprint(records, root)) for part, records in parts.items()},
+        parts={part: (len(records), fingerprint(records, _root(data))) for part, records in parts.items()},
         method=_method(args) | in_words(regularizer),
         hyperparameters={
-            "learning rate over the run": args.lr_scheduler_type.value
-            if args.epoch_lr_schedule == "none"
-            else f"{args.epoch_lr_schedule}, constant within an epoch",
+            "learning rate over the run": _schedule(args),
             "label smoothing": f"{args.label_smoothing_factor:g}",
             "class weights": augmentation.class_weights or "none",
             "random crops": f"{augmentation.min_crop_area:g} … 1 of the frame's area",
             "mirrored with probability": f"{augmentation.flip_probability:g}",
             **({"LoRA rank": str(model.lora_rank)} if model.lora_rank is not None else {}),
         },
-        clip=f"A clip is {frames} frames, {rate_in_words(stride, fps)}; "
-        "the processor saved beside the model makes it.",
+        clip=_clip(config, processor),
         protocol=protocol(data, "validation", augmentation.eval_num_clips, frames, stride, fps),
     )
+
+
+def encoder_facts(
+    base: str | None,
+    data: UnlabelledArguments,
+    videos: datasets.Dataset | None,
+    objective: Objective,
+    args: VideoTrainingArguments,
+    processor: BaseVideoProcessor,
+) -> EncoderFacts:
+    """All that is known when a pre-training begins; the processor is the one that is saved with the encoder.
+
+    Args:
+        base: the encoder to go on with; None for random weights.
+        data: where the videos come from.
+        videos: those that are trained on; None of a stream.
+        objective: with its encoder and arguments.
+        args: the training arguments.
+        processor: of the encoder.
+    """
+    return EncoderFacts(
+        objective=objective.name,
+        arguments=objective.arguments_that_count(),
+        videos=_videos(data),
+        num_videos=None if videos is None else len(videos),
+        fingerprint=None if videos is None else fingerprint(videos, _root(data)),
+        base=None if base is None else _base(base),
+        clip=_clip(objective.config, processor),
+        hyperparameters={"learning rate over the run": _schedule(args)},
+    )
+
+
+def _videos(data: UnlabelledArguments) -> str:
+    folder = f"`{Path(data.dataset_root or '.').resolve().name}`"
+    if data.dataset == "videos":
+        return f"Every video below {folder}"
+    if data.dataset == "list":
+        return f"The videos that `{Path(str(data.annotations)).name}` names"
+    if data.dataset == "shards":
+        return f"The shards in {folder}, {data.clips_per_epoch} videos an epoch"
+    return f"The training part of `{data.dataset}`, split {data.split}"
+
+
+def _root(data: DatasetArguments | UnlabelledArguments) -> str | Path | None:
+    return data.dataset_root or (Path(data.annotations).parent if data.annotations else None)
+
+
+def _base(name: str) -> str:
+    return Path(name).name if Path(name).is_dir() else name
+
+
+def _schedule(args: VideoTrainingArguments) -> str:
+    by_step = args.epoch_lr_schedule == "none"
+    return args.lr_scheduler_type.value if by_step else f"{args.epoch_lr_schedule}, constant within an epoch"
+
+
+def _clip(config: PreTrainedConfig, processor: BaseVideoProcessor) -> str:
+    rate = rate_in_words(processor.frame_stride, processor.target_fps)
+    return f"A clip is {frames_per_clip(config)} frames, {rate}; the processor saved beside the model makes it."
 
 
 def clips_in_words(num_clips: int, frames: int, stride: int, fps: float | None) -> str:

@@ -96,12 +96,15 @@ def refresh_card(
     data: DatasetArguments,
     results: dict[str, Any],
     baseline: dict[str, Any] | None,
-) -> None:
-    """Write results into a model card, and below them those of the model with λ = 0."""
+) -> bool:
+    """Write results into a model card, and below them those of the model with λ = 0.
+
+    Returns:
+        Whether there is a card with a place for them.
+    """
     classes = results["num_classes"]
     measured = [Result(data.dataset, test.part, results["protocol"], results, classes)]
     if baseline is not None:
         other = "the same with λ = 0"
         measured.append(Result(data.dataset, test.part, baseline["protocol"], baseline, classes, other))
-    if add_results(card, measured):
-        logger.info("The results are in the model card too, %s", card)
+    return add_results(card, measured)

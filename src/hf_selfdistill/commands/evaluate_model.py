@@ -14,12 +14,13 @@ from transformers import TrainingArguments
 from hf_selfdistill.commands.arguments import CommandParser, fit_workers, start_logging, user_errors
 from hf_selfdistill.commands.classification import evaluate_classifier, read_baseline, refresh_card
 from hf_selfdistill.commands.datasets import DatasetArguments, SamplingArguments
-from hf_selfdistill.commands.feature_tasks import FeatureArguments, evaluate_features
+from hf_selfdistill.commands.feature_tasks import TASKS, FeatureArguments, evaluate_features
 from hf_selfdistill.commands.forgetting import ForgettingArguments, evaluate_forgetting, write_report
 from hf_selfdistill.commands.models import FROM_SCRATCH
 from hf_selfdistill.commands.relearning import RelearningArguments, evaluate_relearning, in_words
 from hf_selfdistill.commands.testing import TestArguments
 from hf_selfdistill.evaluation.forgetting_table import quote
+from hf_selfdistill.hub.feature_results import add_feature_results
 from hf_selfdistill.training.accuracies import silent
 
 __all__ = ["main"]
@@ -68,10 +69,22 @@ def main(argv: Sequence[str] | None = None) -> None:
             file.write_text(_as_json(results), encoding="utf-8")
             if test.task == "forgetting":
                 write_report(results, file)
-            if test.task == "classification" and file.parent.resolve() == Path(test.model_name_or_path).resolve():
-                refresh_card(file.parent / "README.md", test, data, results, baseline)
+            if file.parent.resolve() == Path(test.model_name_or_path).resolve():
+                _refresh_card(file.parent / "README.md", test, data, results, baseline)
         say = {"forgetting": quote, "relearning": in_words}.get(test.task, _in_words)
         logger.info(say(results))
+
+
+def _refresh_card(
+    card: Path, test: TestArguments, data: DatasetArguments, results: dict[str, Any], baseline: dict[str, Any] | None
+) -> None:
+    """Put the results into the card of the model that they are of."""
+    if test.task == "classification":
+        added = refresh_card(card, test, data, results, baseline)
+    else:
+        added = test.task in TASKS and add_feature_results(card, test.task, results)
+    if added:
+        logger.info("The results are in the model card too, %s", card)
 
 
 def _check_flags(test: TestArguments, features: FeatureArguments, forgetting: ForgettingArguments) -> None:

@@ -31,7 +31,7 @@ from hf_selfdistill.evaluation.probe import TEMPERATURE, groups_to_choose_by, kn
 from hf_selfdistill.evaluation.retrieval import nearest_first, retrieval_accuracy
 from hf_selfdistill.models import C3DVideoProcessor
 
-__all__ = ["FeatureArguments", "evaluate_features", "gallery_and_queries", "vcop_processor"]
+__all__ = ["TASKS", "FeatureArguments", "evaluate_features", "gallery_and_queries", "vcop_processor"]
 
 EXAMPLES, NEAREST = 12, 5  # of retrieval, to look at
 

@@ -15,6 +15,7 @@ from accelerate.utils import gather_object
 from transformers import AutoModel, BaseVideoProcessor, PreTrainedModel
 
 from hf_selfdistill.commands.arguments import CommandParser, config_flags, fit_workers, start_logging, user_errors
+from hf_selfdistill.commands.cards import encoder_facts
 from hf_selfdistill.commands.checkpoints import check_best_checkpoint, checkpoint_to_resume
 from hf_selfdistill.commands.datasets import SamplingArguments, sampling_rate
 from hf_selfdistill.commands.models import from_scratch, in_its_memory_format, load_encoder, refuse_overrides
@@ -32,6 +33,7 @@ from hf_selfdistill.data.callbacks import EpochCallback, UnreadableVideosCallbac
 from hf_selfdistill.data.findings import VideoFindings
 from hf_selfdistill.data.unlabelled import StreamedUnlabelledClips, UnlabelledClips
 from hf_selfdistill.hub.citations import PRETRAINED_BY
+from hf_selfdistill.hub.encoder_card import EncoderCardCallback
 from hf_selfdistill.pretraining.arguments import PretrainingArguments
 from hf_selfdistill.pretraining.motion_appearance import MotionAppearance
 from hf_selfdistill.pretraining.objective import Objective
@@ -143,13 +145,17 @@ def build_trainer(
     check_whole_batch(len(train), args)
     listed = [clips for clips in (train, validation) if isinstance(clips, UnlabelledClips)]
     unreadable = UnreadableVideosCallback(*listed, most=data.max_unreadable)
+    videos = train.records if isinstance(train, UnlabelledClips) else None
+    base = encoder_args.model_name_or_path
+    card = EncoderCardCallback(encoder_facts(base, data, videos, objective, args, processor))
     trainer = PretrainingTrainer(
         objective,
         args,
         train_dataset=train,
         eval_dataset=validation if len(validation) else None,
         processing_class=processor,
-        callbacks=[EpochCallback(train), unreadable],
+        callbacks=[EpochCallback(train), unreadable, card],
+        model_card=card.write,
     )
     name_alike(trainer)
     watch_uploads(trainer)
@@ -167,6 +173,7 @@ def run(trainer: PretrainingTrainer, unreadable: UnreadableVideosCallback) -> No
         metrics |= trainer.evaluate()
     metrics["unreadable"], metrics["short_videos"] = _findings(trainer.train_dataset, unreadable)
     trainer.save_metrics("all", metrics)
+    trainer.create_model_card()
     unreadable.check()
     if trainer.args.push_to_hub:
         push(trainer)

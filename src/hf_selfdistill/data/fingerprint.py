@@ -15,11 +15,13 @@ def fingerprint(records: datasets.Dataset, root: str | Path | None = None) -> st
     """SHA-256 of the sorted lines `name<tab>label` of a part of a data set, joined by newlines, in UTF-8.
 
     Args:
-        records: columns `video` (not decoded) and `label`.
+        records: columns `video` (not decoded) and `label`; without labels a line is `name`.
         root: folder that names are relative to. Of a video without a path, the hash of its bytes is its name.
     """
-    names = records.features["label"].names
-    lines = (f"{_name(record['video'], root)}\t{names[record['label']]}" for record in records)
+    lines = [_name(video, root) for video in records["video"]]
+    if "label" in records.features:
+        label = records.features["label"].int2str
+        lines = [f"{line}\t{label(number)}" for line, number in zip(lines, records["label"], strict=True)]
     return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()
 
 

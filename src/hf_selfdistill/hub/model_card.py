@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from huggingface_hub import ModelCard, ModelCardData
-from transformers import PreTrainedConfig, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import PreTrainedConfig, TrainerState, TrainingArguments
 
+from hf_selfdistill.hub.card_callback import CardCallback, hyperparameters, on_the_hub
 from hf_selfdistill.hub.card_tables import REPORT, link_report
 from hf_selfdistill.hub.citations import works_behind
 from hf_selfdistill.hub.curves import draw_curves
@@ -47,10 +48,8 @@ class CardFacts:
     protocol: str = "validation part"
 
 
-class ModelCardCallback(TrainerCallback):
-    """Writes the card, README.md, into the output folder before each upload.
-
-    Hand its `write` to the trainer as `model_card` too, for `create_model_card`.
+class ModelCardCallback(CardCallback):
+    """The card of a fine-tuned model.
 
     Args:
         facts: that the Trainer does not know.
@@ -59,22 +58,8 @@ class ModelCardCallback(TrainerCallback):
     def __init__(self, facts: CardFacts) -> None:
         self.facts = facts
 
-    def on_push_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, model: Any, **kwargs: Any
-    ) -> None:
-        """The card of the run so far."""
-        if state.is_world_process_zero:
-            self.write(args, state, model.config)
-
     def write(self, args: TrainingArguments, state: TrainerState, config: PreTrainedConfig, **metadata: Any) -> None:
-        """Write README.md and, where there is something to draw, its picture.
-
-        Args:
-            args: of the run.
-            state: of the run; its log has the figures.
-            config: of the model.
-            **metadata: `license`, `language`, `tags`, as `Trainer.create_model_card` takes them.
-        """
+        """With the last validation of the run among its results."""
         folder = Path(args.output_dir)
         results = self._results(args, state, config.num_labels)
         classes = [config.id2label[index] for index in range(config.num_labels)]
@@ -83,7 +68,7 @@ class ModelCardCallback(TrainerCallback):
         card = ModelCard.from_template(
             self._metadata(config, location, results, **metadata),
             template_path=str(TEMPLATE),
-            **vars(facts) | {"hyperparameters": {**_hyperparameters(args, state), **facts.hyperparameters}},
+            **vars(facts) | {"hyperparameters": {**hyperparameters(args, state), **facts.hyperparameters}},
             name=location.split("/")[-1],
             location=location,
             architecture=(config.architectures or [config.model_type])[0],
@@ -120,12 +105,11 @@ class ModelCardCallback(TrainerCallback):
         model_name: str | None = None,
     ) -> ModelCardData:
         given = [tags] if isinstance(tags, str) else tags or []
-        hub_name = self.facts.base is not None and self.facts.base.count("/") == 1 and " " not in self.facts.base
         return ModelCardData(
             library_name="transformers",
             pipeline_tag="video-classification",
             tags=["hf_selfdistill", "self-distillation", config.model_type, "generated_from_trainer", *given],
-            base_model=self.facts.base if hub_name else None,
+            base_model=on_the_hub(self.facts.base),
             datasets=self.facts.dataset if "/" in (self.facts.dataset or "") else None,
             metrics=["accuracy"],
             language=language,
@@ -133,20 +117,3 @@ class ModelCardCallback(TrainerCallback):
             model_name=model_name or location.split("/")[-1] if results else None,
             eval_results=[entry for result in results for entry in metadata_of(result)] or None,
         )
-
-
-def _hyperparameters(args: TrainingArguments, state: TrainerState) -> dict[str, str]:
-    precision = "bfloat16 autocast" if args.bf16 else "float16 autocast" if args.fp16 else "float32"
-    rows: dict[str, Any] = {
-        "optimiser": str(args.optim.value) + (f" ({args.optim_args})" if args.optim_args else ""),
-        "learning rate": f"{args.learning_rate:g}",
-        "weight decay": f"{args.weight_decay:g}",
-        "gradient norm clipped at": f"{args.max_grad_norm:g}",
-        "epochs": f"{state.epoch or 0:g} of {state.num_train_epochs}",
-        "steps": f"{state.global_step} of {state.max_steps}",
-        "clips per step": args.train_batch_size * args.gradient_accumulation_steps * args.world_size,
-        "processes": args.world_size,
-        "precision": precision,
-        "seed": args.seed,
-    }
-    return {name: str(value) for name, value in rows.items()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from hf_selfdistill.training.accuracies import with_a_blank
 from hf_selfdistill.training.figures import COLOURS, MARKERS, new_figure
 
 if TYPE_CHECKING:
@@ -21,10 +22,12 @@ _PANELS = {
     "validation accuracy (%)": {"eval_video_top1": "video top-1", "eval_clip_top1": "clip top-1"},
     "retention (%)": {"eval_retention": "linear probe", "eval_retention_knn": "kNN"},
 }
+_OBJECTIVE = {"objective, accuracy (%)": ("_accuracy", "_top1"), "objective, squared error": ("_mse",)}
+"""Endings of the metrics that a pre-training objective logs in training."""
 
 
 def training_curves(log_history: Sequence[Mapping[str, Any]]) -> Figure | None:
-    """Loss, distance, accuracy and retention against steps, side by side.
+    """Loss, distance, accuracy, retention and an objective's metrics against steps, side by side.
 
     Args:
         log_history: of the Trainer's state.
@@ -54,8 +57,16 @@ def curve_figures(log_history: Sequence[Mapping[str, Any]]) -> dict[str, Figure]
 
 
 def _panels(log_history: Sequence[Mapping[str, Any]]) -> dict[str, Series]:
-    panels = {title: _series(log_history, names, 100 if "%" in title else 1) for title, names in _PANELS.items()}
+    names = _PANELS | {title: _of_objective(log_history, endings) for title, endings in _OBJECTIVE.items()}
+    panels = {title: _series(log_history, of_panel, 100 if "%" in title else 1) for title, of_panel in names.items()}
     return {title: series for title, series in panels.items() if series}
+
+
+def _of_objective(log_history: Sequence[Mapping[str, Any]], endings: tuple[str, ...]) -> dict[str, str]:
+    """Metrics with these endings and what they are called, in training and on held-out videos."""
+    logged = dict.fromkeys(name for entry in log_history for name in entry if name.endswith(endings))
+    in_training = {name: with_a_blank(name).replace("_", " ") for name in logged if not name.startswith("eval_")}
+    return in_training | {f"eval_{name}": f"{words}, held out" for name, words in in_training.items()}
 
 
 def _series(log_history: Sequence[Mapping[str, Any]], names: Mapping[str, str], scale: float) -> Series:
