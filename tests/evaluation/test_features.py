@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import datasets
 import pytest
 import torch
@@ -9,7 +11,13 @@ from hf_selfdistill import C3DConfig, C3DForVideoClassification, C3DVideoProcess
 from hf_selfdistill.data.clips import TestingClips
 from hf_selfdistill.data.sampling import clip_sampler
 from hf_selfdistill.data.transforms import ClipProcessor
-from hf_selfdistill.evaluation.features import MappedFeatures, PooledFeatures, feature_trainer, video_features
+from hf_selfdistill.evaluation.features import (
+    MappedFeatures,
+    PooledFeatures,
+    feature_set,
+    feature_trainer,
+    video_features,
+)
 
 K = 3
 
@@ -79,8 +87,19 @@ def test_no_video_is_lost_but_those_that_cannot_be_read(classifier, tmp_path):
     args = TrainingArguments(
         str(tmp_path), per_device_eval_batch_size=2, dataloader_drop_last=True, use_cpu=True, disable_tqdm=True
     )
-    found = video_features(feature_trainer(PooledFeatures(classifier), args), testing)
+    trainer = feature_trainer(PooledFeatures(classifier), args)
+    found = video_features(trainer, testing)
     assert (found.labels.tolist(), found.groups) == ([0, 1, 1, 1], list("abde"))
     with torch.no_grad():
         by_hand = [classifier.base_model(torch.stack(testing.read(i))).pooler_output.mean(0) for i in (0, 1, 3, 4)]
     torch.testing.assert_close(found.features, torch.stack(by_hand))
+
+
+def test_features_that_are_not_finite_are_refused_with_a_video_and_the_cure():
+    records = datasets.Dataset.from_dict(
+        {"video": [{"path": f"{name}.mp4", "bytes": None} for name in "abc"], "group": list("abc")}
+    )
+    features, labels = torch.ones(3, 2), torch.zeros(3, dtype=torch.long)
+    features[1, 0] = torch.nan
+    with pytest.raises(ValueError, match=r"1 of 3 videos are not finite, of b\.mp4 .*lower --learning_rate"):
+        feature_set([features], labels, SimpleNamespace(records=records))

@@ -64,6 +64,12 @@ def test_chance_is_the_share_of_the_commonest_class_of_the_training_videos_or_of
     assert chance(known, replace(asked, labels=torch.tensor([0, 1, 1, 1]))) == 0.75
 
 
+def test_of_equally_common_classes_the_one_that_is_right_most_often_is_chance():
+    known = FeatureSet(torch.zeros(4, 2), torch.tensor([0, 0, 1, 1]), list("abcd"), list(range(4)))
+    asked = FeatureSet(torch.zeros(4, 2), torch.tensor([0, 1, 1, 1]), list("fghi"), list(range(4)))
+    assert chance(known, asked) == 0.75
+
+
 def test_drift_of_what_did_not_move_is_none_and_of_noise_is_far():
     (_, before), (_, noisy) = feature_sets(0.3), feature_sets(5.0, seed=1)
     same, moved = drift(before, before), drift(before, noisy)
@@ -91,3 +97,9 @@ def test_each_retrieval_figure_holds_the_ones_before_it():
     right = accuracies(*feature_sets(1.0))
     shares = [right[f"retrieval_top{k}"].double().mean().item() for k in (1, 5, 10, 20, 50)]
     assert shares == sorted(shares) and shares[0] < shares[-1]
+
+
+def test_from_a_single_group_nothing_is_sure_and_there_is_no_retention():
+    right = {name: torch.ones(4, dtype=torch.bool) for name in ("linear_probe_top1", "knn_top1")}
+    assert retentions(right, right, ["a"] * 4, 0.25) == {"linear_probe_top1": None, "knn_top1": None}
+    assert retentions(right, right, list("abcd"), 0.25)["linear_probe_top1"].value == 1

@@ -14,6 +14,14 @@ def test_intervals_before_and_after_are_drawn_in_percent():
     assert [container.get_label() for container in axes.containers] == ["before fine-tuning", "after fine-tuning"]
 
 
+def test_where_an_interval_is_not_known_the_value_is_drawn():
+    figures = {"knn_top1": {"value": 0.7, "low": None, "high": None}}
+    axes = forgetting_figure(figures, figures).axes[0]
+    assert [container.lines[0].get_xdata()[0] for container in axes.containers] == pytest.approx([70, 70])
+    ends = [container.lines[2][0].get_segments()[0][:, 0] for container in axes.containers]
+    np.testing.assert_allclose(ends, 70)
+
+
 STEM = {"value": 0.99, "low": None, "high": None}  # of a single group
 LAST = {"value": 0.5, "low": 0.4, "high": 0.6}
 

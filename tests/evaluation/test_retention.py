@@ -130,6 +130,15 @@ def test_what_is_logged_is_what_the_measurement_of_both_encoders_gives(tmp_path,
     assert last["eval_retention"] != 1
 
 
+def test_a_run_that_diverges_goes_on_and_what_is_not_measured_is_said(tmp_path, reference, caplog):
+    trainer = build(tmp_path, learning_rate=1e30, max_grad_norm=0, distill_weight=0)
+    trainer.add_callback(RetentionCallback(trainer, *reference))
+    trainer.train()
+    assert trainer.state.global_step == trainer.state.max_steps
+    assert [row["step"] for row in measured(trainer)] == [0]
+    assert any("retention is not measured: the features of" in line for line in caplog.messages)
+
+
 def test_it_is_measured_every_few_epochs_and_at_the_end_and_no_log_is_lost(tmp_path, reference):
     trainer = build(tmp_path, logging_strategy="epoch")
     trainer.add_callback(RetentionCallback(trainer, *reference, epochs=2))

@@ -79,8 +79,8 @@ def evaluate_forgetting(
         "drift": drift(before[-1], after[-1]) | {"weight_distance": distance},
         "objective": own,
         "num_videos": len(before[-1].labels),
-        "protocol": f"{of}, {seen}, centre crop, pooled feature, mean over clips; intervals: 95 % of 2000 draws of "
-        "whole groups; of CKA and effective rank by a jackknife over groups",
+        "protocol": f"{of}, {seen}, centre crop, pooled feature, mean over clips; intervals: the middle of 2000 "
+        "draws of whole groups, 95 % or, of few groups, more; of CKA and effective rank by a jackknife over groups",
         "failed": failed,
     }
 

@@ -116,7 +116,7 @@ def _known_before(known: FeatureSet, asked: FeatureSet, by_chance: float, before
     """Top-1 of a linear probe on the encoder named `before`, which must be better than chance."""
     probe = linear_probe(known.features, known.labels, known.groups, asked.features, asked.labels)
     found = estimated_mean(probe.correct, asked.groups)
-    if found.low <= by_chance:
+    if not found.low > by_chance:  # also where one group has no interval
         raise ValueError(
             f"a linear probe on --before {before} has top-1 {found.value:.4f} ({found.low:.4f} … {found.high:.4f}), "
             f"not surely better than chance, {by_chance:.4f}: there is nothing to relearn; give a data set that it "

@@ -15,8 +15,8 @@ __all__ = ["RunFiles", "read_run"]
 NUMBER = (int, float)
 ONE_VIDEO = {"video": str, "label": str}
 INTERVAL = dict.fromkeys(("value", "low", "high"), NUMBER)
-INTERVALS = dict.fromkeys(NAMES, INTERVAL)
 KNOWN_OR_NOT = {"value": NUMBER, **dict.fromkeys(("low", "high"), (type(None), NUMBER))}
+ACCURACIES = dict.fromkeys(NAMES, KNOWN_OR_NOT)
 MOVED = ("cosine", "relative_l2", "effective_rank_before", "effective_rank_after")
 SHAPES = {
     "config.json": {"model_type": str, "id2label?": {ANY: str}},
@@ -38,9 +38,9 @@ SHAPES = {
     },
     FORGETTING: {
         "retention": (type(None), INTERVAL),
-        "before?": INTERVALS,
-        "after?": INTERVALS,
-        "objective?": (type(None), {"name": str, "before": {ANY: INTERVAL}, "after": {ANY: INTERVAL}}),
+        "before?": ACCURACIES,
+        "after?": ACCURACIES,
+        "objective?": (type(None), {"name": str, "before": {ANY: KNOWN_OR_NOT}, "after": {ANY: KNOWN_OR_NOT}}),
         "drift": {
             **dict.fromkeys(MOVED, KNOWN_OR_NOT),
             "weight_distance": NUMBER,

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel, Trainer, TrainingArguments
 from transformers.trainer_utils import PredictionOutput
 
-from hf_selfdistill.data.clips import UNREADABLE, TestingClips, collate_clips
+from hf_selfdistill.data.clips import UNREADABLE, TestingClips, collate_clips, video_name
 from hf_selfdistill.models.features import LAST_LAYER, copy_encoder
 from hf_selfdistill.models.layers import layers_of
 from hf_selfdistill.models.modeling_video_encoder import VideoEncoderPreTrainedModel
@@ -223,10 +223,19 @@ def feature_set(rows: Sequence[Tensor], labels: Tensor, clips: TestingClips, lay
         labels: `(V,)`.
         clips: of these videos in this order; their records have a column `group`.
         layers: names.
+
+    Raises:
+        ValueError: features are not finite.
     """
     counted = labels != UNREADABLE
     features, *of_layers = (part[counted] for part in rows)
     places, groups = counted.nonzero().flatten().tolist(), clips.records["group"]
+    if lost := [place for place, row in zip(places, features.isfinite().all(1), strict=True) if not row]:
+        raise ValueError(
+            f"the features of {len(lost)} of {len(places)} videos are not finite, of "
+            f"{video_name(clips.records, lost[0])} among others: the encoder has diverged; train it again with a lower --learning_rate or clipped gradients "
+            "(--max_grad_norm 1.0)"
+        )
     return FeatureSet(
         features,
         labels[counted],

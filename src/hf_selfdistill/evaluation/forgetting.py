@@ -42,10 +42,14 @@ def accuracies(known: FeatureSet, asked: FeatureSet) -> dict[str, Tensor]:
 
 
 def chance(known: FeatureSet, asked: FeatureSet) -> float:
-    """What is right of the test videos when each is given the commonest class of the training videos, or any one."""
+    """What is right of the test videos when each is given the commonest class of the training videos, or any one.
+
+    Of several that are equally common it is the one that is right most often.
+    """
     counts = known.labels.bincount()
-    commonest = (asked.labels == counts.argmax()).double().mean().item()
-    return max(commonest, 1 / int((counts > 0).sum()))
+    commonest = (counts == counts.max()).nonzero()
+    right = (asked.labels == commonest).double().mean(1).max().item()
+    return max(right, 1 / int((counts > 0).sum()))
 
 
 def retention(before: Tensor, after: Tensor, by_chance: float) -> Tensor:
@@ -69,13 +73,13 @@ def retentions(
     found: dict[str, Estimate | None] = {}
     for name in ("linear_probe_top1", "knn_top1"):
         old, new = resampled_means(before[name], groups), resampled_means(after[name], groups)
-        if estimate(0.0, old).low <= by_chance:
+        if not estimated_mean(before[name], groups).low > by_chance:  # also where there is no interval
             found[name] = None
             continue
         value = retention(before[name].double().mean(), after[name].double().mean(), by_chance)
         draws = retention(old, new, by_chance)
         draws[~draws.isfinite()] = torch.nan
-        found[name] = estimate(value.item(), draws)
+        found[name] = estimate(value.item(), draws, len(set(groups)))
     return found
 
 

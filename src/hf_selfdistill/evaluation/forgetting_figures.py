@@ -22,7 +22,8 @@ def forgetting_figure(before: Mapping[str, Any], after: Mapping[str, Any]) -> Fi
     """Each measurement before and after fine-tuning, with its confidence interval.
 
     Args:
-        before: measurement → `value`, `low`, `high`, fractions of 1; those of `MEASUREMENTS` are drawn.
+        before: measurement → `value`, `low`, `high`, fractions of 1, the ends None where they are not known; those of
+            `MEASUREMENTS` are drawn.
         after: the same measurements.
     """
     shown = [name for name in MEASUREMENTS if name in before]
@@ -31,16 +32,16 @@ def forgetting_figure(before: Mapping[str, Any], after: Mapping[str, Any]) -> Fi
     for number, (when, figures) in enumerate((("before", before), ("after", after))):
         rows = [row + 0.14 * (2 * number - 1) for row in range(len(shown))]
         intervals = [figures[name] for name in shown]
-        values = [100 * interval["value"] for interval in intervals]
-        below = [100 * (interval["value"] - interval["low"]) for interval in intervals]
-        above = [100 * (interval["high"] - interval["value"]) for interval in intervals]
+        values, low, high = (100 * np.array([_end(one, end) for one in intervals]) for end in ("value", "low", "high"))
         style: dict[str, Any] = {
             "color": COLOURS[number],
             "marker": MARKERS[number],
             "linestyle": "none",
             "capsize": 3,
         }
-        axes.errorbar(values, rows, xerr=[below, above], label=f"{when} fine-tuning", **style)
+        axes.errorbar(
+            values, rows, xerr=np.maximum([values - low, high - values], 0), label=f"{when} fine-tuning", **style
+        )
     axes.set_yticks(range(len(shown)), [MEASUREMENTS[name] for name in shown])
     axes.set_ylim(len(shown) - 0.5, -0.5)
     axes.set_xlim(0, 102)  # so that the marks at 100 are whole
@@ -49,6 +50,11 @@ def forgetting_figure(before: Mapping[str, Any], after: Mapping[str, Any]) -> Fi
     axes.spines[["top", "right"]].set_visible(False)
     figure.legend(frameon=False, fontsize=9, ncols=2, loc="outside upper center")
     return figure
+
+
+def _end(interval: Mapping[str, Any], end: str) -> float:
+    """The value itself where the interval is not known."""
+    return interval["value"] if interval[end] is None else interval[end]
 
 
 def drift_figure(layers: Sequence[Mapping[str, Any]]) -> Figure:

@@ -8,13 +8,11 @@ import torch
 from torch import Tensor
 
 from hf_selfdistill.evaluation.bootstrap import Estimate
+from hf_selfdistill.evaluation.student import student
 
 __all__ = ["jackknifed"]
 
 MOST_BLOCKS = 20
-# 97.5 % of Student's t with 1 … 19 degrees of freedom
-STUDENT = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228,
-           2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093)  # fmt: skip
 
 
 def jackknifed(measure: Callable[[Tensor], float], groups: Sequence[str]) -> Estimate:
@@ -43,5 +41,5 @@ def jackknifed(measure: Callable[[Tensor], float], groups: Sequence[str]) -> Est
     pseudo = value / share - (1 / share - 1) * without  # the blocks' own values
     unbiased = blocks * value - ((1 - share) * without).sum()
     error = ((pseudo - unbiased).square() / (1 / share - 1)).mean().sqrt().item()
-    width = STUDENT[blocks - 2] * error
+    width = student(blocks - 1) * error
     return Estimate(value, value - width, value + width)

@@ -196,8 +196,9 @@ def _own_metric(objective: Mapping[str, Any] | None) -> Table | None:
     return Table(f"{objective['name']}, what it was pre-trained on", ("measured by", "before", "after"), rows)
 
 
-def _interval(interval: Mapping[str, float]) -> str:
-    return f"{_percent(interval['value'])} [{_percent(interval['low'])}, {_percent(interval['high'])}]"
+def _interval(interval: Mapping[str, Any]) -> str:
+    ends = [] if interval["low"] is None else [_percent(interval[end]) for end in ("low", "high")]
+    return _percent(interval["value"]) + (f" [{', '.join(ends)}]" if ends else "")
 
 
 def _drift(drift: Mapping[str, Any]) -> Table:

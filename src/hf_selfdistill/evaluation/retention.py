@@ -70,7 +70,12 @@ class RetentionCallback(TrainerCallback):
         """Measure the encoder as it stands."""
         if round(state.epoch or 0) % self.epochs == 0 or state.global_step >= state.max_steps:
             take_over(self.encoder.encoder, model)
-            self._log(accuracies(*self._feature_sets()), control)
+            try:
+                right = accuracies(*self._feature_sets())
+            except ValueError as error:  # it has diverged; whether to go on is not for a measurement to say
+                logger.warning("retention is not measured: %s", error)
+            else:
+                self._log(right, control)
 
     def _log(self, right: dict[str, Tensor], control: TrainerControl) -> None:
         logs = {
