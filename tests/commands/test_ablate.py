@@ -29,6 +29,18 @@ def test_every_run_is_compared_and_a_second_call_runs_nothing_anew(fine_tuned, s
     assert [(folder / "model.safetensors").stat().st_mtime_ns for folder in folders] == before
 
 
+def test_an_edited_recipe_is_another_one(fine_tuned, shapes, tiny_flags, tmp_path):
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text("num_train_epochs: 1\nsplit: 1\n")
+    given = flags_of(fine_tuned, shapes, tiny_flags, tmp_path / "out")
+    at = given.index("--num_train_epochs")
+    words = ["--config", str(recipe), *given[:at], *given[at + 2 :], "--distill_weights", "0"]
+    ablate.main(words)
+    recipe.write_text("num_train_epochs: 2\nsplit: 1\n")
+    with pytest.raises(SystemExit, match="was made with --num_train_epochs 1, not --num_train_epochs 2; give another"):
+        ablate.main(words)
+
+
 def test_each_average_of_wise_ft_is_tested_beside_plain_fine_tuning(fine_tuned, shapes, tiny_flags, tmp_path):
     words = flags_of(fine_tuned, shapes, tiny_flags, tmp_path / "out")
     words += "--distill_weights 0 --regularizers self_distillation wise_ft --wise_ft_weights 0.5 0.25".split()
@@ -66,6 +78,9 @@ def test_failed_runs_are_named_and_tried_again(fine_tuned, shapes, tiny_flags, t
     ("wrong", "message"),
     [
         (["--regularizers", "l2sp"], "regularizers is 'l2sp'"),
+        (["--seed", "5"], "--seed is set for each run by itself; give --seeds"),
+        (["--distill_weight=7"], "--distill_weight is set for each run by itself; give --distill_weights"),
+        (["--dataset", "folder", "--dataset_root", "nowhere"], "nowhere"),
         (["--learning_rat", "0.1"], "learning_rat"),
         (["--model_name_or_path", "c3d"], "with nothing to retain"),
     ],

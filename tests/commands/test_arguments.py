@@ -10,7 +10,7 @@ import torch
 from transformers import TrainingArguments
 
 from hf_selfdistill.commands import evaluate_model, finetune, pretrain
-from hf_selfdistill.commands.arguments import CommandParser, fit_workers, user_errors
+from hf_selfdistill.commands.arguments import CommandParser, exactly, expanded, fit_workers, user_errors
 
 
 @dataclass
@@ -148,3 +148,19 @@ def test_a_workers_error_is_the_line_it_is_without_one():
         with pytest.raises(SystemExit) as stopped, user_errors():
             next(iter(torch.utils.data.DataLoader(Broken(), num_workers=workers)))
         assert stopped.value.code == "error: video 0: it is empty"
+
+
+def test_a_file_of_flags_is_replaced_by_what_is_in_it(tmp_path):
+    config = tmp_path / "toy.yaml"
+    config.write_text("name: ball\nsizes: [2, 3]\n")
+    below = ["--name", "ball", "--sizes", "2", "3"]
+    assert expanded(["--fast", "true", "--config", str(config), "--seed", "1"]) == [
+        *below, "--fast", "true", "--seed", "1",
+    ]  # fmt: skip
+    assert expanded([f"--config={config}"]) == below and expanded(["--seed", "1"]) == ["--seed", "1"]
+
+
+def test_numbers_that_differ_are_written_differently():
+    assert [exactly(number) for number in (10.0, 0.05, 1e-4, 0.00333333, 0.003333334)] == [
+        "10", "0.05", "0.0001", "0.00333333", "0.003333334",
+    ]  # fmt: skip

@@ -84,6 +84,6 @@ def test_an_interruption_ends_what_runs_begins_nothing_and_is_no_failure(jobs, s
 def test_what_was_made_by_other_commands_is_refused_before_anything_runs(jobs):
     run_jobs(jobs[:1], [""])
     other = Job(jobs[0].folder, (("finetune", "--num_train_epochs", "9"),))
-    with pytest.raises(ValueError, match=r"first was made with --help, not finetune; give another --output_dir"):
+    with pytest.raises(ValueError, match=r"first was made without finetune; give another --output_dir"):
         run_jobs([jobs[1], other], [""])
     assert not jobs[1].folder.exists()

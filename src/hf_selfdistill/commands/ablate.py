@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Optional
 
 from hf_selfdistill.commands import finetune
-from hf_selfdistill.commands.arguments import CommandParser, as_flags, start_logging, user_errors
+from hf_selfdistill.commands.arguments import CommandParser, as_flags, exactly, expanded, start_logging, user_errors
 from hf_selfdistill.commands.best_epochs import best_folder, check_keep_best
 from hf_selfdistill.commands.comparison import Place, Tested, write_comparison
 from hf_selfdistill.commands.job import Job
@@ -30,6 +30,15 @@ __all__ = ["AblationArguments", "main"]
 logger = logging.getLogger(__name__)
 
 REFERENCE_CLIPS = 4  # per video of the reference set
+
+GRID = {
+    "distill_weight": "distill_weights",
+    "regularizer": "regularizers",
+    "label_fraction": "label_fractions",
+    "split": "splits",
+    "seed": "seeds",
+}
+"""Flags that are set for each run → those that they come from."""
 
 
 @dataclass
@@ -88,6 +97,8 @@ def run(args: AblationArguments, reference: ReferenceArguments, recipe: list[str
     Raises:
         ValueError: an argument is wrong; some runs failed, which the message names.
     """
+    _refuse_flags_of_runs(recipe)
+    recipe = expanded(recipe)  # a file that is edited between two calls is another recipe
     model, data, _, augmentation, regularizer, retention, training = finetune.parser().parse(
         [*recipe, "--output_dir", args.output_dir]
     )
@@ -97,6 +108,10 @@ def run(args: AblationArguments, reference: ReferenceArguments, recipe: list[str
         recipe = [*recipe, *as_flags(vars(reference))]
     shared = flags_of_data(data) | flags_of_device(training) | {"disable_tqdm": True}
     check_keep_best(augmentation.keep_best, training.eval_strategy, 1, False, "wise_ft" in args.regularizers)
+    for split in args.splits:
+        replace(data, split=split).load()  # what is wrong with it is said once, before any run
+    if reference.reference_dataset is not None:
+        reference.data().load()
     models_of = partial(_models, args, regularizer.wise_ft_weights, augmentation.keep_best)
     jobs = {}
     for place in _places(args, training.learning_rate):
@@ -119,6 +134,12 @@ def run(args: AblationArguments, reference: ReferenceArguments, recipe: list[str
         )
 
 
+def _refuse_flags_of_runs(words: Sequence[str]) -> None:
+    for word in words:
+        if many := GRID.get(word.split("=")[0].removeprefix("--")):
+            raise ValueError(f"{word.split('=')[0]} is set for each run by itself; give --{many}")
+
+
 def _places(args: AblationArguments, rate: float) -> list[Place]:
     """Setting, split and seed of every run; seeds outermost, so that early results compare all settings."""
     methods = [
@@ -135,7 +156,9 @@ def _places(args: AblationArguments, rate: float) -> list[Place]:
 
 def _folder(args: AblationArguments, place: Place) -> Path:
     setting = place.setting
-    name = f"{setting.regularizer}-w{setting.distill_weight:g}-lr{setting.learning_rate:g}-l{setting.label_fraction:g}"
+    numbers = (setting.distill_weight, setting.learning_rate, setting.label_fraction)
+    weight, rate, fraction = map(exactly, numbers)
+    name = f"{setting.regularizer}-w{weight}-lr{rate}-l{fraction}"
     return Path(args.output_dir) / "runs" / f"{name}-s{place.split}-r{place.seed}"
 
 

@@ -22,7 +22,16 @@ from huggingface_hub.errors import HTTPError
 from safetensors import SafetensorError
 from transformers import HfArgumentParser, TrainingArguments
 
-__all__ = ["CommandParser", "as_flags", "config_flags", "fit_workers", "start_logging", "user_errors"]
+__all__ = [
+    "CommandParser",
+    "as_flags",
+    "config_flags",
+    "exactly",
+    "expanded",
+    "fit_workers",
+    "start_logging",
+    "user_errors",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -166,6 +175,17 @@ def config_flags(argv: Sequence[str]) -> list[str]:
     if not isinstance(values, dict):
         raise ValueError(f"--config {file}: expected lines of `flag: value`")
     return as_flags(values)
+
+
+def expanded(argv: Sequence[str]) -> list[str]:
+    """The words with what is in the file of `--config` in place of its name, below the flags, which win."""
+    rest = [word for before, word in pairwise(["", *argv]) if "--config" not in (before, word)]
+    return config_flags(argv) + [word for word in rest if not word.startswith("--config=")]
+
+
+def exactly(number: float) -> str:
+    """Of a number as people write it, all that tells it from another one."""
+    return f"{number:.12g}"
 
 
 def as_flags(values: Mapping[str, Any]) -> list[str]:

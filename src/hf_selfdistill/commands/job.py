@@ -8,10 +8,9 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
-from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +29,7 @@ CHANGES_NOTHING = (
     "--use_cpu",
     "--disable_tqdm",
 )
+OWN_PLACE = ("--output_dir", "--output_file")
 TRAININGS = ("finetune", "pretrain")
 
 Commands = tuple[tuple[str, ...], ...]
@@ -71,10 +71,9 @@ class Job:
             ValueError: it was made by other commands.
         """
         for before, now in zip(self._begun(), self.commands, strict=False):
-            if (old := _what_counts(before)) != (new := _what_counts(now)):
+            if difference := _difference(_what_counts(before), _what_counts(now)):
                 raise ValueError(
-                    f"{self.folder} was made with {_difference(old, new)}; give another --output_dir, or take that "
-                    "folder away"
+                    f"{self.folder} was made {difference}; give another --output_dir, or take that folder away"
                 )
 
     def start(self, device: str) -> subprocess.Popen[bytes]:
@@ -85,7 +84,8 @@ class Job:
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         attempt = {"commands": self._resuming(), "seconds_before": self._seconds_spent(), **_made_with()}
-        (self.folder / ATTEMPT).write_text(json.dumps(attempt, indent=1), encoding="utf-8")
+        (self.folder / FAILED).unlink(missing_ok=True)  # who waits for this attempt must not take an earlier one's end
+        _write(self.folder / ATTEMPT, attempt)
         with (self.folder / LOG).open("w", encoding="utf-8") as log:
             return subprocess.Popen(
                 [*_launcher(device), "-m", "hf_selfdistill.commands.run_job", str(self.folder / ATTEMPT)],
@@ -105,7 +105,7 @@ class Job:
                 **{name: attempt[name] for name in ("commit", "decoder")},
                 "commands": self.commands,
             }
-            (self.folder / FINISHED).write_text(json.dumps(facts), encoding="utf-8")
+            _write(self.folder / FINISHED, facts)
         else:
             said = (self.folder / LOG).read_text(encoding="utf-8", errors="replace").strip().splitlines()
             own = [line for line in said if line.startswith("error: ")]  # which a launcher writes a summary below
@@ -144,27 +144,48 @@ def facts_of(folder: Path) -> dict[str, Any]:
 
 
 def _read(file: Path) -> dict[str, Any]:
-    facts: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    try:
+        facts: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{file} is damaged ({error}); take it away, and what it was about is done anew") from error
     return facts
 
 
-def _what_counts(words: Sequence[str]) -> list[str]:
-    """What is left without flags that change nothing about results; of paths, which move, the end."""
-    kept, counts = [], True
+def _write(file: Path, facts: Mapping[str, Any]) -> None:
+    """Whole or not at all: a queue reads it while another one, or a full disk, may be at it."""
+    unfinished = file.with_suffix(".part")
+    unfinished.write_text(json.dumps(facts, indent=1), encoding="utf-8")
+    unfinished.replace(file)
+
+
+def _what_counts(words: Sequence[str]) -> dict[str, str]:
+    """Flag → value, of the last time where it is given twice, without flags that change nothing about results.
+
+    Folders move: of a path the last two parts count, of where the results go the last one.
+    """
+    flags: dict[str, str] = {}
+    flag = ""
     for word in words:
         if word.startswith("--"):
-            counts = word.split("=")[0] not in CHANGES_NOTHING
-        if counts:
-            kept.append(Path(word).name if os.sep in word else word)
-    return kept
+            flag, _, value = word.partition("=")
+            flags[flag] = _place(flag, value)
+        else:
+            flags[flag] = f"{flags.get(flag, '')} {_place(flag, word)}".strip()
+    return {flag: value for flag, value in flags.items() if flag not in CHANGES_NOTHING}
 
 
-def _difference(before: list[str], now: list[str]) -> str:
-    """The first flag whose value is another one."""
-    place = next(place for place, (one, other) in enumerate(zip_longest(before, now)) if one != other)
-    flag = max((at for at, word in enumerate(now[: place + 1]) if word.startswith("--")), default=0)
-    then, today = (" ".join(words[flag : place + 1]) or "nothing" for words in (before, now))
-    return f"{then}, not {today}"
+def _place(flag: str, word: str) -> str:
+    return "/".join(Path(word).parts[-1 if flag in OWN_PLACE else -2 :]) if os.sep in word else word
+
+
+def _difference(before: Mapping[str, str], now: Mapping[str, str]) -> str:
+    """In words, the first flag that has another value, or is there or not; empty where there is none."""
+    for flag in {**now, **before}:
+        then, today = (f"{flag} {flags[flag]}".strip() if flag in flags else None for flags in (before, now))
+        if then != today:
+            made = f"without {flag or today}" if then is None else f"with {then}"
+            return made if then is None or today is None else f"{made}, not {today}"
+    return ""
 
 
 def _launcher(device: str) -> list[str]:

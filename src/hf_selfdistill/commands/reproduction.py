@@ -12,7 +12,7 @@ import torch
 from transformers import AutoModel
 
 from hf_selfdistill.commands import finetune, pretrain
-from hf_selfdistill.commands.arguments import as_flags
+from hf_selfdistill.commands.arguments import as_flags, config_flags, exactly
 from hf_selfdistill.commands.best_epochs import PARTS, best_folder
 from hf_selfdistill.commands.datasets import DatasetArguments
 from hf_selfdistill.commands.job import Job
@@ -56,7 +56,7 @@ class Row(NamedTuple):
     @property
     def name(self) -> str:
         """Of its folder."""
-        return f"{self.model_type}-{self.dataset}-w{self.weight:g}-s{self.split}-r{self.seed}"
+        return f"{self.model_type}-{self.dataset}-w{exactly(self.weight)}-s{self.split}-r{self.seed}"
 
 
 @dataclass(frozen=True)
@@ -161,7 +161,7 @@ def _finetuning_words(sources: Sources, row: Row) -> list[str]:
         "annotations": annotations,
         "split": row.split,
         "seed": row.seed,
-        "distill_weight": f"{row.weight:g}",
+        "distill_weight": exactly(row.weight),
         "keep_best": list(PARTS),
         "output_dir": sources.folder(row),
         "disable_tqdm": True,
@@ -208,7 +208,7 @@ def check_encoder(model_type: str, name: str) -> None:
 
 
 def _recipe(name: str) -> list[str]:
-    return ["--config", str(RECIPES / f"{name}.yaml")]
+    return config_flags(["--config", str(RECIPES / f"{name}.yaml")])
 
 
 def _checkpoints(training: VideoTrainingArguments) -> int:
