@@ -9,6 +9,7 @@ def checkpoints(tmp_path):
     for step in (2, 10, 20):
         C3DConfig().save_pretrained(tmp_path / f"checkpoint-{step}")
         (tmp_path / f"checkpoint-{step}" / "trainer_state.json").write_text("{}")
+    (tmp_path / "all_results.json").write_text("{}")  # the run is finished
     return tmp_path
 
 
@@ -33,3 +34,12 @@ def test_a_path_means_itself_and_nothing_means_a_new_run(checkpoints):
     assert checkpoint_to_resume(path, "elsewhere", C3DConfig()) == path
     assert checkpoint_to_resume(None, str(checkpoints), C3DConfig()) is None
     assert checkpoint_to_resume("False", str(checkpoints), C3DConfig()) is None
+
+
+def test_an_interrupted_run_is_not_begun_anew_unless_that_is_asked_for(checkpoints):
+    (checkpoints / "all_results.json").unlink()
+    with pytest.raises(
+        ValueError, match=r"interrupted after checkpoint-20; set --resume_from_checkpoint true to go on"
+    ):
+        checkpoint_to_resume(None, str(checkpoints), C3DConfig())
+    assert checkpoint_to_resume("false", str(checkpoints), C3DConfig()) is None

@@ -11,6 +11,8 @@ from huggingface_hub.errors import HTTPError
 from transformers import AutoConfig, PreTrainedConfig, TrainerState, TrainingArguments
 from transformers.trainer import TRAINER_STATE_NAME
 
+from hf_selfdistill.commands.training import ALL_RESULTS
+
 if TYPE_CHECKING:
     from peft import LoraConfig
 
@@ -32,28 +34,37 @@ def checkpoint_to_resume(
     The Trainer writes its state last, so a checkpoint that a crash cut short has none.
 
     Args:
-        given: the flag.
+        given: the flag; `false` begins anew where a run was interrupted.
         output_dir: where the run saves its checkpoints.
         config: of the model that is to be trained.
         adapters: that it has, None without.
         token: for the Hub.
 
     Raises:
-        ValueError: there is no whole checkpoint, or it is of another architecture or of other adapters.
+        ValueError: there is no whole checkpoint, or it is of another architecture or of other adapters; or nothing is
+            asked for, and the output folder holds an interrupted run, which would be lost.
     """
+    if given is None:
+        _refuse_to_lose_a_run(Path(output_dir or "."))
     if given is None or given.lower() == "false":
         return None
     if given.lower() == "true":
         last = last_checkpoint(Path(output_dir or "."))
         if last is None:
-            raise ValueError(f"--resume_from_checkpoint true: {output_dir} holds no whole checkpoint-* folder")
+            raise ValueError(
+                f"--resume_from_checkpoint true: {output_dir} holds no whole checkpoint-* folder; leave the flag "
+                "out to begin anew"
+            )
         checkpoint = last
     else:
         checkpoint = Path(given)
         if given.count("/") in (1, 2) and not checkpoint.is_absolute() and not checkpoint.exists():
             checkpoint = _from_the_hub(given, token)
         if not _is_whole(checkpoint):
-            raise ValueError(f"--resume_from_checkpoint {given}: no whole checkpoint, its {TRAINER_STATE_NAME} is not")
+            raise ValueError(
+                f"--resume_from_checkpoint {given}: no whole checkpoint, as {given}/{TRAINER_STATE_NAME} is missing "
+                "or was cut short; name a checkpoint-* folder, or set true for the last one of --output_dir"
+            )
     if _adapters_of(checkpoint) != (adapters and (adapters.r, set(adapters.target_modules or ()))):
         raise ValueError(
             f"--resume_from_checkpoint {checkpoint} was trained with another --lora_rank or --lora_target_modules, or "
@@ -63,6 +74,15 @@ def checkpoint_to_resume(
         return str(checkpoint)  # which has no config.json
     _check_same_model(checkpoint, config)
     return str(checkpoint)
+
+
+def _refuse_to_lose_a_run(output_dir: Path) -> None:
+    last = last_checkpoint(output_dir)
+    if last is not None and not (output_dir / ALL_RESULTS).is_file():
+        raise ValueError(
+            f"--output_dir {output_dir} holds a run that was interrupted after {last.name}; set "
+            "--resume_from_checkpoint true to go on with it, or false to begin anew, which overwrites it"
+        )
 
 
 def last_checkpoint(output_dir: Path) -> Path | None:

@@ -14,7 +14,7 @@ from hf_selfdistill.hub.card_tables import REPORT
 from hf_selfdistill.hub.uploads import UploadWarningCallback
 from hf_selfdistill.training.trainer import VideoTrainer
 
-__all__ = ["DEFAULTS", "MOST_USED", "check_whole_batch", "push", "warn_of_overwriting", "watch_uploads"]
+__all__ = ["ALL_RESULTS", "DEFAULTS", "MOST_USED", "check_whole_batch", "push", "warn_of_overwriting", "watch_uploads"]
 
 logger = logging.getLogger(__name__)
 
