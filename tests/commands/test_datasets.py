@@ -3,7 +3,13 @@ import pytest
 import torch
 
 from hf_selfdistill import C3DVideoProcessor
-from hf_selfdistill.commands.datasets import SamplingArguments, balanced_class_weights, sampling_rate
+from hf_selfdistill.commands.datasets import (
+    DatasetArguments,
+    SamplingArguments,
+    balanced_class_weights,
+    sampling_rate,
+)
+from hf_selfdistill.data.moving_shapes import write_moving_shapes
 
 
 def records(labels):
@@ -42,3 +48,9 @@ def test_by_default_frames_are_taken_as_they_come():
 def test_a_rate_that_is_not_positive_is_refused(asked, named):
     with pytest.raises(ValueError, match=f"{named}.* must be positive"):
         sampling_rate(C3DVideoProcessor(), SamplingArguments(*asked))
+
+
+def test_videos_of_one_class_are_refused(tmp_path):
+    write_moving_shapes(tmp_path, ("moving_left",), videos_per_class=8, num_frames=4, size=16)
+    with pytest.raises(ValueError, match="all videos of --dataset moving_shapes are of one class, moving_left; give"):
+        DatasetArguments(dataset="moving_shapes", dataset_root=str(tmp_path)).load()

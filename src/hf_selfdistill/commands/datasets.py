@@ -67,9 +67,9 @@ class DatasetArguments:
         """`train`, `validation` and `test`.
 
         Raises:
-            ValueError: the data set, its lists or its files are not as they should be.
+            ValueError: the data set, its lists or its files are not as they should be, or all videos are of one class.
         """
-        return load_video_dataset(
+        videos = load_video_dataset(
             self.dataset,
             self.dataset_root,
             self.annotations,
@@ -77,6 +77,13 @@ class DatasetArguments:
             self.validation_fraction,
             max_missing_fraction=self.max_unreadable,
         )
+        classes = videos["train"].features["label"].names
+        if len(classes) < 2:
+            raise ValueError(
+                f"all videos of --dataset {self.dataset} are of one class, {', '.join(classes)}; give videos of "
+                "at least two"
+            )
+        return videos
 
 
 @dataclass

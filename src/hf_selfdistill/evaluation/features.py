@@ -233,8 +233,8 @@ def feature_set(rows: Sequence[Tensor], labels: Tensor, clips: TestingClips, lay
     if lost := [place for place, row in zip(places, features.isfinite().all(1), strict=True) if not row]:
         raise ValueError(
             f"the features of {len(lost)} of {len(places)} videos are not finite, of "
-            f"{video_name(clips.records, lost[0])} among others: the encoder has diverged; train it again with a lower "
-            "--learning_rate or clipped gradients (--max_grad_norm 1.0)"
+            f"{video_name(clips.records, lost[0])} among others: the encoder has diverged; train it again with a "
+            "lower --learning_rate or clipped gradients (--max_grad_norm 1.0)"
         )
     return FeatureSet(
         features,
