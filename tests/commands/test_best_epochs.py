@@ -67,13 +67,17 @@ def test_the_model_kept_is_that_of_the_first_epoch_with_the_highest_accuracy(run
 def test_a_resumed_run_goes_on_from_the_best_so_far_and_a_new_one_does_not(run, keeping, tmp_path):
     folder = tmp_path / "run"
     best_folder(folder, "test").mkdir(parents=True)
-    (best_folder(folder, "test") / CHOICE).write_text('{"video_top1": 2.0}')  # of a run that was here before
+    choice = best_folder(folder, "test") / CHOICE
+    choice.write_text('{"step": 1, "video_top1": 2.0}')  # of a run that was here before
     finetune.main(keeping(folder, epochs=1))
-    chosen = json.loads((best_folder(folder, "test") / CHOICE).read_text())
+    chosen = json.loads(choice.read_text())
     assert chosen["epoch"] == 1 and chosen["video_top1"] <= 1
-    (best_folder(folder, "test") / CHOICE).write_text('{"video_top1": 2.0}')
+    choice.write_text('{"step": 1, "video_top1": 2.0}')
     finetune.main([*keeping(folder, epochs=2), "--resume_from_checkpoint", "true"])
-    assert json.loads((best_folder(folder, "test") / CHOICE).read_text()) == {"video_top1": 2.0}
+    assert json.loads(choice.read_text()) == {"step": 1, "video_top1": 2.0}
+    choice.write_text('{"step": 1000, "video_top1": 2.0}')  # of a run that was further than this one is
+    finetune.main([*keeping(folder, epochs=3), "--resume_from_checkpoint", "true"])
+    assert json.loads(choice.read_text())["epoch"] == 3
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 import json
 
 import pytest
+from filelock import FileLock, Timeout
 
 from hf_selfdistill.commands import run_job
 
@@ -20,6 +21,20 @@ def test_the_commands_run_one_after_the_other(job, monkeypatch):
     monkeypatch.setattr(run_job, "main", ran.append)
     run_job.run_job(job(["finetune", "--seed", "1"], ["evaluate", "--num_clips", "2"]))
     assert ran == [["finetune", "--seed", "1"], ["evaluate", "--num_clips", "2"]]
+
+
+def test_while_it_runs_its_folder_is_locked(job, monkeypatch, tmp_path):
+    seen = []
+
+    def look(words):
+        with pytest.raises(Timeout):
+            FileLock(tmp_path / "working.lock", is_singleton=False).acquire(timeout=0)
+        seen.append(words)
+
+    monkeypatch.setattr(run_job, "main", look)
+    run_job.run_job(job(["finetune"]))
+    assert seen == [["finetune"]]
+    FileLock(tmp_path / "working.lock").acquire(timeout=0).lock.release()
 
 
 def test_none_comes_after_one_that_failed(job, tmp_path, capsys):

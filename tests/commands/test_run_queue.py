@@ -55,6 +55,17 @@ def test_what_another_process_is_at_is_waited_for_and_not_run_again(jobs, monkey
     assert first.is_finished and not (first.folder / "log.txt").exists()
 
 
+def test_what_a_killed_queue_has_left_at_work_is_waited_for(jobs, monkeypatch):
+    monkeypatch.setattr("hf_selfdistill.commands.run_queue.LOOK_AGAIN", 0.1)
+    jobs[0].folder.mkdir()
+    orphan = FileLock(jobs[0].folder / "working.lock", thread_local=False)
+    orphan.acquire()
+    released = []
+    threading.Timer(1, lambda: (released.append(time.time()), orphan.release())).start()
+    run_jobs(jobs[:1], [""])
+    assert jobs[0].is_finished and (jobs[0].folder / "commands.json").stat().st_mtime >= released[0] - 0.1
+
+
 def test_who_waits_for_another_process_can_be_interrupted(jobs):
     jobs[0].folder.mkdir()
     with FileLock(jobs[0].folder / "running.lock"):
@@ -71,8 +82,9 @@ def test_what_another_process_left_unfinished_is_taken_over(jobs):
     assert jobs[1].is_finished
 
 
-def test_an_interruption_ends_what_runs_begins_nothing_and_is_no_failure(jobs, sleepers):
-    threading.Timer(1, os.kill, (os.getpid(), signal.SIGINT)).start()
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interruption_ends_what_runs_begins_nothing_and_is_no_failure(jobs, sleepers, number):
+    threading.Timer(1, os.kill, (os.getpid(), number)).start()
     begin = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
         run_jobs(jobs, [""])

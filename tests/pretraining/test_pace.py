@@ -13,7 +13,7 @@ from videos import numbered_frames, write_video
 from hf_selfdistill.data.decoding import VideoReader
 from hf_selfdistill.data.transforms import seeded_draws
 from hf_selfdistill.models import C3DConfig, C3DModel, C3DVideoProcessor
-from hf_selfdistill.pretraining.pace import Pace, PaceArguments, contrastive_loss, paced_clip
+from hf_selfdistill.pretraining.pace import Pace, PaceArguments, _nearest_is, contrastive_loss, paced_clip
 
 
 def tiny(**arguments) -> Pace:
@@ -141,6 +141,14 @@ def test_half_precision_around_it_does_not_change_it():
     with torch.autocast("cpu", torch.bfloat16):
         inside = contrastive_loss(z, alike, 0.1)
     assert inside == contrastive_loss(z, alike, 0.1)
+
+
+def test_half_precision_around_it_leaves_the_clips_that_are_nearest():
+    """16 pairs that bfloat16 can't tell apart."""
+    pairs = F.normalize(torch.ones(16, 8) + 1e-3 * torch.randn(16, 8, generator=torch.Generator().manual_seed(0)))
+    embeddings, video = pairs.repeat_interleave(2, 0), torch.arange(16).repeat_interleave(2)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert _nearest_is(embeddings, video).mean() == 1
 
 
 def test_the_contrastive_term_needs_two_videos():

@@ -154,6 +154,12 @@ def test_the_same_evaluation_gives_the_same_figures_during_training(make_trainer
     assert trainer.evaluate()["eval_loss"] == pytest.approx(logged(trainer, "eval_loss")[-1])
 
 
+def test_a_run_that_diverges_is_said_once_though_the_trainer_logs_a_loss_of_0(make_trainer, caplog):
+    make_trainer(learning_rate=1e30, max_grad_norm=0, logging_steps=1).train()
+    (line,) = [line for line in caplog.messages if "diverged" in line]
+    assert "The loss is not finite at step" in line and "--learning_rate (now 1e+30)" in line
+
+
 def test_too_small_a_batch_is_refused_before_anything_is_trained(make_trainer):
     with pytest.raises(ValueError, match="at least 2 videos per process"):
         make_trainer(per_device_train_batch_size=1)

@@ -82,8 +82,8 @@ class KeepBestCallback(TrainerCallback):
     ) -> None:
         """What an earlier run left in the folder counts only where this one continues it."""
         file = self.folder / CHOICE
-        continues = state.global_step > 0 and file.is_file()
-        self.best = json.loads(file.read_text(encoding="utf-8"))["video_top1"] if continues else -1.0
+        kept = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {"step": 0}
+        self.best = kept["video_top1"] if 0 < kept["step"] <= state.global_step else -1.0
         self.in_training = True
 
     def on_train_end(

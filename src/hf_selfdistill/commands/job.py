@@ -18,9 +18,12 @@ import av
 
 from hf_selfdistill.commands.checkpoints import last_checkpoint
 
-__all__ = ["Job", "facts_of"]
+__all__ = ["WORKING", "Job", "facts_of"]
 
 ATTEMPT, LOG, FINISHED, FAILED = "commands.json", "log.txt", "finished.json", "failed.txt"
+WORKING = "working.lock"
+"""Held in the folder of a job by the process that does it, also where its queue was killed."""
+
 RESUME = ("--resume_from_checkpoint", "true")
 CHANGES_NOTHING = (
     RESUME[0],

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
+from filelock import FileLock
+
 from hf_selfdistill.commands.console import main
+from hf_selfdistill.commands.job import WORKING
 
 
 def run_job(file: str) -> None:
     """Run the subcommands that the file lists, one after the other, in one process: importing takes seconds."""
-    for words in json.loads(Path(file).read_text(encoding="utf-8"))["commands"]:
-        main(words)
+    first = os.environ.get("LOCAL_RANK", "0") == "0"
+    with FileLock(Path(file).parent / WORKING) if first else nullcontext():
+        for words in json.loads(Path(file).read_text(encoding="utf-8"))["commands"]:
+            main(words)
 
 
 if __name__ == "__main__":

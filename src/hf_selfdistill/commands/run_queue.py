@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import queue
+import signal
 import subprocess
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
 
 from filelock import FileLock, Timeout
 from tqdm.auto import tqdm
 
-from hf_selfdistill.commands.job import Job
+from hf_selfdistill.commands.job import WORKING, Job
 
 __all__ = ["run_jobs"]
 
@@ -22,9 +25,9 @@ LOOK_AGAIN = 2  # seconds
 def run_jobs(jobs: Sequence[Job], devices: Sequence[str]) -> None:
     """Run what is not finished, one job at a time on each device.
 
-    Who runs a job holds a lock in its folder, which ends with its process. So the same call on several machines that
-    share the folders works through one queue, each returns when all jobs are done, and what a killed call was at is
-    taken over.
+    Who runs a job holds a lock in its folder, which ends with its process, and so does the job itself. So the same call
+    on several machines that share the folders works through one queue, each returns when all jobs are done, and what a
+    killed call was at is taken over when it has ended.
 
     Args:
         jobs: all of them; the finished ones are skipped, the failed ones tried again.
@@ -33,13 +36,17 @@ def run_jobs(jobs: Sequence[Job], devices: Sequence[str]) -> None:
 
     Raises:
         ValueError: a finished job was made by other commands.
-        KeyboardInterrupt: what runs is ended, nothing else is begun.
+        KeyboardInterrupt: also by SIGTERM; what runs is ended, nothing else is begun.
     """
     for job in jobs:
         job.check_unchanged()
     todo = [job for job in jobs if not job.is_finished]
     workers = _Workers(devices)
-    with ThreadPoolExecutor(len(devices)) as pool, tqdm(total=len(todo), desc="runs", unit="run") as bar:
+    with (
+        _ended_as_interrupted(),
+        ThreadPoolExecutor(len(devices)) as pool,
+        tqdm(total=len(todo), desc="runs", unit="run") as bar,
+    ):
         try:
             elsewhere = _work_through(todo, False, workers, pool, bar)
             _work_through(elsewhere, True, workers, pool, bar)
@@ -81,7 +88,7 @@ class _Workers:
         lock = FileLock(job.folder / LOCK)
         try:
             job.folder.mkdir(parents=True, exist_ok=True)
-            while not (ours := _acquired(lock)) and wait and not self.stopped.wait(LOOK_AGAIN):
+            while not (ours := _acquired(lock, job.folder)) and wait and not self.stopped.wait(LOOK_AGAIN):
                 pass
             if ours and not job.is_finished and not (wait and job.failure):
                 self._run(job, device)
@@ -110,9 +117,21 @@ class _Workers:
                 job.end(exit_code)
 
 
-def _acquired(lock: FileLock) -> bool:
+def _acquired(lock: FileLock, folder: Path) -> bool:
+    """The lock of a queue; not where a killed one has left its process at work."""
     try:
-        lock.acquire(timeout=0)
+        with lock.acquire(timeout=0), FileLock(folder / WORKING).acquire(timeout=0):
+            lock.acquire()  # once more, to keep it
     except Timeout:
         return False
     return True
+
+
+@contextmanager
+def _ended_as_interrupted() -> Iterator[None]:
+    """SIGTERM, by which batch systems end a call, as Ctrl-C."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -159,8 +159,7 @@ def contrastive_loss(embeddings: Tensor, alike: Tensor, temperature: float) -> T
         alike: `(clips,)`.
         temperature: τ.
     """
-    with torch.autocast(embeddings.device.type, enabled=False):  # over τ they are too large for half precision
-        similarity = embeddings @ embeddings.T / temperature
+    similarity = _similarity(embeddings) / temperature
     same = alike[:, None] == alike
     positive = same & ~torch.eye(len(alike), dtype=torch.bool, device=alike.device)
     negatives = similarity.masked_fill(same, -torch.inf).logsumexp(1, keepdim=True)
@@ -170,5 +169,11 @@ def contrastive_loss(embeddings: Tensor, alike: Tensor, temperature: float) -> T
 
 
 def _nearest_is(embeddings: Tensor, video: Tensor) -> Tensor:
-    similarity = (embeddings @ embeddings.T).fill_diagonal_(-torch.inf)
+    similarity = _similarity(embeddings.detach()).fill_diagonal_(-torch.inf)
     return (video[similarity.argmax(1)] == video).float()
+
+
+def _similarity(embeddings: Tensor) -> Tensor:
+    """Half precision would make alike ones equal, and over τ they are too large for it."""
+    with torch.autocast(embeddings.device.type, enabled=False):
+        return embeddings @ embeddings.T

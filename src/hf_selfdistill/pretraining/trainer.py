@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from hf_selfdistill.pretraining.objective import Objective
 from hf_selfdistill.training.trainer import VideoTrainer
 
 __all__ = ["PretrainingTrainer"]
+
+logger = logging.getLogger(__name__)
 
 
 class PretrainingTrainer(VideoTrainer):
@@ -47,6 +50,7 @@ class PretrainingTrainer(VideoTrainer):
         if self.is_fsdp_enabled:
             raise ValueError("pre-training was not made for FSDP; use DDP (configs/accelerate/multi_gpu.yaml)")
         self.metrics = {True: MetricMeans(), False: MetricMeans()}  # in training, in evaluation
+        self.diverged, self.warns_of_divergence = torch.tensor(False, device=args.device), True
         self.add_callback(_BeginStep(model))
 
     def get_decay_parameter_names(self, model: nn.Module) -> list[str]:
@@ -66,6 +70,7 @@ class PretrainingTrainer(VideoTrainer):
         if not model.training:  # videos that Accelerate repeats, so that processes have as many, are left out
             metrics = self.accelerator.gather_for_metrics(metrics)
         self.metrics[model.training].add(metrics)
+        self.diverged |= ~output.loss.detach().isfinite()
         return (output.loss, output) if return_outputs else output.loss
 
     def prediction_step(
@@ -89,9 +94,18 @@ class PretrainingTrainer(VideoTrainer):
         return output
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Add the metrics since the last log, averaged over all processes."""
+        """Add the metrics since the last log, averaged over all processes; warn once where the loss is not finite."""
         if "loss" in logs:
             logs |= self.metrics[True].pop(self.accelerator)
+            if self.diverged and self.warns_of_divergence:
+                self.warns_of_divergence = False
+                logger.warning(
+                    "The loss is not finite at step %d, and is logged as 0: the run has diverged. Begin anew with a lower "
+                    "--learning_rate (now %g) or clipped gradients (--max_grad_norm 1.0, now %g).",
+                    self.state.global_step,
+                    self.args.learning_rate,
+                    self.args.max_grad_norm,
+                )
         super().log(logs, start_time)
 
     def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
