@@ -106,6 +106,12 @@ def test_no_more_workers_than_cpus_read_videos(tmp_path, caplog, monkeypatch, as
     assert caplog.messages == said
 
 
+def test_without_workers_a_recipes_workers_do_not_stay(tmp_path):
+    args = TrainingArguments(tmp_path, dataloader_persistent_workers=True, use_cpu=True)
+    fit_workers(args)
+    assert not args.dataloader_persistent_workers
+
+
 @pytest.mark.parametrize("command", [finetune, pretrain, evaluate_model])
 def test_what_reads_videos_keeps_to_the_cpus(command, tmp_path, caplog):
     own = ["--objective", "pace"] if command is pretrain else []

@@ -66,6 +66,15 @@ def test_the_table_has_means_and_paired_differences(tested, data, tmp_path):
     assert "62.5 ± 10.6" in table and "+7.5 ± 3.5" in table  # 55 and 70: five and ten points more
 
 
+def test_why_there_is_no_retention_is_said_where_it_was_measured(tested, data, tmp_path):
+    write_comparison(tmp_path, tested, data)
+    assert "no retention, because" not in (tmp_path / "table.md").read_text()
+    for of in tested.values():
+        (of.folder / "forgetting.json").write_text(json.dumps({"retention": None}))
+    write_comparison(tmp_path, tested, data)
+    assert "4 of 4 runs have no retention, because" in (tmp_path / "table.md").read_text()
+
+
 def test_weights_and_the_frontier_are_drawn(tested, data, tmp_path):
     write_comparison(tmp_path, tested, data)
     for name in ("weights.png", "frontier.png"):

@@ -48,6 +48,9 @@ def test_without_retrieval_no_progress_of_it_is_shown(run, capfd):
 def test_a_folder_without_a_classifier_is_one_line(tmp_path):
     with pytest.raises(SystemExit, match=r"is no fine-tuned model: it lacks config\.json"):
         report.main(["--run", str(tmp_path)])
+    (tmp_path / "config.json").write_text('{"model_type": "c3d"}')
+    with pytest.raises(SystemExit, match=r"config\.json has no classes; fine-tune it first"):
+        report.main(["--run", str(tmp_path)])
 
 
 def test_a_broken_file_is_one_line(run):

@@ -30,6 +30,13 @@ def test_the_panels_stand_side_by_side_too():
     assert [axes.get_title() for axes in training_curves(LOG).axes] == list(curve_figures(LOG))
 
 
+def test_a_single_line_is_named_where_the_title_does_not_say_it():
+    figures = curve_figures([{"step": step, "loss": 1.0, "eval_retention_knn": 1.0} for step in (1, 2)])
+    assert figures["loss"].axes[0].get_legend() is None
+    (words,) = figures["retention (%)"].axes[0].get_legend().get_texts()
+    assert words.get_text() == "kNN"
+
+
 def test_what_was_logged_once_is_no_curve():
     assert training_curves(LOG[:2]) is None and curve_figures(LOG[:2]) == {}
 

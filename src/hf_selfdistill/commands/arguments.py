@@ -209,7 +209,7 @@ def start_logging(args: TrainingArguments | None = None) -> None:
 
 
 def fit_workers(args: Any, name: str = "dataloader_num_workers") -> None:
-    """No more processes that read videos than there are CPUs for this one.
+    """No more processes that read videos than there are CPUs for this one; without any, none that stay.
 
     Args:
         args: of a command; changed in place.
@@ -220,6 +220,8 @@ def fit_workers(args: Any, name: str = "dataloader_num_workers") -> None:
     if asked > cpus:
         setattr(args, name, cpus)
         logger.warning("--%s %d is lowered to %d, the CPUs this process may use", name, asked, cpus)
+    if isinstance(args, TrainingArguments) and args.dataloader_num_workers == 0:
+        args.dataloader_persistent_workers = False  # as recipes ask for, which PyTorch refuses there
 
 
 @contextmanager

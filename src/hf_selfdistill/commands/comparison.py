@@ -59,11 +59,19 @@ def write_comparison(output_dir: Path, tested: dict[Place, Tested], data: Datase
     about = (config["model_type"], data.dataset, len(config["id2label"]))
     in_paper = paper_accuracy(*about, 0) is not None
     table = as_table(runs, about[2], (lambda weight: paper_accuracy(*about, weight)) if in_paper else None)
+    unknown = sum(kept[place] is None and (of.folder / FORGETTING).is_file() for place, of in tested.items())
+    table += _WHY_NO_RETENTION.format(unknown, len(tested)) if unknown else ""
     (output_dir / "table.md").write_text(table, encoding="utf-8")
     _write_csv(output_dir / "results.csv", tested, results, kept, data)
     if importlib.util.find_spec("matplotlib") is not None:
         _draw(output_dir, runs)
     logger.info("%s\n%s", table, output_dir.resolve())
+
+
+_WHY_NO_RETENTION = """
+{} of {} runs have no retention, because before fine-tuning the encoder was not surely better than chance on the
+reference set, or that has no labels: see their `forgetting.md`.
+"""
 
 
 def _retention(folder: Path) -> dict[str, float] | None:

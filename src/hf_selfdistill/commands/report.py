@@ -66,7 +66,8 @@ def main(argv: Sequence[str] | None = None) -> None:
 def _gather(folder: Path, saliency: Sequence[str]) -> Report:
     run = read_run(folder)
     if run.config is None or "id2label" not in run.config:
-        raise ValueError(f"--run {folder} is no fine-tuned model: it lacks config.json, or that has no classes")
+        lacks = "it lacks config.json" if run.config is None else "its config.json has no classes; fine-tune it first"
+        raise ValueError(f"--run {folder} is no fine-tuned model: {lacks}")
     predictions = (run.evaluation or {}).get("predictions", [])
     seen, saliency_protocol = saliency_examples(folder, predictions) if predictions else ([], "")
     tables = card_tables(folder / "README.md")

@@ -25,9 +25,9 @@ LOOK_AGAIN = 2  # seconds
 def run_jobs(jobs: Sequence[Job], devices: Sequence[str]) -> None:
     """Run what is not finished, one job at a time on each device.
 
-    Who runs a job holds a lock in its folder, which ends with its process, and so does the job itself. So the same call
-    on several machines that share the folders works through one queue, each returns when all jobs are done, and what a
-    killed call was at is taken over when it has ended.
+    Who runs a job holds a lock in its folder, which ends with its process, and so does the job itself. So the same
+    call on several machines that share the folders works through one queue, each returns when all jobs are done, and
+    what a killed call was at is taken over when it has ended.
 
     Args:
         jobs: all of them; the finished ones are skipped, the failed ones tried again.

@@ -55,12 +55,15 @@ def random_crop(processor: BaseVideoProcessor, min_area: float) -> v2.Compose:
 
 
 def resized_crop(processor: BaseVideoProcessor) -> v2.Compose:
-    """The whole frame at 128×171 for a model of 112 pixels, then a crop at the model's size: uint8 → 0 … 1."""
+    """The whole frame at 128×171 for a model of 112 pixels, then a crop at the model's size: uint8 → 0 … 1.
+
+    Resized bilinearly without antialiasing, as OpenCV resizes in Pace's released code.
+    """
     height, width = ClipProcessor.size_of(processor)
     return v2.Compose(
         [
             v2.ToDtype(torch.float32, scale=True),
-            v2.Resize((round(128 / 112 * height), round(171 / 112 * width)), antialias=True),
+            v2.Resize((round(128 / 112 * height), round(171 / 112 * width)), antialias=False),
             v2.RandomCrop((height, width)),
         ]
     )

@@ -96,6 +96,9 @@ class Objective(nn.Module, ABC):
             ValueError: the objective can't be trained on so few or so many.
         """
 
+    def warn_of(self, videos: int) -> None:
+        """Say what does not suit a data set of so many videos."""
+
     def begin_step(self) -> None:
         """What happens before each optimiser step, whatever the number of batches accumulated in it."""
 

@@ -129,6 +129,16 @@ class RSPNet(Objective):
         self.arguments = replace(self.arguments, queue_size=size)
         self.queue = self.queue[:size].clone()
 
+    def warn_of(self, videos: int) -> None:
+        """Of a queue that holds every video."""
+        if self.arguments.queue_size >= videos:
+            logger.warning(
+                "queue_size %d holds keys of all %d videos, so that each meets itself among its negatives; lower it, "
+                "well below their number",
+                self.arguments.queue_size,
+                videos,
+            )
+
     @torch.no_grad()
     def begin_step(self) -> None:
         """The keys' parameters follow: θ_k ← m·θ_k + (1 − m)·θ_q."""

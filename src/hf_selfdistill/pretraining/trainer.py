@@ -44,6 +44,7 @@ class PretrainingTrainer(VideoTrainer):
     def __init__(self, model: Objective, args: PretrainingArguments, **kwargs: Any) -> None:
         if kwargs.get("train_dataset") is not None:
             model.fit_to_batch(args.train_batch_size, args.world_size)
+            model.warn_of(len(kwargs["train_dataset"]))
         args = copy.copy(args)  # the caller's keep the rate that was given, should they be used again
         args.learning_rate, args.learning_rate_batch_size = args.scaled_learning_rate, None
         super().__init__(model, args, **{"data_collator": default_collate, **kwargs})
@@ -100,8 +101,8 @@ class PretrainingTrainer(VideoTrainer):
             if self.diverged and self.warns_of_divergence:
                 self.warns_of_divergence = False
                 logger.warning(
-                    "The loss is not finite at step %d, and is logged as 0: the run has diverged. Begin anew with a lower "
-                    "--learning_rate (now %g) or clipped gradients (--max_grad_norm 1.0, now %g).",
+                    "The loss is not finite at step %d, and is logged as 0: the run has diverged. Begin anew with a "
+                    "lower --learning_rate (now %g) or clipped gradients (--max_grad_norm 1.0, now %g).",
                     self.state.global_step,
                     self.args.learning_rate,
                     self.args.max_grad_norm,

@@ -89,5 +89,5 @@ def _draw(axes: Axes, title: str, series: Series) -> None:
     axes.set_xlabel("step")
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(alpha=0.3)
-    if len(series) > 1:
+    if len(series) > 1 or next(iter(series)) not in title:
         axes.legend(frameon=False, fontsize=9)
