@@ -19,7 +19,7 @@ from hf_selfdistill.regularizers.arguments import RegularizerArguments
 from hf_selfdistill.self_distillation.arguments import SelfDistillationArguments
 from hf_selfdistill.training.arguments import VideoTrainingArguments
 
-__all__ = ["card_facts", "clips_in_words", "encoder_facts", "protocol", "rate_in_words"]
+__all__ = ["card_facts", "clips_in_words", "encoder_facts", "protocol", "rate_in_words", "root_of_names"]
 
 
 def protocol(data: DatasetArguments, part: str, num_clips: int, frames: int, stride: int, fps: float | None) -> str:
@@ -45,7 +45,7 @@ def card_facts(
         base=None if name in FROM_SCRATCH else _base(name),
         dataset=data.dataset,
         split=data.split if data.dataset in ("ucf101", "hmdb51") else None,
-        parts={part: (len(records), fingerprint(records, _root(data))) for part, records in parts.items()},
+        parts={part: (len(records), fingerprint(records, root_of_names(data))) for part, records in parts.items()},
         method=_method(args) | in_words(regularizer),
         hyperparameters={
             "learning rate over the run": _schedule(args),
@@ -83,7 +83,7 @@ def encoder_facts(
         arguments=objective.arguments_that_count(),
         videos=_videos(data),
         num_videos=None if videos is None else len(videos),
-        fingerprint=None if videos is None else fingerprint(videos, _root(data)),
+        fingerprint=None if videos is None else fingerprint(videos, root_of_names(data)),
         base=None if base is None else _base(base),
         clip=_clip(objective.config, processor),
         hyperparameters={"learning rate over the run": _schedule(args)},
@@ -101,7 +101,8 @@ def _videos(data: UnlabelledArguments) -> str:
     return f"The training part of `{data.dataset}`, split {data.split}"
 
 
-def _root(data: DatasetArguments | UnlabelledArguments) -> str | Path | None:
+def root_of_names(data: DatasetArguments | UnlabelledArguments) -> str | Path | None:
+    """The folder that names of videos are relative to where they are hashed."""
     return data.dataset_root or (Path(data.annotations).parent if data.annotations else None)
 
 

@@ -11,6 +11,7 @@ from transformers import Trainer, TrainingArguments
 
 from hf_selfdistill.commands.cards import protocol
 from hf_selfdistill.commands.datasets import DatasetArguments, SamplingArguments, sampling_rate, testing_clips
+from hf_selfdistill.commands.held_out import warn_of_seen_videos
 from hf_selfdistill.commands.models import frames_per_clip, load_for_inference
 from hf_selfdistill.commands.testing import TestArguments
 from hf_selfdistill.data.callbacks import UnreadableVideosCallback
@@ -45,6 +46,7 @@ def evaluate_classifier(
         )
     if len(records) == 0:
         raise ValueError(f"the {test.part} part of {data.dataset} is empty")
+    warn_of_seen_videos(Path(test.model_name_or_path) / "README.md", data, test.part, records)
     clips = testing_clips(records, model, processor, sampling, test.num_clips)
     unreadable = UnreadableVideosCallback(clips, most=data.max_unreadable)
     accuracy = MultiClipAccuracy(labels)
