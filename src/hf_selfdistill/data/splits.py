@@ -70,8 +70,8 @@ def complete_splits(videos: datasets.DatasetDict, validation_fraction: float, se
         train, test = _cut(train, TEST_FRACTION, 0, "the data set has no test split and none can be cut")
         logger.warning(
             "The data set has no test part: %.0f %% of its videos (%d of %d, whole groups, the same ones as long "
-            "as it stays as it is) are kept out of training as one; to give your own, add a folder test/ beside train/, a column split to the "
-            "CSV list, or a split test on the Hub",
+            "as it stays as it is) are kept out of training as one; to give your own, add a folder test/ beside "
+            "train/, a column split to the CSV list, or a split test on the Hub",
             100 * TEST_FRACTION,
             len(test),
             len(train) + len(test),
