@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import Any
 import av
 
 from hf_selfdistill.commands.checkpoints import last_checkpoint
+from hf_selfdistill.commands.same_command import difference
 
 __all__ = ["WORKING", "Job", "facts_of"]
 
@@ -25,14 +26,6 @@ WORKING = "working.lock"
 """Held in the folder of a job by the process that does it, also where its queue was killed."""
 
 RESUME = ("--resume_from_checkpoint", "true")
-CHANGES_NOTHING = (
-    RESUME[0],
-    "--dataloader_num_workers",
-    "--per_device_eval_batch_size",
-    "--use_cpu",
-    "--disable_tqdm",
-)
-OWN_PLACE = ("--output_dir", "--output_file")
 TRAININGS = ("finetune", "pretrain")
 
 Commands = tuple[tuple[str, ...], ...]
@@ -74,9 +67,9 @@ class Job:
             ValueError: it was made by other commands.
         """
         for before, now in zip(self._begun(), self.commands, strict=False):
-            if difference := _difference(_what_counts(before), _what_counts(now)):
+            if other := difference(before, now):
                 raise ValueError(
-                    f"{self.folder} was made {difference}; give another --output_dir, or take that folder away"
+                    f"{self.folder} was made {other}; give another --output_dir, or take that folder away"
                 )
 
     def start(self, device: str) -> subprocess.Popen[bytes]:
@@ -159,36 +152,6 @@ def _write(file: Path, facts: Mapping[str, Any]) -> None:
     unfinished = file.with_suffix(".part")
     unfinished.write_text(json.dumps(facts, indent=1), encoding="utf-8")
     unfinished.replace(file)
-
-
-def _what_counts(words: Sequence[str]) -> dict[str, str]:
-    """Flag → value, of the last time where it is given twice, without flags that change nothing about results.
-
-    Folders move: of a path the last two parts count, of where the results go the last one.
-    """
-    flags: dict[str, str] = {}
-    flag = ""
-    for word in words:
-        if word.startswith("--"):
-            flag, _, value = word.partition("=")
-            flags[flag] = _place(flag, value)
-        else:
-            flags[flag] = f"{flags.get(flag, '')} {_place(flag, word)}".strip()
-    return {flag: value for flag, value in flags.items() if flag not in CHANGES_NOTHING}
-
-
-def _place(flag: str, word: str) -> str:
-    return "/".join(Path(word).parts[-1 if flag in OWN_PLACE else -2 :]) if os.sep in word else word
-
-
-def _difference(before: Mapping[str, str], now: Mapping[str, str]) -> str:
-    """In words, the first flag that has another value, or is there or not; empty where there is none."""
-    for flag in {**now, **before}:
-        then, today = (f"{flag} {flags[flag]}".strip() if flag in flags else None for flags in (before, now))
-        if then != today:
-            made = f"without {flag or today}" if then is None else f"with {then}"
-            return made if then is None or today is None else f"{made}, not {today}"
-    return ""
 
 
 def _launcher(device: str) -> list[str]:
