@@ -12,10 +12,12 @@ from safetensors.torch import load_file
 
 from hf_selfdistill import C3DModel, C3DVideoProcessor
 from hf_selfdistill.commands import finetune
+from hf_selfdistill.pretraining.objective import OBJECTIVE_NAME
 from hf_selfdistill.pretraining.pace import Pace
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "finetune.py"
 WEIGHTS = "model.safetensors"
+TINY = "hidden_sizes=4,8,8,8,8,num_frames=8,image_size=16"
 
 
 def test_a_run_uploads_its_checkpoints_and_resumes_from_them_as_from_a_folder(
@@ -108,3 +110,15 @@ def test_the_heads_of_an_encoder_on_the_hub_are_measured_at_the_rate_that_is_ask
     run_online("-m", "hf_selfdistill", "evaluate", *words.split())
     report = json.loads((tmp_path / "f.json").read_text())
     assert report["objective"]["name"] == "pace" and "at 5 fps" in report["protocol"]
+
+
+def test_a_pre_trained_encoder_is_uploaded_with_its_card_and_heads(hub, run_online, shapes, tmp_path):
+    words = f"--objective pace --model_type c3d --config_overrides {TINY} --dataset_root {shapes} --use_cpu "
+    words += f"--output_dir {tmp_path / 'encoder'} --num_train_epochs 2 --per_device_train_batch_size 4 "
+    words += "--logging_steps 2 --push_to_hub true --save_strategy epoch"
+    run_online(SCRIPT.with_name("pretrain.py"), *words.split())
+    repository = hub.repositories["tester/encoder"]
+    assert {WEIGHTS, OBJECTIVE_NAME, "README.md", "training_curves.png"} <= repository.files.keys()
+    card = repository.files["README.md"].decode()
+    assert 'from_pretrained("tester/encoder")' in card and "epochs | 2 of 2" in card
+    assert repository.titles[-1] == "End of training"
