@@ -7,16 +7,17 @@ from hf_selfdistill.evaluation.forgetting_figures import drift_figure, forgettin
 def test_intervals_before_and_after_are_drawn_in_percent():
     before = {"knn_top1": {"value": 0.7, "low": 0.6, "high": 0.75}}
     after = {"knn_top1": {"value": 0.5, "low": 0.4, "high": 0.55}}
-    axes = forgetting_figure(before, after).axes[0]
+    axes = forgetting_figure(before, after, 0.25).axes[0]
     ends = [container.lines[2][0].get_segments()[0][:, 0] for container in axes.containers]
     np.testing.assert_allclose(ends, [[60, 75], [40, 55]])
+    assert [list(line.get_xdata()) for line in axes.get_lines() if line.get_label() == "chance"] == [[25, 25]]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["nearest neighbours"]
     assert [container.get_label() for container in axes.containers] == ["before fine-tuning", "after fine-tuning"]
 
 
 def test_where_an_interval_is_not_known_the_value_is_drawn():
     figures = {"knn_top1": {"value": 0.7, "low": None, "high": None}}
-    axes = forgetting_figure(figures, figures).axes[0]
+    axes = forgetting_figure(figures, figures, 0.25).axes[0]
     assert [container.lines[0].get_xdata()[0] for container in axes.containers] == pytest.approx([70, 70])
     ends = [container.lines[2][0].get_segments()[0][:, 0] for container in axes.containers]
     np.testing.assert_allclose(ends, 70)

@@ -10,6 +10,7 @@ from hf_selfdistill.evaluation.retrieval_examples import ExampleVideo
 INTERVAL = {"value": 0.7, "low": 0.6, "high": 0.8}
 FORGETTING = {
     "retention": INTERVAL,
+    "chance": 0.25,
     "before": {"knn_top1": {"value": 0.9, "low": 0.85, "high": 0.95}},
     "after": {"knn_top1": INTERVAL},
     "drift": {

@@ -122,7 +122,7 @@ def write_report(results: dict[str, Any], file: Path) -> None:
     logger.info("The table is in %s", file.with_suffix(".md"))
     if find_spec("matplotlib") is not None:
         if "before" in results:
-            figure = forgetting_figure(results["before"], results["after"])
+            figure = forgetting_figure(results["before"], results["after"], results["chance"])
         else:
             figure = drift_figure(results["drift"]["layers"])
         figure.savefig(file.with_suffix(".png"), dpi=150)

@@ -38,6 +38,7 @@ SHAPES = {
     },
     FORGETTING: {
         "retention": (type(None), INTERVAL),
+        "chance?": NUMBER,
         "before?": ACCURACIES,
         "after?": ACCURACIES,
         "objective?": (type(None), {"name": str, "before": {ANY: KNOWN_OR_NOT}, "after": {ANY: KNOWN_OR_NOT}}),

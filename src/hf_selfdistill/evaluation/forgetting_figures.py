@@ -18,13 +18,14 @@ MEASUREMENTS = {"linear_probe_top1": "linear probe", "knn_top1": "nearest neighb
 """What the figure shows of forgetting.json, all top-1 → in words."""
 
 
-def forgetting_figure(before: Mapping[str, Any], after: Mapping[str, Any]) -> Figure:
+def forgetting_figure(before: Mapping[str, Any], after: Mapping[str, Any], chance: float) -> Figure:
     """Each measurement before and after fine-tuning, with its confidence interval.
 
     Args:
         before: measurement → `value`, `low`, `high`, fractions of 1, the ends None where they are not known; those of
             `MEASUREMENTS` are drawn.
         after: the same measurements.
+        chance: a fraction of 1, which a line marks.
     """
     shown = [name for name in MEASUREMENTS if name in before]
     figure = new_figure(6, 1.1 + 0.55 * len(shown))
@@ -42,13 +43,14 @@ def forgetting_figure(before: Mapping[str, Any], after: Mapping[str, Any]) -> Fi
         axes.errorbar(
             values, rows, xerr=np.maximum([values - low, high - values], 0), label=f"{when} fine-tuning", **style
         )
+    axes.axvline(100 * chance, color=GREY, linestyle=":", label="chance")
     axes.set_yticks(range(len(shown)), [MEASUREMENTS[name] for name in shown])
     axes.set_ylim(len(shown) - 0.5, -0.5)
     axes.set_xlim(0, 102)  # so that the marks at 100 are whole
     axes.set_xlabel("top-1 (%), with confidence interval")
     axes.grid(axis="x", alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
-    figure.legend(frameon=False, fontsize=9, ncols=2, loc="outside upper center")
+    figure.legend(frameon=False, fontsize=9, ncols=3, loc="outside upper center")
     return figure
 
 

@@ -61,7 +61,7 @@ def lambda_figure(accuracies: Mapping[str, Mapping[float, Sequence[float]]]) -> 
     axes.set_xscale("symlog", linthresh=smallest, linscale=0.6)
     axes.set_xticks(weights, [f"{weight:g}" for weight in weights])
     axes.minorticks_off()
-    axes.set(xlabel="λ", ylabel="accuracy (%)", title=_runs_in_words(accuracies))
+    axes.set(xlabel="λ", ylabel="test top-1 (%)", title=_runs_in_words(accuracies))
     axes.title.set_fontsize(9)
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
@@ -114,7 +114,7 @@ def frontier_figure(outcomes: Sequence[Outcome]) -> Figure:
         style: dict[str, Any] = look(number) | {"linestyle": ""}
         axes.errorbar(x, y, dy, dx, label=outcome.name, elinewidth=0.6, capsize=2, markersize=7, **style)
     axes.margins(0.1)
-    axes.set(xlabel="retention (%)", ylabel="accuracy (%)")
+    axes.set(xlabel="retention (%)", ylabel="test top-1 (%)")
     axes.set_title("mean ± standard deviation; the line joins what no other setting beats in both", fontsize=9)
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)

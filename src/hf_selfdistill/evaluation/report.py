@@ -171,11 +171,15 @@ def _forgetting(forgetting: Mapping[str, Any] | None) -> dict[str, Any]:
     if forgetting is None:
         return {"kept": None, "forgetting_pictures": [], "drift": None, "own_metric": None, "no_retention": None}
     drift, kept, pictures = forgetting["drift"], None, []
-    if {"before", "after"} <= forgetting.keys():  # the reference set has labels
+    if {"before", "after", "chance"} <= forgetting.keys():  # the reference set has labels
         before, after = forgetting["before"], forgetting["after"]
         rows = [(NAMES[name], _interval(before[name]), _interval(after[name])) for name in before]
         kept = Table("Accuracy of frozen features", ("measured by", "before", "after"), rows)
-        pictures.append(as_picture(forgetting_figure(before, after), "Top-1 before and after; the table has them"))
+        pictures.append(
+            as_picture(
+                forgetting_figure(before, after, forgetting["chance"]), "Top-1 before and after; the table has them"
+            )
+        )
     if any(layer["cka"] is not None for layer in drift["layers"]):
         layers = ", ".join(f"{layer['name']} {cka_in_words(layer['cka'])}" for layer in drift["layers"])
         pictures.append(as_picture(drift_figure(drift["layers"]), f"CKA of each layer before and after: {layers}"))
