@@ -18,6 +18,14 @@ def jobs(tmp_path):
     return [Job(tmp_path / name, (("--help",),)) for name in ("first", "second", "third")]
 
 
+@pytest.fixture(autouse=True)
+def _interruptible():
+    """Also where the tests were started in the background, where shells have Ctrl-C ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.fixture
 def sleepers(jobs, monkeypatch):
     """The processes of jobs that would run for a minute each."""
@@ -91,6 +99,18 @@ def test_an_interruption_ends_what_runs_begins_nothing_and_is_no_failure(jobs, s
     assert time.monotonic() - begin < 10
     assert [process.poll() for process in sleepers] == [-signal.SIGTERM]
     assert not any(job.is_finished or job.failure for job in jobs)
+
+
+def test_a_job_that_cannot_be_started_ends_the_queue_at_once(jobs, monkeypatch):
+    def start(job, device):
+        begun.append(job)
+        raise OSError("no space left")
+
+    begun = []
+    monkeypatch.setattr(Job, "start", start)
+    with pytest.raises(OSError, match="no space left"):
+        run_jobs(jobs, [""])
+    assert begun == jobs[:1]
 
 
 def test_what_was_made_by_other_commands_is_refused_before_anything_runs(jobs):

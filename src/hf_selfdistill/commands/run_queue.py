@@ -36,7 +36,8 @@ def run_jobs(jobs: Sequence[Job], devices: Sequence[str]) -> None:
 
     Raises:
         ValueError: a finished job was made by other commands.
-        KeyboardInterrupt: also by SIGTERM; what runs is ended, nothing else is begun.
+        OSError: a job can't be started.
+        KeyboardInterrupt: also by SIGTERM. As at any error what runs is ended, and nothing else is begun.
     """
     for job in jobs:
         job.check_unchanged()
@@ -50,7 +51,7 @@ def run_jobs(jobs: Sequence[Job], devices: Sequence[str]) -> None:
         try:
             elsewhere = _work_through(todo, False, workers, pool, bar)
             _work_through(elsewhere, True, workers, pool, bar)
-        except KeyboardInterrupt:
+        except BaseException:  # an error, or an interruption; the pool would wait for all that is left
             workers.stop()
             pool.shutdown(wait=False, cancel_futures=True)
             raise
@@ -108,7 +109,11 @@ class _Workers:
         with self.change:
             if self.stopped.is_set():
                 return
-            process = job.start(device)
+            try:
+                process = job.start(device)
+            except OSError:
+                self.stopped.set()  # what the next one would meet too
+                raise
             self.running.add(process)
         exit_code = process.wait()
         with self.change:
