@@ -1,10 +1,15 @@
+import weakref
 from types import SimpleNamespace
 
 import pytest
+import torch
 from huggingface_hub.errors import HTTPError
 from transformers import TrainingArguments
 
-from hf_selfdistill.commands.training import check_whole_batch, push, warn_of_overwriting
+from hf_selfdistill.commands.training import check_whole_batch, end, push, warn_of_overwriting
+from hf_selfdistill.models import C3DConfig, C3DForVideoClassification
+from hf_selfdistill.training.arguments import VideoTrainingArguments
+from hf_selfdistill.training.trainer import VideoTrainer
 
 
 def arguments(folder, **settings):
@@ -51,3 +56,16 @@ def test_an_upload_that_fails_is_a_users_error_that_says_how_to_go_on(tmp_path):
     args = arguments(tmp_path / "out", hub_model_id="user/model")
     with pytest.raises(ValueError, match=r"503 Service Unavailable.*hf upload user/model .*out --exclude"):
         push(SimpleNamespace(push_to_hub=refuse, args=args))
+
+
+def test_at_the_end_nothing_keeps_what_the_model_was_wrapped_in(tmp_path):
+    config = C3DConfig(hidden_sizes=[4, 8, 8, 8, 8], num_frames=8, image_size=16, num_labels=2)
+    args = VideoTrainingArguments(str(tmp_path), use_cpu=True, report_to="none")
+    trainer = VideoTrainer(C3DForVideoClassification(config), args)
+    wrapper = torch.nn.Sequential(trainer.model)
+    wrapper.knows_itself = [wrapper]
+    trainer.model_wrapped = wrapper
+    gone = weakref.ref(wrapper)
+    del wrapper
+    end(trainer)
+    assert gone() is None and trainer.model is not None

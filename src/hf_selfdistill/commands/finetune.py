@@ -32,6 +32,7 @@ from hf_selfdistill.commands.training import (
     DEFAULTS,
     MOST_USED,
     check_whole_batch,
+    end,
     push,
     warn_of_overwriting,
     watch_uploads,
@@ -199,4 +200,4 @@ def run(
     if trainer.args.push_to_hub:
         push(trainer)
     logger.info("The fine-tuned model is in %s", Path(trainer.args.output_dir).resolve())
-    trainer.end()
+    end(trainer)

@@ -24,6 +24,7 @@ from hf_selfdistill.commands.training import (
     DEFAULTS,
     MOST_USED,
     check_whole_batch,
+    end,
     push,
     warn_of_overwriting,
     watch_uploads,
@@ -178,7 +179,7 @@ def run(trainer: PretrainingTrainer, unreadable: UnreadableVideosCallback) -> No
     if trainer.args.push_to_hub:
         push(trainer)
     logger.info("The pre-trained encoder is in %s", Path(trainer.args.output_dir).resolve())
-    trainer.end()
+    end(trainer)
 
 
 def _clear(clips: StreamedUnlabelledClips, args: PretrainingArguments) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 from pathlib import Path
 
@@ -14,7 +15,16 @@ from hf_selfdistill.hub.card_tables import REPORT
 from hf_selfdistill.hub.uploads import UploadWarningCallback
 from hf_selfdistill.training.trainer import VideoTrainer
 
-__all__ = ["ALL_RESULTS", "DEFAULTS", "MOST_USED", "check_whole_batch", "push", "warn_of_overwriting", "watch_uploads"]
+__all__ = [
+    "ALL_RESULTS",
+    "DEFAULTS",
+    "MOST_USED",
+    "check_whole_batch",
+    "end",
+    "push",
+    "warn_of_overwriting",
+    "watch_uploads",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -89,6 +99,18 @@ def watch_uploads(trainer: VideoTrainer) -> None:
     """Have uploads that fail while the run goes on said."""
     if trainer.args.push_to_hub and trainer.is_world_process_zero():
         trainer.add_callback(UploadWarningCallback(trainer))
+
+
+def end(trainer: VideoTrainer) -> None:
+    """The Trainer's end, and before it that of DDP, which would keep the group of the processes alive.
+
+    Threads of the group that outlive the interpreter abort the process now and then: "terminate called without an
+    active exception". A callback that knows its trainer is enough, both then go when the interpreter does.
+    """
+    trainer.model_wrapped = trainer.model
+    trainer.accelerator.free_memory()
+    gc.collect()
+    trainer.end()
 
 
 def push(trainer: VideoTrainer) -> None:
