@@ -10,7 +10,7 @@ import torch
 from transformers import TrainingArguments
 
 from hf_selfdistill.commands import evaluate_model, finetune, pretrain
-from hf_selfdistill.commands.arguments import CommandParser, exactly, expanded, fit_workers, user_errors
+from hf_selfdistill.commands.arguments import CommandParser, exactly, expanded, fit_workers, flags_among, user_errors
 
 
 @dataclass
@@ -170,3 +170,9 @@ def test_numbers_that_differ_are_written_differently():
     assert [exactly(number) for number in (10.0, 0.05, 1e-4, 0.00333333, 0.003333334)] == [
         "10", "0.05", "0.0001", "0.00333333", "0.003333334",
     ]  # fmt: skip
+
+
+def test_a_flag_is_among_the_words_and_a_value_of_its_name_is_none():
+    names = ("seed", "split")
+    assert flags_among(["--dataset_root", "split", "--seed=5", "--split", "2"], names) == ["--seed=5", "--split"]
+    assert flags_among(["--dataset_root", "seed", "--seeds", "1"], names) == []

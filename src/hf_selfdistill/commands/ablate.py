@@ -12,7 +12,15 @@ from pathlib import Path
 from typing import Any, Optional
 
 from hf_selfdistill.commands import finetune
-from hf_selfdistill.commands.arguments import CommandParser, as_flags, exactly, expanded, start_logging, user_errors
+from hf_selfdistill.commands.arguments import (
+    CommandParser,
+    as_flags,
+    exactly,
+    expanded,
+    flags_among,
+    start_logging,
+    user_errors,
+)
 from hf_selfdistill.commands.best_epochs import best_folder, check_keep_best
 from hf_selfdistill.commands.comparison import Place, Tested, write_comparison
 from hf_selfdistill.commands.job import Job
@@ -135,9 +143,9 @@ def run(args: AblationArguments, reference: ReferenceArguments, recipe: list[str
 
 
 def _refuse_flags_of_runs(words: Sequence[str]) -> None:
-    for word in words:
-        if many := GRID.get(word.split("=")[0].removeprefix("--")):
-            raise ValueError(f"{word.split('=')[0]} is set for each run by itself; give --{many}")
+    if own := flags_among(words, GRID):
+        flag = own[0].split("=")[0]
+        raise ValueError(f"{flag} is set for each run by itself; give --{GRID[flag.removeprefix('--')]}")
 
 
 def _places(args: AblationArguments, rate: float) -> list[Place]:

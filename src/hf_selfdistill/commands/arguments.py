@@ -10,7 +10,7 @@ import os
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
 from itertools import pairwise
@@ -29,6 +29,7 @@ __all__ = [
     "exactly",
     "expanded",
     "fit_workers",
+    "flags_among",
     "start_logging",
     "user_errors",
 ]
@@ -181,6 +182,11 @@ def expanded(argv: Sequence[str]) -> list[str]:
     """The words with what is in the file of `--config` in place of its name, below the flags, which win."""
     rest = [word for before, word in pairwise(["", *argv]) if "--config" not in (before, word)]
     return config_flags(argv) + [word for word in rest if not word.startswith("--config=")]
+
+
+def flags_among(argv: Sequence[str], names: Container[str]) -> list[str]:
+    """Those of the words that are flags with these names, `--flag=value` as it stands."""
+    return [word for word in argv if word.startswith("--") and word.removeprefix("--").split("=")[0] in names]
 
 
 def exactly(number: float) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +19,6 @@ from hf_selfdistill.evaluation.multi_clip import MultiClipAccuracy, rows_of_vide
 from hf_selfdistill.hub.results import MEASURED, Result, add_results
 
 __all__ = ["evaluate_classifier", "read_baseline", "refresh_card"]
-
-logger = logging.getLogger(__name__)
 
 
 def evaluate_classifier(

@@ -11,7 +11,7 @@ from typing import Optional
 
 from tqdm import tqdm
 
-from hf_selfdistill.commands.arguments import CommandParser, start_logging, user_errors
+from hf_selfdistill.commands.arguments import CommandParser, flags_among, start_logging, user_errors
 from hf_selfdistill.commands.reproduction import (
     RECIPES,
     Row,
@@ -114,8 +114,7 @@ def run(args: ReproductionArguments, extra: list[str]) -> None:
     """
     if not RECIPES.is_dir():
         raise ValueError(f"{RECIPES}/ is not here; start in the project's folder")
-    own = [word for word in extra if word.split("=")[0].removeprefix("--") in SET_PER_RUN]
-    if own:
+    if own := flags_among(extra, SET_PER_RUN):
         raise ValueError(f"{own[0]} is set for each run by itself, from {RECIPES}/ and the flags that --help lists")
     if args.smoke:
         videos = write_smoke_videos(Path(args.output_dir) / "videos")

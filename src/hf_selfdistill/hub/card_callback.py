@@ -7,7 +7,12 @@ from typing import Any
 
 from transformers import PreTrainedConfig, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-__all__ = ["CardCallback", "hyperparameters", "on_the_hub"]
+from hf_selfdistill.models import C3DConfig, R2Plus1DConfig
+
+__all__ = ["OURS", "CardCallback", "hyperparameters", "on_the_hub"]
+
+OURS = (C3DConfig.model_type, R2Plus1DConfig.model_type)
+"""Encoders that transformers knows by this package, which their cards say."""
 
 
 class CardCallback(TrainerCallback, ABC):

@@ -10,16 +10,14 @@ from typing import Any
 from huggingface_hub import ModelCard, ModelCardData
 from transformers import PreTrainedConfig, TrainerState, TrainingArguments
 
-from hf_selfdistill.hub.card_callback import CardCallback, hyperparameters, on_the_hub
+from hf_selfdistill.hub.card_callback import OURS, CardCallback, hyperparameters, on_the_hub
 from hf_selfdistill.hub.citations import works_behind
 from hf_selfdistill.hub.curves import draw_curves
 from hf_selfdistill.hub.feature_results import feature_table
-from hf_selfdistill.models import C3DConfig, R2Plus1DConfig
 
 __all__ = ["EncoderCardCallback", "EncoderFacts"]
 
 TEMPLATE = Path(__file__).parent / "templates" / "encoder_card.md"
-OURS = (C3DConfig.model_type, R2Plus1DConfig.model_type)
 
 
 @dataclass
