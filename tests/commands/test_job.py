@@ -18,7 +18,7 @@ def job(tmp_path):
 def finish(job, seconds=1.0):
     """As if it had run."""
     job.folder.mkdir(exist_ok=True)
-    attempt = {"commands": job.commands, "seconds_before": seconds, "commit": "abc", "decoder": "PyAV"}
+    attempt = {"done": [], "commands": job.commands, "seconds_before": seconds, "commit": "abc", "decoder": "PyAV"}
     (job.folder / "commands.json").write_text(json.dumps(attempt))
     job.end(0)
 
@@ -98,6 +98,21 @@ def test_what_was_stopped_goes_on_from_its_last_checkpoint(tmp_path, monkeypatch
     job.check_unchanged()
     with pytest.raises(ValueError, match="was made with --max_steps 9, not --max_steps 7"):
         other.check_unchanged()
+
+
+def test_what_succeeded_is_not_done_again_where_what_came_after_it_failed(tmp_path):
+    model, nothing = tmp_path / "model", tmp_path / "nothing"
+    model.mkdir()
+    (model / "config.json").write_text('{"model_type": "c3d", "id2label": {"0": "a", "1": "b"}}')
+    job = Job(tmp_path / "job", (("report", "--run", str(model)), ("report", "--run", str(nothing))))
+    run_jobs([job], [""])
+    assert job.failure and not job.is_finished and job.remaining == job.commands[1:]
+    with pytest.raises(ValueError, match="was made with --run"):
+        Job(job.folder, (job.commands[1], job.commands[1])).check_unchanged()
+    model.rename(nothing)  # the first command would fail now
+    job.check_unchanged()
+    run_jobs([job], [""])
+    assert job.is_finished and job.failure is None
 
 
 def test_the_time_of_a_killed_attempt_counts_until_it_last_spoke(job):

@@ -8,20 +8,19 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import av
-
 from hf_selfdistill.commands.checkpoints import last_checkpoint
+from hf_selfdistill.commands.provenance import provenance
 from hf_selfdistill.commands.same_command import difference
 
-__all__ = ["WORKING", "Job", "facts_of"]
+__all__ = ["WORKING", "Job", "facts_of", "note_done"]
 
 ATTEMPT, LOG, FINISHED, FAILED = "commands.json", "log.txt", "finished.json", "failed.txt"
+DONE = "done.json"  # the commands that succeeded before one that may have failed
 WORKING = "working.lock"
 """Held in the folder of a job by the process that does it, also where its queue was killed."""
 
@@ -45,9 +44,8 @@ class Job:
 
     @property
     def remaining(self) -> Commands:
-        """The commands that are still to do: all, or those that came to what was finished."""
-        file = self.folder / FINISHED
-        return self.commands[len(_read(file).get("commands", self.commands)) :] if file.is_file() else self.commands
+        """The commands that are still to do: those after what was done, by whichever attempt."""
+        return self.commands[len(self._done()) :]
 
     @property
     def is_finished(self) -> bool:
@@ -66,7 +64,7 @@ class Job:
         Raises:
             ValueError: it was made by other commands.
         """
-        for before, now in zip(self._begun(), self.commands, strict=False):
+        for before, now in zip(self._done() or self._interrupted(), self.commands, strict=False):
             if other := difference(before, now):
                 raise ValueError(
                     f"{self.folder} was made {other}; give another --output_dir, or take that folder away"
@@ -79,7 +77,9 @@ class Job:
             device: what CUDA_VISIBLE_DEVICES is set to, "" for none; on several, "0,1", there are as many processes.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        attempt = {"commands": self._resuming(), "seconds_before": self._seconds_spent(), **_made_with()}
+        attempt = {
+            "done": self._done(), "commands": self._resuming(), "seconds_before": self._seconds_spent(), **provenance()
+        }  # fmt: skip
         (self.folder / FAILED).unlink(missing_ok=True)  # who waits for this attempt must not take an earlier one's end
         _write(self.folder / ATTEMPT, attempt)
         with (self.folder / LOG).open("w", encoding="utf-8") as log:
@@ -107,13 +107,17 @@ class Job:
             own = [line for line in said if line.startswith("error: ")]  # which a launcher writes a summary below
             (self.folder / FAILED).write_text([f"exit code {exit_code}", *said[-1:], *own][-1], encoding="utf-8")
 
-    def _begun(self) -> list[list[str]]:
-        """The commands that were finished, or that left a checkpoint behind."""
-        file = self.folder / FINISHED
-        if not file.is_file() and last_checkpoint(self.folder) is not None:
-            file = self.folder / ATTEMPT
-        begun: list[list[str]] = _read(file).get("commands", []) if file.is_file() else []
-        return begun
+    def _done(self) -> Sequence[Sequence[str]]:
+        """The commands that succeeded."""
+        files = [file for file in (self.folder / DONE, self.folder / FINISHED) if file.is_file()]
+        return max((_read(file).get("commands", self.commands) for file in files), key=len, default=())
+
+    def _interrupted(self) -> Sequence[Sequence[str]]:
+        """The commands of an attempt that left a checkpoint behind."""
+        if last_checkpoint(self.folder) is None or not (self.folder / ATTEMPT).is_file():
+            return []
+        commands: list[list[str]] = _read(self.folder / ATTEMPT)["commands"]
+        return commands
 
     def _resuming(self) -> Commands:
         first, *others = self.remaining
@@ -132,6 +136,17 @@ class Job:
     def _age(self) -> float:
         """Seconds since the last attempt began."""
         return time.time() - (self.folder / ATTEMPT).stat().st_mtime
+
+
+def note_done(attempt: Path, commands: int) -> None:
+    """Write down that so many commands of an attempt have succeeded, so that none of them is run again.
+
+    Args:
+        attempt: its file, in the folder of its job.
+        commands: how many.
+    """
+    begun = _read(attempt)
+    _write(attempt.with_name(DONE), {"commands": [*begun["done"], *begun["commands"][:commands]]})
 
 
 def facts_of(folder: Path) -> dict[str, Any]:
@@ -159,19 +174,3 @@ def _launcher(device: str) -> list[str]:
     if processes == 1:
         return [sys.executable]
     return [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={processes}"]
-
-
-def _made_with() -> dict[str, str]:
-    """The commit of the checkout that the package runs from, or its version, and the decoder."""
-    here = Path(__file__)
-    tracked = _git(here, "ls-files", here.name)
-    commit = _git(here, "describe", "--always", "--dirty", "--exclude=*", "--abbrev=40") if tracked else ""
-    return {"commit": commit or version("hf_selfdistill"), "decoder": f"PyAV {av.__version__}"}
-
-
-def _git(file: Path, *words: str) -> str:
-    try:
-        said = subprocess.run(["git", *words], cwd=file.parent, capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):  # no git, or no checkout
-        return ""
-    return said.stdout.strip()

@@ -11,14 +11,17 @@ from pathlib import Path
 from filelock import FileLock
 
 from hf_selfdistill.commands.console import main
-from hf_selfdistill.commands.job import WORKING
+from hf_selfdistill.commands.job import WORKING, note_done
 
 
 def run_job(file: str) -> None:
     """Run the subcommands that the file lists, one after the other, in one process: importing takes seconds."""
+    attempt = Path(file)
     first = os.environ.get("LOCAL_RANK", "0") == "0"
-    with FileLock(Path(file).parent / WORKING) if first else nullcontext():
-        for words in json.loads(Path(file).read_text(encoding="utf-8"))["commands"]:
+    with FileLock(attempt.with_name(WORKING)) if first else nullcontext():
+        for number, words in enumerate(json.loads(attempt.read_text(encoding="utf-8"))["commands"]):
+            if number and first:
+                note_done(attempt, number)
             main(words)
 
 
