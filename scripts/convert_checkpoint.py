@@ -1,4 +1,4 @@
-"""Convert a pre-trained encoder of RSPNet, VCOP or Pace.
+"""Convert a pre-trained encoder of RSPNet, VCOP, Pace or torchvision.
 
 python scripts/convert_checkpoint.py --source rspnet --checkpoint model_best_c3d_200epoch.pth.tar \
     --output_dir ENCODER

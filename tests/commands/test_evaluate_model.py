@@ -12,7 +12,6 @@ def flags(model, shapes, output_file, **overrides):
         "dataset_root": shapes,
         "num_clips": 3,
         "output_file": output_file,
-        "output_dir": output_file.parent,
         "per_device_eval_batch_size": 4,
         "disable_tqdm": True,
         "use_cpu": True,
@@ -25,6 +24,15 @@ def flags(model, shapes, output_file, **overrides):
 def evaluation(fine_tuned, shapes, tmp_path):
     evaluate_model.main(flags(fine_tuned, shapes, tmp_path / "evaluation.json"))
     return json.loads((tmp_path / "evaluation.json").read_text())
+
+
+def test_nothing_but_the_results_is_written(fine_tuned, shapes, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    evaluate_model.main(flags(fine_tuned, shapes, tmp_path / "out" / "evaluation.json"))
+    assert [file.relative_to(tmp_path).as_posix() for file in sorted(tmp_path.rglob("*"))] == [
+        "out",
+        "out/evaluation.json",
+    ]
 
 
 def test_results_have_the_documented_fields(evaluation):
@@ -42,9 +50,7 @@ def test_results_have_the_documented_fields(evaluation):
     }
     assert (evaluation["num_videos"], evaluation["num_classes"]) == (6, 3) and evaluation["failed"] == []
     assert evaluation["per_class"].keys() == {"moving_left", "moving_right", "moving_up"}
-    assert evaluation["protocol"] == (
-        "moving_shapes split 1 test, 3 clips of 8 frames, stride 1, centre crop, mean of logits"
-    )
+    assert evaluation["protocol"] == ("moving_shapes test, 3 clips of 8 frames, stride 1, centre crop, mean of logits")
 
 
 def test_the_file_has_a_video_in_a_line(evaluation, tmp_path):

@@ -50,7 +50,7 @@ def test_a_classifier_and_its_encoder_know_the_same(task, evaluate, fine_tuned, 
     assert list(results) == [*(f"{task}_top{k}" for k in ks), *more, "num_videos", "protocol", "failed"]
     assert (results["num_videos"], results["failed"]) == (6, [])
     assert all(0 <= results[f"{task}_top{k}"] <= 1 for k in ks)
-    start = "moving_shapes split 1, test against 18 videos of train and validation, 2 clips of 8 frames, stride 1, "
+    start = "moving_shapes, test against 18 videos of train and validation, 2 clips of 8 frames, stride 1, "
     assert results["protocol"].startswith(start)
     assert evaluate(encoder, task) == results
 

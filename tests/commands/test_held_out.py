@@ -45,4 +45,4 @@ def test_it_is_said_by_the_command(fine_tuned, shapes, tmp_path, caplog):
     words = f"--model_name_or_path {fine_tuned} --dataset moving_shapes --dataset_root {folder} --num_clips 1 "
     words += f"--output_file {tmp_path / 'evaluation.json'} --use_cpu true --disable_tqdm true"
     evaluate_model.main(words.split())
-    assert any("may have seen some of them in training" in line for line in caplog.messages)
+    assert any("may have been trained on some of these videos" in line for line in caplog.messages)

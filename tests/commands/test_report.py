@@ -36,7 +36,7 @@ def test_a_tested_run_has_a_page_that_its_card_leads_to(run, shapes):
 
 def test_the_validation_figures_say_what_they_were_measured_on(run):
     report.main(["--run", str(run)])
-    said = "moving_shapes split 1 validation, 1 clip of 8 frames, stride 1, centre crop, mean of logits, after step "
+    said = "moving_shapes validation, 1 clip of 8 frames, stride 1, centre crop, mean of logits, after step "
     assert f'<th scope="row">{said}' in (run / "report.html").read_text()
 
 

@@ -68,8 +68,8 @@ class AblationArguments:
     label_fractions: list[float] = field(
         default_factory=lambda: [1.0], metadata={"help": "Shares of each class's training videos."}
     )
-    splits: list[int] = field(default_factory=lambda: [1], metadata={"help": "Of the data set."})
-    seeds: list[int] = field(default_factory=lambda: [0], metadata={"help": "Of the runs."})
+    splits: list[int] = field(default_factory=lambda: [1], metadata={"help": "Official splits of the data set."})
+    seeds: list[int] = field(default_factory=lambda: [0], metadata={"help": "Seeds of the runs."})
     num_clips: int = field(default=10, metadata={"help": "Test clips per video."})
     devices: list[str] = field(
         default_factory=lambda: ["0"],
@@ -115,9 +115,14 @@ def run(args: AblationArguments, reference: ReferenceArguments, recipe: list[str
     if retention.retention_epochs is not None:  # asked for in the recipe: while training too
         recipe = [*recipe, *as_flags(vars(reference))]
     shared = flags_of_data(data) | flags_of_device(training) | {"disable_tqdm": True}
-    check_keep_best(augmentation.keep_best, training.eval_strategy, 1, False, "wise_ft" in args.regularizers)
-    for split in args.splits:
-        replace(data, split=split).load()  # what is wrong with it is said once, before any run
+    for split in args.splits:  # what is wrong with it is said once, before any run
+        check_keep_best(
+            augmentation.keep_best,
+            training.eval_strategy,
+            len(replace(data, split=split).load()["validation"]),
+            adapters=model.lora_rank is not None,
+            averaged="wise_ft" in args.regularizers,
+        )
     if reference.reference_dataset is not None:
         reference.data().load()
     models_of = partial(_models, args, regularizer.wise_ft_weights, augmentation.keep_best)
@@ -196,7 +201,7 @@ def _tests(
     place: Place,
     folders: Sequence[Path],
 ) -> list[tuple[str, ...]]:
-    """Of each model, and what it forgot where there is a reference set."""
+    """A test of each model, and of what it forgot where there is a reference set."""
     accuracy = {**shared, "num_clips": args.num_clips, "split": place.split}
     tests = [{**accuracy, "model_name_or_path": folder, "output_file": folder / RESULTS} for folder in folders]
     if reference.reference_dataset is not None:

@@ -190,7 +190,7 @@ def flags_among(argv: Sequence[str], names: Container[str]) -> list[str]:
 
 
 def exactly(number: float) -> str:
-    """Of a number as people write it, all that tells it from another one."""
+    """A number with twelve significant digits, so that different values get different names."""
     return f"{number:.12g}"
 
 

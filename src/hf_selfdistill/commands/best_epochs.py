@@ -74,7 +74,7 @@ class KeepBestCallback(TrainerCallback):
         self.in_training = False
 
     def top1(self, metrics: dict[str, float]) -> float:
-        """Of the part, where the validation part gave `metrics`."""
+        """The part's video top-1 at the moment when the validation part gave `metrics`."""
         return metrics["eval_video_top1"]
 
     def on_train_begin(

@@ -11,6 +11,7 @@ from hf_selfdistill.commands.datasets import AugmentationArguments, DatasetArgum
 from hf_selfdistill.commands.models import FROM_SCRATCH, ModelArguments, frames_per_clip
 from hf_selfdistill.commands.regularization import in_words
 from hf_selfdistill.commands.unlabelled import UnlabelledArguments
+from hf_selfdistill.data.datasets import OFFICIAL_SPLITS
 from hf_selfdistill.data.fingerprint import fingerprint
 from hf_selfdistill.hub.encoder_card import EncoderFacts
 from hf_selfdistill.hub.model_card import CardFacts
@@ -19,13 +20,22 @@ from hf_selfdistill.regularizers.arguments import RegularizerArguments
 from hf_selfdistill.self_distillation.arguments import SelfDistillationArguments
 from hf_selfdistill.training.arguments import VideoTrainingArguments
 
-__all__ = ["card_facts", "clips_in_words", "encoder_facts", "protocol", "rate_in_words", "root_of_names"]
+__all__ = [
+    "against_in_words",
+    "card_facts",
+    "clips_in_words",
+    "encoder_facts",
+    "protocol",
+    "rate_in_words",
+    "root_of_names",
+]
 
 
 def protocol(data: DatasetArguments, part: str, num_clips: int, frames: int, stride: int, fps: float | None) -> str:
     """In words, what a figure was measured on."""
-    where = f"{data.dataset} split {data.split} {part}"
-    return f"{where}, {clips_in_words(num_clips, frames, stride, fps)}, centre crop, mean of logits"
+    return (
+        f"{data_in_words(data)} {part}, {clips_in_words(num_clips, frames, stride, fps)}, centre crop, mean of logits"
+    )
 
 
 def card_facts(
@@ -44,7 +54,7 @@ def card_facts(
     return CardFacts(
         base=None if name in FROM_SCRATCH else _base(name),
         dataset=data.dataset,
-        split=data.split if data.dataset in ("ucf101", "hmdb51") else None,
+        split=data.split if data.dataset in OFFICIAL_SPLITS else None,
         parts={part: (len(records), fingerprint(records, root_of_names(data))) for part, records in parts.items()},
         method=_method(args) | in_words(regularizer),
         hyperparameters={
@@ -98,7 +108,26 @@ def _videos(data: UnlabelledArguments) -> str:
         return f"The videos that `{Path(str(data.annotations)).name}` names"
     if data.dataset == "shards":
         return f"The shards in {folder}, {data.clips_per_epoch} videos an epoch"
-    return f"The training part of `{data.dataset}`, split {data.split}"
+    return f"The training part of `{data.dataset}`" + (
+        f", split {data.split}" if data.dataset in OFFICIAL_SPLITS else ""
+    )
+
+
+def data_in_words(data: DatasetArguments) -> str:
+    """The name of a data set, and which of its splits where it has several."""
+    return f"{data.dataset} split {data.split}" if data.dataset in OFFICIAL_SPLITS else data.dataset
+
+
+def against_in_words(data: DatasetArguments, part: str, known: int, gallery: str) -> str:
+    """What was asked of which videos that the features are compared with.
+
+    Args:
+        data: the data set.
+        part: of it, that was asked.
+        known: how many videos there are to compare with, without the unreadable ones.
+        gallery: what those are called.
+    """
+    return f"{data_in_words(data)}, {part} against {known} videos of {gallery}"
 
 
 def root_of_names(data: DatasetArguments | UnlabelledArguments) -> str | Path | None:

@@ -8,9 +8,11 @@ import json
 import logging
 import statistics
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from hf_selfdistill.commands.cards import root_of_names
 from hf_selfdistill.commands.datasets import DatasetArguments
 from hf_selfdistill.commands.job import facts_of
 from hf_selfdistill.commands.testing import FORGETTING, RESULTS
@@ -56,9 +58,9 @@ def write_comparison(output_dir: Path, tested: dict[Place, Tested], data: Datase
         for place, result in results.items()
     ]
     config = json.loads((next(iter(tested.values())).folder / "config.json").read_text("utf-8"))
-    about = (config["model_type"], data.dataset, len(config["id2label"]))
-    in_paper = paper_accuracy(*about, 0) is not None
-    table = as_table(runs, about[2], (lambda weight: paper_accuracy(*about, weight)) if in_paper else None)
+    classes = len(config["id2label"])
+    paper = partial(paper_accuracy, config["model_type"], data.dataset, classes)
+    table = as_table(runs, classes, paper if paper(0) is not None else None)
     unknown = sum(kept[place] is None and (of.folder / FORGETTING).is_file() for place, of in tested.items())
     table += _WHY_NO_RETENTION.format(unknown, len(tested)) if unknown else ""
     (output_dir / "table.md").write_text(table, encoding="utf-8")
@@ -86,7 +88,7 @@ def _write_csv(
     kept: dict[Place, dict[str, float] | None],
     data: DatasetArguments,
 ) -> None:
-    root = data.dataset_root or (Path(data.annotations).parent if data.annotations else None)
+    root = root_of_names(data)
     hashes = {}
     for split in sorted({place.split for place in tested}):
         parts = replace(data, split=split).load()
@@ -136,14 +138,16 @@ def _draw(output_dir: Path, runs: list[Run]) -> None:
     curves: dict[str, dict[float, list[float]]] = {}
     outcomes = []
     for setting, own in by_setting.items():
-        place = _what_differs(setting, list(by_setting))
+        differs = _what_differs(setting, list(by_setting))
         if setting.regularizer == "self_distillation" and setting.epoch == "last":
-            curves.setdefault(", ".join(place), {})[setting.distill_weight] = [run.top1 for run in own]
+            curves.setdefault(", ".join(differs), {})[setting.distill_weight] = [run.top1 for run in own]
         values = [run.retention for run in own if run.retention is not None]
         if values:
-            figures = ([run.top1 for run in own], values)
-            means = [number for part in figures for number in (statistics.fmean(part), spread(part))]
-            outcomes.append(Outcome(", ".join([setting.name, *place]), *means))
+            top1 = [run.top1 for run in own]
+            name = ", ".join([setting.name, *differs])
+            outcomes.append(
+                Outcome(name, statistics.fmean(top1), spread(top1), statistics.fmean(values), spread(values))
+            )
     if any(len(curve) > 1 for curve in curves.values()):
         lambda_figure(curves).savefig(output_dir / "weights.png", dpi=150)
     if outcomes:

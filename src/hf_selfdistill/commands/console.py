@@ -21,7 +21,10 @@ COMMANDS = {
     "predict": ("predict", "Classify video files."),
     "app": ("app", "A page in the browser: drop a video, see its class and where it was seen."),
     "convert": ("convert_checkpoint", "Convert a pre-trained encoder of another project."),
-    "export": ("export_model", "Write a fine-tuned classifier as ONNX or as PyTorch's exported program."),
+    "export": (
+        "export_model",
+        "Write a fine-tuned classifier as ONNX, as PyTorch's exported program, or with its code.",
+    ),
     "demo": ("demo", "The main job on videos written for the purpose, with and without self-distillation."),
 }
 """Subcommand → its module in `commands`, whose `main` it runs, and what the overview says of it."""

@@ -1,4 +1,4 @@
-"""Convert a checkpoint of RSPNet, VCOP or Pace into a folder for `from_pretrained`."""
+"""Convert a checkpoint of RSPNet, VCOP, Pace or torchvision into a folder for `from_pretrained`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 class ConversionArguments:
     """Conversion."""
 
-    source: Literal["rspnet", "vcop", "pace", "torchvision", "mmaction2"] = field(
+    source: Literal["rspnet", "vcop", "pace", "torchvision"] = field(
         metadata={"help": "Which project wrote the checkpoint."}
     )
     checkpoint: str = field(metadata={"help": "The file."})

@@ -92,7 +92,8 @@ class AugmentationArguments:
 
     min_crop_area: float = field(default=0.25, metadata={"help": "Smallest random crop, as a share of the frame."})
     flip_probability: float = field(
-        default=0.5, metadata={"help": "Of mirroring a clip; 0 where left and right are part of the class."}
+        default=0.5,
+        metadata={"help": "Probability that a clip is mirrored; 0 where left and right are part of the class."},
     )
     eval_num_clips: int = field(default=1, metadata={"help": "Clips per video in validation; 1 is the centre."})
     keep_best: list[str] = field(

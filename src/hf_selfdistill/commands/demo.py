@@ -29,7 +29,7 @@ class DemoArguments:
     videos_per_class: int = field(default=24, metadata={"help": "How many videos of each motion are written."})
     num_pretrain_epochs: int = field(default=40, metadata={"help": "Epochs of RSPNet, without labels."})
     num_train_epochs: int = field(default=12, metadata={"help": "Epochs of each of the two fine-tunings."})
-    seed: int = field(default=0, metadata={"help": "Of the videos and of the runs."})
+    seed: int = field(default=0, metadata={"help": "Seed of the videos and of the runs."})
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -93,7 +93,6 @@ def _test(videos: Path, model: Path, baseline: Path | None) -> dict[str, float]:
         "dataset_root": videos,
         "num_clips": 10,
         "output_file": results,
-        "output_dir": model,
     }
     if baseline is not None:
         flags["baseline_file"] = baseline

@@ -54,6 +54,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         start_logging(args)
         fit_workers(args)
         file = _writable(test.output_file)
+        args.output_dir = str(file.parent)  # the Trainer makes this folder
         _check_devices(args)
         baseline = read_baseline(test.baseline_file)
         _check_flags(test, features, forgetting)
@@ -89,7 +90,9 @@ def _refresh_card(
 
 def _check_flags(test: TestArguments, features: FeatureArguments, forgetting: ForgettingArguments) -> None:
     if test.task != "classification" and test.part == "train":
-        raise ValueError(f"--part train, but --task {test.task} compares with those; use --part test or validation")
+        raise ValueError(
+            f"--part train, but --task {test.task} learns from the training videos; use --part test or validation"
+        )
     two = test.task in ("forgetting", "relearning")
     if (two or test.task == "classification") and features != FeatureArguments():
         raise ValueError("--retrieval_protocol and --config_overrides go with --task retrieval, linear_probe, knn")

@@ -11,7 +11,7 @@ import torch
 import transformers
 from transformers import BaseVideoProcessor, PreTrainedModel, TrainingArguments
 
-from hf_selfdistill.commands.cards import clips_in_words
+from hf_selfdistill.commands.cards import against_in_words, clips_in_words
 from hf_selfdistill.commands.datasets import DatasetArguments, SamplingArguments, sampling_rate, testing_clips
 from hf_selfdistill.commands.models import frames_per_clip, load_for_features
 from hf_selfdistill.commands.testing import TestArguments
@@ -89,7 +89,7 @@ def evaluate_features(
         **figures,
         "num_videos": len(asked.labels),
         "protocol": (
-            f"{data.dataset} split {data.split}, {test.part} against {len(known.labels)} videos of {gallery_name}, "
+            f"{against_in_words(data, test.part, len(known.labels), gallery_name)}, "
             f"{seen}, {_pictures(processor) if vcop else 'centre crop, pooled feature'}, mean over clips; {how}"
         ),
         "failed": failed,

@@ -11,7 +11,7 @@ from typing import Any, Optional
 import datasets
 from transformers import PreTrainedModel, TrainingArguments
 
-from hf_selfdistill.commands.cards import clips_in_words
+from hf_selfdistill.commands.cards import against_in_words, clips_in_words
 from hf_selfdistill.commands.datasets import DatasetArguments, SamplingArguments, sampling_rate, testing_clips
 from hf_selfdistill.commands.feature_tasks import gallery_and_queries
 from hf_selfdistill.commands.models import frames_per_clip, load_for_features
@@ -56,7 +56,7 @@ def evaluate_forgetting(
         OSError: there is no such model.
     """
     with args.main_process_first(desc="loading the data set"):
-        parts, of = _reference_set(data, test.part)
+        parts, gallery_name = _reference_set(data, test.part)
     if len(parts) == 2:
         groups_to_choose_by(parts[0]["label"][:], parts[0]["group"][:])  # which the linear probe will need
     old, processor = load_for_features(str(forgetting.before))
@@ -74,8 +74,12 @@ def evaluate_forgetting(
     own = pretext_metrics(str(forgetting.before), {"before": old, "after": new}, processor, readable, args)
     trainer.end()
     seen = clips_in_words(test.num_clips, frames_per_clip(old.config), *rate)
+    labelled = len(parts) == 2
+    of = (
+        against_in_words(data, test.part, len(before[0].labels), gallery_name) if labelled else "videos without labels"
+    )
     return {
-        **(compare(before, after) if len(parts) == 2 else {"retention": None}),
+        **(compare(before, after) if labelled else {"retention": None}),
         "drift": drift(before[-1], after[-1]) | {"weight_distance": distance},
         "objective": own,
         "num_videos": len(before[-1].labels),
@@ -101,16 +105,16 @@ def distance_between(before: str, old: PreTrainedModel, after: str, new: PreTrai
 
 
 def _reference_set(data: DatasetArguments, part: str) -> tuple[list[datasets.Dataset], str]:
-    """Videos to learn from and to ask, and what they are; of videos without labels only those to ask."""
+    """Videos to learn from and to ask, and what the former are called; without labels only those to ask."""
     if data.dataset != "videos":
         gallery, queries, name = gallery_and_queries(data.load(), part, data)
-        return [gallery, queries], f"{data.dataset} split {data.split}, {part} against {len(gallery)} videos of {name}"
+        return [gallery, queries], name
     if data.dataset_root is None:
         raise ValueError("--dataset videos needs --dataset_root, the folder")
     videos = find_videos(Path(data.dataset_root))
     paths = [video["path"] for video in videos.to_dict()["video"]]
     videos = videos.add_column("label", [0] * len(videos)).add_column("group", paths)
-    return [videos], "videos without labels"
+    return [videos], ""
 
 
 def write_report(results: dict[str, Any], file: Path) -> None:

@@ -34,8 +34,8 @@ def warn_of_seen_videos(card: Path, data: DatasetArguments, part: str, records: 
     held_out = {name: (videos, sha256) for name, videos, sha256 in rows}
     if part in held_out and held_out[part][1] != fingerprint(records, root_of_names(data)):
         logger.warning(
-            "The %s part, %d videos, is not the one that %s names, %s videos: if they come from the data set that the "
-            "model was trained on, it may have seen some of them in training",
+            "The %s part, %d videos, is not the one that %s names, %s videos: the model may have been trained on some "
+            "of these videos",
             part,
             len(records),
             card,

@@ -150,7 +150,7 @@ def note_done(attempt: Path, commands: int) -> None:
 
 
 def facts_of(folder: Path) -> dict[str, Any]:
-    """Of a finished job: `wall_seconds` of all attempts, `host`, `commit` and `decoder`."""
+    """What a finished job was made with: `wall_seconds` of all attempts, `host`, `commit` and `decoder`."""
     return {name: value for name, value in _read(folder / FINISHED).items() if name != "commands"}
 
 

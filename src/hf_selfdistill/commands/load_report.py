@@ -45,7 +45,7 @@ def absent_weights(name: str, model: PreTrainedModel, report: dict[str, Any]) ->
 
 
 def refuse_misfit(name: str, model: PreTrainedModel, absent: list[str]) -> None:
-    """Of weights that a checkpoint must bring.
+    """Refuse a checkpoint that lacks weights which it must bring.
 
     Raises:
         ValueError: some are absent.

@@ -192,7 +192,7 @@ def frames_per_clip(config: PreTrainedConfig) -> int:
 
 
 def refuse_overrides(name: str, overrides: str | None) -> None:
-    """Of a model that has a configuration of its own.
+    """Refuse overrides for a model that has a configuration of its own.
 
     Raises:
         ValueError: there are overrides.

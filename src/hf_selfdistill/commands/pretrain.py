@@ -183,7 +183,7 @@ def run(trainer: PretrainingTrainer, unreadable: UnreadableVideosCallback) -> No
 
 
 def _clear(clips: StreamedUnlabelledClips, args: PretrainingArguments) -> None:
-    """Of what an earlier run found out; once on each machine, before any process reads."""
+    """Forget what an earlier run found; once on each machine, before any process reads."""
     assert clips.findings is not None
     with args.main_process_first(desc="clearing the findings of an earlier run"):
         if args.local_process_index == 0:

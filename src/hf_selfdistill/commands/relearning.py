@@ -14,7 +14,7 @@ from transformers import (
     set_seed,
 )
 
-from hf_selfdistill.commands.cards import clips_in_words
+from hf_selfdistill.commands.cards import against_in_words, clips_in_words
 from hf_selfdistill.commands.datasets import (
     AugmentationArguments,
     DatasetArguments,
@@ -49,10 +49,10 @@ class RelearningArguments(TrainingArguments):
     """TrainingArguments of a test, of which these two are for relearning alone."""
 
     num_train_epochs: float = field(
-        default=20, metadata={"help": "Of --task relearning alone: epochs that an encoder has, at most."}
+        default=20, metadata={"help": "With --task relearning alone: epochs that an encoder has, at most."}
     )
     learning_rate: float = field(
-        default=1e-3, metadata={"help": "Of --task relearning alone: the rate, constant, that encoders learn at."}
+        default=1e-3, metadata={"help": "With --task relearning alone: the rate, constant, that encoders learn at."}
     )
 
 
@@ -106,7 +106,7 @@ def evaluate_relearning(
         "relearning": found,
         "most_epochs": int(args.num_train_epochs),
         "num_videos": len(asked.labels),
-        "protocol": f"{data.dataset} split {data.split}, {test.part} against {len(known.labels)} videos of {name}, "
+        "protocol": f"{against_in_words(data, test.part, len(known.labels), name)}, "
         f"{seen}, centre crop; {_recipe_in_words(args)}",
         "failed": failed,
     }

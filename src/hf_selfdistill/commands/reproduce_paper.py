@@ -65,8 +65,8 @@ class ReproductionArguments:
         default=None,
         metadata={"help": "λ of every row; by default 0 and the paper's. 0 0.1 1 10 100 1000 fills Table 2"},
     )
-    splits: list[int] = field(default_factory=lambda: [1], metadata={"help": "Of the data sets; the paper's is 1."})
-    seeds: list[int] = field(default_factory=lambda: [0], metadata={"help": "Of the fine-tunings."})
+    splits: list[int] = field(default_factory=lambda: [1], metadata={"help": "Official splits; the paper's is 1."})
+    seeds: list[int] = field(default_factory=lambda: [0], metadata={"help": "Seeds of the fine-tunings."})
     devices: list[str] = field(
         default_factory=lambda: ["0"],
         metadata={
@@ -188,7 +188,9 @@ def _plan(args: ReproductionArguments, stage_one: list[Step], stage_two: list[St
     if args.smoke:
         lines.append("The hours are those of full-size networks; a smoke run takes minutes in all.")
     if one and devices == 1:
-        lines.append("On one GPU nobody shuffles RSPNet's keys; the released code used four for C3D, six for R(2+1)D.")
+        lines.append(
+            "On one GPU RSPNet's batches are not shuffled; the released code had four GPUs for C3D, six for R(2+1)D."
+        )
     return "\n".join(lines)
 
 

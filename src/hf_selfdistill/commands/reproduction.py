@@ -55,7 +55,7 @@ class Row(NamedTuple):
 
     @property
     def name(self) -> str:
-        """Of its folder."""
+        """Name of the run's folder."""
         return f"{self.model_type}-{self.dataset}-w{exactly(self.weight)}-s{self.split}-r{self.seed}"
 
 
@@ -84,11 +84,11 @@ class Sources:
         return self.encoders.get(model_type) or str(self.pretraining_folder(model_type))
 
     def pretraining_folder(self, model_type: str) -> Path:
-        """Of stage one."""
+        """Folder of stage one's encoder."""
         return self.output_dir / "encoders" / model_type
 
     def folder(self, row: Row) -> Path:
-        """Of a fine-tuning."""
+        """Folder of a fine-tuning."""
         return self.output_dir / "runs" / row.name
 
 

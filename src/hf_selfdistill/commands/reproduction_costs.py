@@ -74,7 +74,7 @@ def finetuning_hours(
 
 
 def stored_gigabytes(parameters: int, models: int, copies_per_checkpoint: int, checkpoints: int) -> float:
-    """Of models and checkpoints in single precision; one more checkpoint than is kept is there while one is saved.
+    """Disk that models and checkpoints take in single precision; while one is saved there is one more than is kept.
 
     Args:
         parameters: of the encoder; heads and buffers do not count.
@@ -87,7 +87,7 @@ def stored_gigabytes(parameters: int, models: int, copies_per_checkpoint: int, c
 
 
 def wall_hours(hours: Sequence[float], devices: int, each_on_all: bool) -> float:
-    """Of jobs one after the other on all devices, or one at a time on each; without what several devices lose."""
+    """Wall time of jobs one after the other on all devices, or one at a time on each, as if devices lost nothing."""
     if each_on_all or not hours:
         return sum(hours) / devices
     free = [0.0] * devices

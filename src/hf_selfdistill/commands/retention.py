@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 
 class UnreadableReferencesCallback(UnreadableVideosCallback):
-    """Of the reference set, beside that of the data set: the Trainer wants one callback of a class."""
+    """Counts those of the reference set; a class of its own, as the Trainer wants one callback of each."""
 
 
 @dataclass

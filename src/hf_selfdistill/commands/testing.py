@@ -12,10 +12,10 @@ from hf_selfdistill.commands.datasets import DatasetArguments
 __all__ = ["FORGETTING", "RESULTS", "TestArguments", "flags_of_data", "flags_of_device"]
 
 RESULTS = "evaluation.json"
-"""Of a classification, in the folder of the model."""
+"""Results of a classification, in the folder of the model."""
 
 FORGETTING = "forgetting.json"
-"""Of what it forgot, beside it."""
+"""What the model forgot, beside them."""
 
 
 @dataclass

@@ -19,12 +19,15 @@ from hf_selfdistill.data.hub_dataset import load_hub_dataset
 from hf_selfdistill.data.moving_shapes import LIST_NAME, write_moving_shapes
 from hf_selfdistill.data.splits import check_disjoint, complete_splits
 
-__all__ = ["DATASETS", "load_video_dataset"]
+__all__ = ["DATASETS", "OFFICIAL_SPLITS", "load_video_dataset"]
 
 logger = logging.getLogger(__name__)
 
 DATASETS = ("ucf101", "hmdb51", "folder", "csv", "moving_shapes", "videofolder")
 """The names that `load_video_dataset` knows, besides `owner/name` of the Hub and local folders."""
+
+OFFICIAL_SPLITS = ("ucf101", "hmdb51")
+"""Those that have three of them."""
 
 _NEED_ROOT = ("ucf101", "hmdb51", "folder", "moving_shapes", "videofolder")
 _TAKE_ANNOTATIONS = ("ucf101", "hmdb51", "csv")
@@ -105,7 +108,7 @@ def _check_arguments(
         raise ValueError("data set 'csv' needs its list: give the CSV file as --annotations")
     if annotations is not None and name not in _TAKE_ANNOTATIONS:
         raise ValueError(f"data set {name!r} has no lists; leave --annotations away")
-    if split != 1 and name not in ("ucf101", "hmdb51"):
+    if split != 1 and name not in OFFICIAL_SPLITS:
         raise ValueError(f"split is {split}, but data set {name!r} has only split 1")
     if not 0 <= validation_fraction < 1:
         raise ValueError(f"validation_fraction is {validation_fraction}; it must be at least 0 and below 1")

@@ -80,7 +80,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Difference:
-    """Of two settings over the runs that both have.
+    """How two settings differ over the runs that both have.
 
     Args:
         mean: of the differences.

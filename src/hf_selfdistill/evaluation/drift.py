@@ -30,7 +30,7 @@ class LinearCKA:
         self._kernels = [(batch, _kernel(before[batch]), _kernel(after[batch])) for batch in batches]
 
     def __call__(self, kept: Tensor | None = None) -> float:
-        """Of all videos, or of those that are True in `kept` `(V,)` bool, in the minibatches of all.
+        """CKA of all videos, or of those that are True in `kept` `(V,)` bool, in the minibatches of all.
 
         Returns:
             Unbiased, so it may lie a little outside of 0 … 1; NaN where features do not vary, or of fewer than 4

@@ -73,8 +73,8 @@ class MultiClipAccuracy:
         }
 
     def predictions(self, prediction: EvalPrediction) -> list[tuple[int, str, str, float]]:
-        """Of each video that counts its place in the data set, its class, the class of the largest mean logit, and the
-        probability that the mean logits give that class.
+        """For each video that counts: its place in the data set, its class, the class of the largest mean logit, and
+        the probability that the mean logits give that class.
         """
         logits, labels = _counted(prediction)
         places = np.flatnonzero(prediction.label_ids[:, 0] != UNREADABLE).tolist()

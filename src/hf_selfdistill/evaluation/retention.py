@@ -96,7 +96,7 @@ class RetentionCallback(TrainerCallback):
 
     @torch.no_grad()
     def _features(self, clips: TestingClips) -> FeatureSet:
-        """Of all videos that can be read, in their order, on every process; each of them sees its share."""
+        """Features of all readable videos, in their order, whole on every process; each computes its share."""
         args = self.trainer.args
         mine = torch.arange(args.process_index, len(clips), args.world_size)
         loader = DataLoader(

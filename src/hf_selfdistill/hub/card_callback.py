@@ -46,7 +46,7 @@ def on_the_hub(base: str | None) -> str | None:
 
 
 def hyperparameters(args: TrainingArguments, state: TrainerState) -> dict[str, str]:
-    """Of the optimiser and of what it has done so far, by name."""
+    """How the optimiser is set and what it has done so far, name → value in words."""
     precision = "bfloat16 autocast" if args.bf16 else "float16 autocast" if args.fp16 else "float32"
     rows: dict[str, Any] = {
         "optimiser": str(args.optim.value) + (f" ({args.optim_args})" if args.optim_args else ""),

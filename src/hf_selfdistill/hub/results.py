@@ -46,7 +46,7 @@ class Result:
 
     @property
     def label(self) -> str:
-        """Of the row."""
+        """How the row begins: what was measured on, and which model, if not the card's."""
         return f"| {self.protocol}" + (f" — {self.model}" if self.model else "")
 
 

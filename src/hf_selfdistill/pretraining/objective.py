@@ -66,7 +66,7 @@ class Objective(nn.Module, ABC):
         return config["hidden_sizes"][-1] if "hidden_sizes" in config else config["hidden_size"]
 
     def activation_checkpointing_enable(self, **settings: Any) -> None:
-        """Of the encoder; called by the Trainer."""
+        """Recompute the encoder's activations in the backward pass; called by the Trainer."""
         self.encoder.activation_checkpointing_enable(**settings)
 
     def gradient_checkpointing_enable(self, **settings: Any) -> None:

@@ -32,7 +32,9 @@ class PaceArguments:
             "help": "Colours drawn for each frame, as released, or once per clip: easier to learn from few videos."
         },
     )
-    contrastive_weight: float = field(default=0.0, metadata={"help": "Of the contrastive term; the paper: 0.1."})
+    contrastive_weight: float = field(
+        default=0.0, metadata={"help": "Weight of the contrastive term; the paper: 0.1."}
+    )
     contrastive_positives: Literal["context", "pace"] = field(
         default="context", metadata={"help": "Alike are two clips of one video, or all clips of one pace."}
     )

@@ -35,7 +35,7 @@ class RSPNetArguments:
 
     embedding_size: int = field(default=128, metadata={"help": "Size of both heads' outputs."})
     queue_size: int = field(default=16384, metadata={"help": "Negatives; cut to a multiple of a step's videos."})
-    key_momentum: float = field(default=0.999, metadata={"help": "Of the key encoder, per optimiser step."})
+    key_momentum: float = field(default=0.999, metadata={"help": "Momentum of the key encoder, per optimiser step."})
     temperature: float = field(default=0.07, metadata={"help": "τ, which divides all similarities."})
     ranking_margin: float = field(default=2.0, metadata={"help": "γ, on similarities divided by τ."})
     appearance_weight: float = field(default=1.0, metadata={"help": "Weight of instance discrimination."})
@@ -130,7 +130,7 @@ class RSPNet(Objective):
         self.queue = self.queue[:size].clone()
 
     def warn_of(self, videos: int) -> None:
-        """Of a queue that holds every video."""
+        """Warn of a queue that holds every video."""
         if self.arguments.queue_size >= videos:
             logger.warning(
                 "queue_size %d holds keys of all %d videos, so that each meets itself among its negatives; lower it, "

@@ -39,7 +39,8 @@ class RegularizerArguments:
     )
     l2_sp_weight: float = field(default=0.1, metadata={"help": "α of --regularizer l2_sp."})
     layer_lr_decay: float = field(
-        default=0.75, metadata={"help": "Of --regularizer layerwise_lr_decay, from each layer to the one below it."}
+        default=0.75,
+        metadata={"help": "With --regularizer layerwise_lr_decay: a layer's rate over that of the layer above it."},
     )
     wise_ft_weights: list[float] = field(
         default_factory=lambda: [0.5, 0.1, 0.2, 0.3, 0.4, 0.6, 0.7, 0.8, 0.9],

@@ -5,7 +5,7 @@ from __future__ import annotations
 __all__ = ["ACCURACIES", "silent", "telling", "with_a_blank"]
 
 ACCURACIES = ("video_top1", "video_top5", "clip_top1", "clip_top5")
-"""Of a test, fractions of 1."""
+"""What a test of a classifier measures, as fractions of 1."""
 
 
 def telling(classes: int) -> tuple[str, ...]:

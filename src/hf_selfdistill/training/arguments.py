@@ -42,7 +42,12 @@ class VideoTrainingArguments(TrainingArguments):
     epoch_lr_schedule: Literal["none", "cosine", "multi_step", "thirds"] = field(
         default="none", metadata={"help": "A learning rate constant within an epoch, instead of --lr_scheduler_type."}
     )
-    weight_decay: float = field(default=0.0, metadata={"help": "Weight decay, on every parameter."})
+    weight_decay: float = field(
+        default=0.0,
+        metadata={
+            "help": "Weight decay; of C3D and R(2+1)D on every parameter, of other models as transformers chooses."
+        },
+    )
     resume_from_checkpoint: str | None = field(
         default=None,
         metadata={"help": "A checkpoint's folder; true: the last one of --output_dir; or user/model on the Hub."},

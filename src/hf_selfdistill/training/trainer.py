@@ -60,7 +60,7 @@ class VideoTrainer(Trainer):
         self.save_model(folder, _internal_call=True)
 
     def autocast_smart_context_manager(self, cache_enabled: bool | None = True) -> AbstractContextManager[Any]:
-        """Of the student's forward pass and the loss; Accelerate sees to it itself, save for FSDP2."""
+        """Mixed precision of the student's forward pass and the loss; Accelerate sees to it itself, save for FSDP2."""
         return self.accelerator.autocast() if self.is_fsdp_enabled else nullcontext()
 
     def create_scheduler(
@@ -75,13 +75,13 @@ class VideoTrainer(Trainer):
         return self.lr_scheduler
 
     def get_decay_parameter_names(self, model: nn.Module) -> list[str]:
-        """Of C3D and R(2+1)D every parameter, as in their released recipes; of other models the Trainer's choice."""
+        """All parameters of C3D and R(2+1)D, as in their released recipes; the Trainer's choice for other models."""
         if not isinstance(model, VideoEncoderPreTrainedModel):
             return super().get_decay_parameter_names(model)
         return [name for name, _ in model.named_parameters()]
 
     def get_train_dataloader(self) -> DataLoader:
-        """Of a stream, each process reads its own shards; Accelerate would have one process read for all."""
+        """Of a stream each process reads its own shards; Accelerate would have one process read for all."""
         if not isinstance(self.train_dataset, StreamedVideos):
             return super().get_train_dataloader()
         return DataLoader(
@@ -102,12 +102,12 @@ class VideoTrainer(Trainer):
         return super().num_examples(dataloader)
 
     def get_eval_dataloader(self, eval_dataset: Any = None) -> DataLoader:
-        """Of all clips, not only of whole batches."""
+        """All clips are evaluated, not only whole batches."""
         with self._whole_data_set():
             return super().get_eval_dataloader(eval_dataset)
 
     def get_test_dataloader(self, test_dataset: Any) -> DataLoader:
-        """Of all clips, not only of whole batches."""
+        """All clips are evaluated, not only whole batches."""
         with self._whole_data_set():
             return super().get_test_dataloader(test_dataset)
 
