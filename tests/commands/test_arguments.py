@@ -137,6 +137,8 @@ def test_errors_of_the_user_become_one_line_and_others_keep_their_traceback(capl
     with pytest.raises(SystemExit) as stopped, user_errors():
         raise ValueError("the file\nis bad")
     assert stopped.value.code == "error: the file is bad"
+    with pytest.raises(SystemExit, match=r"^error: install bitsandbytes"), user_errors():
+        raise ImportError("install bitsandbytes")
     with pytest.raises(RuntimeError), caplog.at_level(logging.DEBUG), user_errors():
         raise RuntimeError("ours")
 

@@ -191,6 +191,7 @@ def test_a_few_clips_are_learnt():
     [
         ({"max_pace": 1}, "max_pace is 1"),
         ({"contrastive_weight": -1.0}, "contrastive_weight is -1.0"),
+        ({"embedding_size": 0}, "embedding_size is 0; it must be at least 1"),
         ({"temperature": 0.0}, "temperature 0.0"),
         ({"contrastive_positives": "speed"}, "'context', 'pace'"),
     ],

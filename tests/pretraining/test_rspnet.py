@@ -171,6 +171,9 @@ def test_batches_that_do_not_do_are_refused(videos, processes, message):
         ({"queue_size": 0}, "queue_size 0"),
         ({"key_momentum": 1.1}, "key_momentum"),
         ({"temperature": 0.0}, "temperature"),
+        ({"ranking_margin": float("nan")}, "ranking_margin is nan"),
+        ({"speed_weight": -1.0}, "speed_weight is -1.0; it must be a finite number and not negative"),
+        ({"speed_weight": 0.0, "appearance_weight": 0.0}, "are both 0, so nothing would be learnt"),
     ],
 )
 def test_a_wrong_argument_is_named(wrong, message):

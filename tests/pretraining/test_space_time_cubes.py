@@ -180,6 +180,7 @@ def test_a_few_puzzles_are_learnt():
         ({"frames_per_cell": 4}, "frames_per_cell is 4, fewer than the 8 frames"),
         ({"crop_share": 0.5}, "crops of 8 pixels .* the encoder, which needs 16"),
         ({"crop_share": 1.5}, "crop_share is 1.5"),
+        ({"frames_per_cell": 0}, "frames_per_cell is 0; it must be at least 1"),
         ({"replicate_channel": -0.1}, "replicate_channel is -0.1"),
     ],
 )

@@ -35,6 +35,12 @@ def test_each_weight_is_in_one_group_with_its_weight_decay(classifier, trainer_o
     assert {group["weight_decay"] for group in trainer.optimizer.param_groups if group["params"]} == {0.01}
 
 
+def test_the_rate_that_is_logged_is_the_heads(classifier, trainer_of):
+    trainer = with_decay(trainer_of, classifier, 0.5)
+    trainer.create_optimizer_and_scheduler(10)
+    assert trainer._get_learning_rate() == pytest.approx(0.1)
+
+
 def test_one_step_moves_each_layer_by_its_rate(classifier, trainer_of):
     plain, decayed = copy.deepcopy(classifier), copy.deepcopy(classifier)
     trainer_of(plain, max_steps=1).train()

@@ -26,3 +26,10 @@ def test_the_defaults_suit_videos(tmp_path):
 def test_a_schedule_by_epochs_needs_whole_epochs_and_no_warm_up(tmp_path, wrong, message):
     with pytest.raises(ValueError, match=message):
         VideoTrainingArguments(str(tmp_path), use_cpu=True, **wrong)
+
+
+@pytest.mark.parametrize("given", ["momentum", "momentum=", "momentum=0.9 nesterov=True", "=0.9"])
+def test_arguments_of_the_optimiser_have_names_and_values(tmp_path, given):
+    with pytest.raises(ValueError, match="give name=value"):
+        VideoTrainingArguments(str(tmp_path), optim_args=given)
+    VideoTrainingArguments(str(tmp_path), optim_args="betas=0.9, eps=1e-8,nesterov=True")

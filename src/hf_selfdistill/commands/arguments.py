@@ -234,6 +234,8 @@ def fit_workers(args: Any, name: str = "dataloader_num_workers") -> None:
 def user_errors() -> Iterator[None]:
     """Ends a command with one line where the input, the arguments, the disk or the Hub are at fault, or at Ctrl-C.
 
+    So it does where a package is missing that an argument needs, such as bitsandbytes for `--optim adamw_8bit`.
+
     The traceback is shown with `--log_level debug`.
     """
     try:
@@ -242,7 +244,7 @@ def user_errors() -> Iterator[None]:
         logger.debug("where it happened:", exc_info=True)
         sys.stderr.write("interrupted\n")
         sys.exit(INTERRUPTED)
-    except (ValueError, OSError, HTTPError, SafetensorError, RuntimeError) as error:
+    except (ValueError, OSError, ImportError, HTTPError, SafetensorError, RuntimeError) as error:
         # Where the disk is full, torch.save knows no better than to raise this.
         if isinstance(error, RuntimeError) and "PytorchStreamWriter" not in str(error):
             raise

@@ -53,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         test, features, forgetting, data, sampling, args = parser.parse(argv)
         start_logging(args)
         fit_workers(args)
-        file = _writable(test.output_file)
+        file = _writable(test.output_file, test.task)
         args.output_dir = str(file.parent)  # the Trainer makes this folder
         _check_devices(args)
         baseline = read_baseline(test.baseline_file)
@@ -140,8 +140,13 @@ def _check_devices(args: TrainingArguments) -> None:
         )
 
 
-def _writable(name: str) -> Path:
+def _writable(name: str, task: str) -> Path:
     file = Path(name)
+    if task == "forgetting" and file.suffix != ".json":
+        raise ValueError(
+            f"--output_file {file}: a table and a figure of the same name go beside the results; give a name that "
+            f"ends in .json, such as {file.with_suffix('.json')}"
+        )
     file.parent.mkdir(parents=True, exist_ok=True)
     if file.is_dir():
         raise ValueError(f"--output_file {file} is a folder; name a file in it, such as {file}/evaluation.json")

@@ -20,7 +20,7 @@ from hf_selfdistill.pretraining.augmentation import normalisation
 from hf_selfdistill.pretraining.blocks import check_side
 from hf_selfdistill.pretraining.flow_cache import FlowCache
 from hf_selfdistill.pretraining.motion_labels import NUM_MOTION_LABELS, motion_labels
-from hf_selfdistill.pretraining.objective import Objective, ObjectiveOutput
+from hf_selfdistill.pretraining.objective import Objective, ObjectiveOutput, check_weights
 from hf_selfdistill.pretraining.optical_flow import FLOW_METHODS, dense_flow, flow_algorithm
 from hf_selfdistill.training.arguments import check_choice
 
@@ -57,11 +57,7 @@ class MotionAppearanceArguments:
 
     def __post_init__(self) -> None:
         check_choice("flow", self.flow, FLOW_METHODS)
-        for name, weight in [("motion_weight", self.motion_weight), ("appearance_weight", self.appearance_weight)]:
-            if not weight >= 0:
-                raise ValueError(f"{name} is {weight}; it must not be negative")
-        if self.motion_weight == self.appearance_weight == 0:
-            raise ValueError("motion_weight and appearance_weight are both 0, so nothing would be learnt; raise one")
+        check_weights(self, "motion_weight", "appearance_weight")
 
 
 class MotionAppearance(Objective):

@@ -15,9 +15,23 @@ from transformers import BaseVideoProcessor, PreTrainedConfig, PreTrainedModel
 
 from hf_selfdistill.data.unlabelled import VideoViews
 
-__all__ = ["OBJECTIVE_NAME", "Objective", "ObjectiveOutput"]
+__all__ = ["OBJECTIVE_NAME", "Objective", "ObjectiveOutput", "check_weights"]
 
 OBJECTIVE_NAME = "objective.safetensors"
+
+
+def check_weights(arguments: Any, *names: str) -> None:
+    """Refuse weights of a loss's terms of which nothing would be learnt.
+
+    Raises:
+        ValueError: one is negative or no number, or all are 0.
+    """
+    weights = {name: getattr(arguments, name) for name in names}
+    for name, weight in weights.items():
+        if not 0 <= weight < float("inf"):
+            raise ValueError(f"{name} is {weight}; it must be a finite number and not negative")
+    if not any(weights.values()):
+        raise ValueError(f"{' and '.join(names)} are both 0, so nothing would be learnt; raise one")
 
 
 @dataclass

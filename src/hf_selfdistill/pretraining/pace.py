@@ -47,6 +47,8 @@ class PaceArguments:
         check_choice("contrastive_positives", self.contrastive_positives, ("context", "pace"))
         if self.max_pace < 2:
             raise ValueError(f"max_pace is {self.max_pace}; there must be at least 2 paces to tell apart")
+        if self.embedding_size < 1:
+            raise ValueError(f"embedding_size is {self.embedding_size}; it must be at least 1")
         if not (self.contrastive_weight >= 0 and self.temperature > 0):
             raise ValueError(
                 f"contrastive_weight is {self.contrastive_weight} and temperature {self.temperature}; the first must "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 from dataclasses import dataclass, field, replace
+from math import isfinite
 from typing import ClassVar
 
 import torch
@@ -19,7 +20,7 @@ from hf_selfdistill.data.transforms import ClipProcessor
 from hf_selfdistill.data.unlabelled import VideoViews
 from hf_selfdistill.pretraining.augmentation import AsOneImage, normalisation, random_crop
 from hf_selfdistill.pretraining.batch_shuffle import gathered, on_shuffled_batch
-from hf_selfdistill.pretraining.objective import Objective, ObjectiveOutput
+from hf_selfdistill.pretraining.objective import Objective, ObjectiveOutput, check_weights
 from hf_selfdistill.pretraining.rspnet_loss import instance_logits, instance_loss, speed_loss
 
 __all__ = ["RSPNet", "RSPNetArguments"]
@@ -51,6 +52,9 @@ class RSPNetArguments:
             raise ValueError(f"key_momentum is {self.key_momentum}; it must lie between 0 and 1")
         if not self.temperature > 0:
             raise ValueError(f"temperature is {self.temperature}; it must be positive")
+        if not isfinite(self.ranking_margin):
+            raise ValueError(f"ranking_margin is {self.ranking_margin}; it must be a finite number")
+        check_weights(self, "appearance_weight", "speed_weight")
 
 
 class RSPNetViews(VideoViews):

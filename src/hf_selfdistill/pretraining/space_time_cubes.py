@@ -46,6 +46,8 @@ class SpaceTimeCubesArguments:
         for name in ("crop_share", "replicate_channel"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must lie between 0 and 1")
+        if self.frames_per_cell is not None and self.frames_per_cell < 1:
+            raise ValueError(f"frames_per_cell is {self.frames_per_cell}; it must be at least 1")
 
 
 class SpaceTimeCubesViews(VideoViews):

@@ -33,7 +33,9 @@ def layerwise(optimizer: type[torch.optim.Optimizer], model: nn.Module, decay: f
 
     class Layerwise(optimizer):  # type: ignore[valid-type, misc]
         def __init__(self, groups: Iterable[dict[str, Any]], lr: float, **settings: Any) -> None:
-            super().__init__([part for group in groups for part in _by_rate(group, factors, lr)], lr=lr, **settings)
+            parts = [part for group in groups for part in _by_rate(group, factors, lr)]
+            parts.sort(key=lambda part: -part["lr"])  # the Trainer logs the first one's rate: η, not the lowest
+            super().__init__(parts, lr=lr, **settings)
 
     return Layerwise
 
