@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import csv
+import shutil
 
 import pytest
+from safetensors.torch import load_file, save_file
 
 from hf_selfdistill.commands import ablate
 
@@ -41,6 +43,26 @@ def test_an_edited_recipe_is_another_one(fine_tuned, shapes, tiny_flags, tmp_pat
         ablate.main(words)
 
 
+def test_another_encoder_or_other_videos_at_the_same_place_are_refused(fine_tuned, shapes, tiny_flags, tmp_path):
+    encoder, videos = shutil.copytree(fine_tuned, tmp_path / "encoder"), shutil.copytree(shapes, tmp_path / "videos")
+    words = flags_of(encoder, videos, tiny_flags, tmp_path / "out")
+    words += ["--distill_weights", "0", "--reference_root", str(shapes)]
+    ablate.main(words)
+    row = next(csv.DictReader((tmp_path / "out" / "results.csv").open()))
+    card = (tmp_path / "out" / "runs" / "self_distillation-w0-lr0.05-l1-s1-r0" / "README.md").read_text()
+    assert row["train_hash"] in card and row["test_hash"] in card
+    table = videos / "moving_shapes.csv"
+    whole = table.read_text()
+    table.write_text("\n".join(line for line in whole.splitlines() if "_g08_" not in line) + "\n")
+    with pytest.raises(SystemExit, match="was made when the test hash was"):
+        ablate.main(words)
+    table.write_text(whole)
+    weights = load_file(encoder / "model.safetensors")
+    save_file({name: weight + 1 for name, weight in weights.items()}, encoder / "model.safetensors")
+    with pytest.raises(SystemExit, match="was made when the encoder hash was"):
+        ablate.main(words)
+
+
 def test_each_average_of_wise_ft_is_tested_beside_plain_fine_tuning(fine_tuned, shapes, tiny_flags, tmp_path):
     words = flags_of(fine_tuned, shapes, tiny_flags, tmp_path / "out")
     words += "--distill_weights 0 --regularizers self_distillation wise_ft --wise_ft_weights 0.5 0.25".split()
@@ -67,11 +89,12 @@ def test_the_best_epochs_that_a_recipe_keeps_are_tested_too(fine_tuned, shapes, 
 
 
 def test_failed_runs_are_named_and_tried_again(fine_tuned, shapes, tiny_flags, tmp_path):
-    words = flags_of(fine_tuned, shapes, tiny_flags, tmp_path / "out", max_train_samples=0)
+    wrong = {"per_device_train_batch_size": 500, "dataloader_drop_last": True}
+    words = flags_of(fine_tuned, shapes, tiny_flags, tmp_path / "out", **wrong)
     with pytest.raises(SystemExit, match=r"2 of 2 runs failed: self_distillation-w0-.*tries again"):
         ablate.main(words)
     failed = (tmp_path / "out" / "runs" / "self_distillation-w0-lr0.05-l1-s1-r0" / "failed.txt").read_text()
-    assert failed == "error: --max_train_samples is 0; it must be at least 1"
+    assert failed.startswith("error: ") and "do not fill one batch of 500" in failed
 
 
 @pytest.mark.parametrize(
@@ -82,6 +105,12 @@ def test_failed_runs_are_named_and_tried_again(fine_tuned, shapes, tiny_flags, t
         (["--distill_weight=7"], "--distill_weight is set for each run by itself; give --distill_weights"),
         (["--dataset", "folder", "--dataset_root", "nowhere"], "nowhere"),
         (["--learning_rat", "0.1"], "learning_rat"),
+        (["--max_train_samples", "0"], "max_train_samples is 0; it must be at least 1"),
+        (["--num_clips", "0"], "num_clips is 0; it must be at least 1"),
+        (
+            ["--keep_best", "validation", "--eval_strategy", "epoch", "--validation_fraction", "0"],
+            "--validation_fraction above 0",
+        ),
         (["--model_name_or_path", "c3d"], "with nothing to retain"),
     ],
 )

@@ -18,7 +18,10 @@ def job(tmp_path):
 def finish(job, seconds=1.0):
     """As if it had run."""
     job.folder.mkdir(exist_ok=True)
-    attempt = {"done": [], "commands": job.commands, "seconds_before": seconds, "commit": "abc", "decoder": "PyAV"}
+    attempt = {
+        "done": [], "commands": job.commands, "made_with": {"commit": "abc", **job.made_from}, "tested_with": {},
+        "seconds_before": seconds,
+    }  # fmt: skip
     (job.folder / "commands.json").write_text(json.dumps(attempt))
     job.end(0)
 
@@ -58,10 +61,33 @@ def test_commands_that_came_to_a_finished_job_are_all_that_remains(job):
     assert facts_of(job.folder)["wall_seconds"] > 1
 
 
+def test_what_it_was_made_from_is_compared_by_its_hash_and_not_by_its_place(tmp_path):
+    words = ("finetune", "--model_name_or_path", "a/encoders/c3d", "--output_dir", "OUT")
+    finish(Job(tmp_path, (words,), {"encoder_hash": "11111111111", "test_hash": "2"}))
+    moved = ("finetune", "--model_name_or_path", "b/encoders/c3d", "--output_dir", "OUT")
+    Job(tmp_path, (moved,), {"encoder_hash": "11111111111", "test_hash": "2", "reference_hash": "3"}).check_unchanged()
+    with pytest.raises(ValueError, match="was made when the encoder hash was 11111111, which is 22222222 now"):
+        Job(tmp_path, (moved,), {"encoder_hash": "22222222222"}).check_unchanged()
+
+
+def test_tests_that_come_later_leave_log_and_commit_of_the_training(job, monkeypatch):
+    monkeypatch.setattr("hf_selfdistill.commands.job.provenance", lambda: {"commit": "then"})
+    run_jobs([job], [""])
+    monkeypatch.setattr("hf_selfdistill.commands.job.provenance", lambda: {"commit": "now"})
+    longer = Job(job.folder, (*job.commands, ("evaluate", "--help")), {"reference_hash": "r"})
+    run_jobs([longer], [""])
+    facts = facts_of(job.folder)
+    assert (facts["commit"], facts["test_commit"], facts["reference_hash"]) == ("then", "now", "r")
+    log = (job.folder / "log.txt").read_text()
+    assert "usage: hf-selfdistill <" in log and "usage: hf-selfdistill evaluate" in log and log.count("--- 20") == 2
+
+
 def test_other_values_are_refused_but_for_those_that_change_nothing(tmp_path):
     words = ("finetune", "--num_train_epochs", "9", "--output_dir", "OUT")
     finish(Job(tmp_path, (words,)))
-    Job(tmp_path, ((*words, "--dataloader_num_workers=9", "--use_cpu", "true"),)).check_unchanged()
+    Job(
+        tmp_path, ((*words, "--dataloader_num_workers=9", "--use_cpu", "true", "--max_unreadable", "1"),)
+    ).check_unchanged()
     Job(tmp_path, ((*words[:-1], "moved/OUT"),)).check_unchanged()
     longer = Job(tmp_path, (("finetune", "--num_train_epochs", "40", "--output_dir", "OUT"),))
     with pytest.raises(ValueError, match="was made with --num_train_epochs 9, not --num_train_epochs 40;"):
@@ -106,7 +132,7 @@ def test_what_succeeded_is_not_done_again_where_what_came_after_it_failed(tmp_pa
     (model / "config.json").write_text('{"model_type": "c3d", "id2label": {"0": "a", "1": "b"}}')
     job = Job(tmp_path / "job", (("report", "--run", str(model)), ("report", "--run", str(nothing))))
     run_jobs([job], [""])
-    assert job.failure and not job.is_finished and job.remaining == job.commands[1:]
+    assert "is no fine-tuned model" in job.failure and not job.is_finished and job.remaining == job.commands[1:]
     with pytest.raises(ValueError, match="was made with --run"):
         Job(job.folder, (job.commands[1], job.commands[1])).check_unchanged()
     model.rename(nothing)  # the first command would fail now

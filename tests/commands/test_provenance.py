@@ -5,7 +5,8 @@ from pathlib import Path
 import av
 
 from hf_selfdistill.commands import provenance as module
-from hf_selfdistill.commands.provenance import provenance
+from hf_selfdistill.commands.datasets import DatasetArguments
+from hf_selfdistill.commands.provenance import hash_of_data, hash_of_model, hashes_of_parts, provenance
 
 
 def test_a_checkout_is_named_by_its_commit_and_whether_it_was_changed(tmp_path, monkeypatch):
@@ -27,3 +28,23 @@ def test_a_checkout_is_named_by_its_commit_and_whether_it_was_changed(tmp_path, 
 def test_an_installed_package_is_named_by_its_version(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "__file__", str(Path(tmp_path) / "provenance.py"))
     assert provenance()["commit"] == version("hf_selfdistill")
+
+
+def test_a_model_is_known_by_its_weights_wherever_it_lies(tmp_path):
+    for place, weights in (("a", b"1"), ("b", b"1"), ("c", b"2")):
+        (tmp_path / place).mkdir()
+        (tmp_path / place / "config.json").write_text("{}")
+        (tmp_path / place / "model.safetensors").write_bytes(weights)
+    one, moved, other = (hash_of_model(str(tmp_path / place)) for place in "abc")
+    assert one == moved != other and one.keys() == {"encoder_hash"}
+    assert hash_of_model("c3d") == hash_of_model("someone/model") == {}
+
+
+def test_a_video_more_changes_the_hash_of_its_part_and_of_the_whole(shapes):
+    data = DatasetArguments("moving_shapes", str(shapes))
+    parts = data.load()
+    whole = hashes_of_parts(parts, data)
+    fewer = hashes_of_parts({**parts, "test": parts["test"].select(range(1, len(parts["test"])))}, data)
+    assert whole.keys() == {"train_hash", "validation_hash", "test_hash"}
+    assert [name for name in whole if whole[name] != fewer[name]] == ["test_hash"]
+    assert hash_of_data(data) not in whole.values()

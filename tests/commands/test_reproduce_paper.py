@@ -45,7 +45,8 @@ class Queue:
             file.write_text(json.dumps({**figures, "num_videos": 18, "protocol": "as written here"}))
             if number:
                 (file.parent / "chosen.json").write_text(json.dumps({"epoch": number}))
-        (job.folder / "finished.json").write_text('{"wall_seconds": 1.0, "commit": "abc"}')
+        made = {"commands": job.commands, "made_with": {"commit": "abc"}, "tested_with": {}}
+        (job.folder / "finished.json").write_text(json.dumps({**made, "wall_seconds": 1.0, "host": "h"}))
 
 
 @pytest.fixture

@@ -62,7 +62,7 @@ def test_fine_tuning_is_the_recipe_of_the_row_from_the_encoder_of_stage_one(
 ):
     step = finetuning_step(full_size(sources, monkeypatch), Row(model_type, dataset, 10.0, 1, 7))
     (name, *words), *tests = step.job.commands
-    model, data, _, augmentation, *_, training = finetune.parser().parse(words)
+    model, data, _, augmentation, *_, training = finetune.parse(words)
     assert name == "finetune" and (training.per_device_train_batch_size, training.learning_rate) == (batch, rate)
     assert (training.epoch_lr_schedule, training.num_train_epochs) == (schedule, 100)
     assert (training.distill_weight, training.seed, data.split, data.dataset) == (10, 7, 1, dataset)
@@ -98,7 +98,7 @@ def test_flags_for_all_trainings_win_over_the_recipes_and_their_tests_take_over_
     extra = ["--num_train_epochs", "50", "--dataloader_num_workers", "16"]
     given = dataclasses.replace(full_size(sources, monkeypatch), extra=extra)
     step = finetuning_step(given, Row("c3d", "ucf101", 0.0, 1, 0))
-    assert finetune.parser().parse(step.job.commands[0][1:])[-1].num_train_epochs == 50 and "; 50 epochs" in step.says
+    assert finetune.parse(step.job.commands[0][1:]).training.num_train_epochs == 50 and "; 50 epochs" in step.says
     assert all(words[words.index("--dataloader_num_workers") + 1] == "16" for words in step.job.commands[1:])
     assert pretraining_step(given, "c3d").says.endswith("50 epochs")
 

@@ -10,6 +10,15 @@ TOP1 = {"last": 0.70, "validation": 0.72, "test": 0.74}
 EPOCH = {"validation": 3.0, "test": 5.0}
 
 
+FINISHED = {
+    "wall_seconds": 60.0,
+    "host": "h",
+    "made_with": {"commit": "c", "decoder": "d", "test_hash": "t"},
+    "tested_with": {"commit": "e", "decoder": "f"},
+    "commands": [],
+}
+
+
 @pytest.fixture
 def folders(tmp_path):
     """Two finished rows: C3D on UCF101 without self-distillation and, five points better, with the paper's λ."""
@@ -24,9 +33,7 @@ def folders(tmp_path):
             write(folder / "evaluation.json", {**measured, "num_videos": 9, "protocol": "ten clips"})
             if choice != "last":
                 write(folder / "chosen.json", {"epoch": EPOCH[choice]})
-        write(
-            run / "finished.json", {"wall_seconds": 60.0, "host": "h", "commit": "c", "decoder": "d", "commands": []}
-        )
+        write(run / "finished.json", FINISHED)
         rows[row] = run
     return rows
 

@@ -10,7 +10,7 @@ from hf_selfdistill.commands import run_job
 def job(tmp_path):
     def write(*commands):
         file = tmp_path / "commands.json"
-        file.write_text(json.dumps({"done": [], "commands": commands}))
+        file.write_text(json.dumps({"done": [], "made_with": {}, "commands": commands}))
         return str(file)
 
     return write

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -55,7 +56,7 @@ def test_what_another_process_is_at_is_waited_for_and_not_run_again(jobs, monkey
     elsewhere.acquire()
 
     def end():
-        (first.folder / "finished.json").write_text("{}")
+        (first.folder / "finished.json").write_text(json.dumps({"commands": first.commands}))
         elsewhere.release()
 
     threading.Timer(1, end).start()

@@ -6,7 +6,7 @@ import torch
 from huggingface_hub.errors import HTTPError
 from transformers import TrainingArguments
 
-from hf_selfdistill.commands.training import check_whole_batch, end, push, warn_of_overwriting
+from hf_selfdistill.commands.training import _end, _push, check_whole_batch, warn_of_overwriting
 from hf_selfdistill.models import C3DConfig, C3DForVideoClassification
 from hf_selfdistill.training.arguments import VideoTrainingArguments
 from hf_selfdistill.training.trainer import VideoTrainer
@@ -55,7 +55,7 @@ def test_an_upload_that_fails_is_a_users_error_that_says_how_to_go_on(tmp_path):
 
     args = arguments(tmp_path / "out", hub_model_id="user/model")
     with pytest.raises(ValueError, match=r"503 Service Unavailable.*hf upload user/model .*out --exclude"):
-        push(SimpleNamespace(push_to_hub=refuse, args=args))
+        _push(SimpleNamespace(push_to_hub=refuse, args=args))
 
 
 def test_at_the_end_nothing_keeps_what_the_model_was_wrapped_in(tmp_path):
@@ -67,5 +67,5 @@ def test_at_the_end_nothing_keeps_what_the_model_was_wrapped_in(tmp_path):
     trainer.model_wrapped = wrapper
     gone = weakref.ref(wrapper)
     del wrapper
-    end(trainer)
+    _end(trainer)
     assert gone() is None and trainer.model is not None

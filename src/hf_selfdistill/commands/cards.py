@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import datasets
 from transformers import BaseVideoProcessor, PreTrainedConfig
 
 from hf_selfdistill.commands.datasets import AugmentationArguments, DatasetArguments
-from hf_selfdistill.commands.models import FROM_SCRATCH, ModelArguments, frames_per_clip
+from hf_selfdistill.commands.models import FROM_SCRATCH, frames_per_clip
 from hf_selfdistill.commands.regularization import in_words
 from hf_selfdistill.commands.unlabelled import UnlabelledArguments
 from hf_selfdistill.data.datasets import OFFICIAL_SPLITS
@@ -16,9 +18,11 @@ from hf_selfdistill.data.fingerprint import fingerprint
 from hf_selfdistill.hub.encoder_card import EncoderFacts
 from hf_selfdistill.hub.model_card import CardFacts
 from hf_selfdistill.pretraining.objective import Objective
-from hf_selfdistill.regularizers.arguments import RegularizerArguments
 from hf_selfdistill.self_distillation.arguments import SelfDistillationArguments
 from hf_selfdistill.training.arguments import VideoTrainingArguments
+
+if TYPE_CHECKING:
+    from hf_selfdistill.commands.finetune import FineTuning
 
 __all__ = [
     "against_in_words",
@@ -39,31 +43,28 @@ def protocol(data: DatasetArguments, part: str, num_clips: int, frames: int, str
 
 
 def card_facts(
-    model: ModelArguments,
-    data: DatasetArguments,
-    parts: dict[str, datasets.Dataset],
-    augmentation: AugmentationArguments,
-    regularizer: RegularizerArguments,
-    args: SelfDistillationArguments,
+    asked: FineTuning,
+    parts: Mapping[str, datasets.Dataset],
     config: PreTrainedConfig,
     processor: BaseVideoProcessor,
 ) -> CardFacts:
-    """All that is known when the run begins; the processor is the one that is saved with the model."""
-    name = model.model_name_or_path
+    """All that is known when a fine-tuning begins; the processor is the one that is saved with the model."""
+    name, data, augmentation, args = asked.model.model_name_or_path, asked.data, asked.augmentation, asked.training
     frames, stride, fps = frames_per_clip(config), processor.frame_stride, processor.target_fps
     return CardFacts(
         base=None if name in FROM_SCRATCH else _base(name),
         dataset=data.dataset,
         split=data.split if data.dataset in OFFICIAL_SPLITS else None,
         parts={part: (len(records), fingerprint(records, root_of_names(data))) for part, records in parts.items()},
-        method=_method(args) | in_words(regularizer),
+        method=_method(args) | in_words(asked.regularizer),
         hyperparameters={
             "learning rate over the run": _schedule(args),
             "label smoothing": f"{args.label_smoothing_factor:g}",
             "class weights": augmentation.class_weights or "none",
+            **_drawn(augmentation),
             "random crops": f"{augmentation.min_crop_area:g} … 1 of the frame's area",
             "mirrored with probability": f"{augmentation.flip_probability:g}",
-            **({"LoRA rank": str(model.lora_rank)} if model.lora_rank is not None else {}),
+            **({"LoRA rank": str(asked.model.lora_rank)} if asked.model.lora_rank is not None else {}),
         },
         clip=_clip(config, processor),
         protocol=protocol(data, "validation", augmentation.eval_num_clips, frames, stride, fps),
@@ -133,6 +134,13 @@ def against_in_words(data: DatasetArguments, part: str, known: int, gallery: str
 def root_of_names(data: DatasetArguments | UnlabelledArguments) -> str | Path | None:
     """The folder that names of videos are relative to where they are hashed."""
     return data.dataset_root or (Path(data.annotations).parent if data.annotations else None)
+
+
+def _drawn(augmentation: AugmentationArguments) -> dict[str, str]:
+    """How training videos were drawn, where they are not all."""
+    share, most = augmentation.label_fraction, augmentation.max_train_samples
+    rows = {"labelled videos used": f"{100 * share:g} % of each class"} if share != 1 else {}
+    return rows | ({"training videos drawn": f"{most} at most"} if most is not None else {})
 
 
 def _base(name: str) -> str:

@@ -11,14 +11,27 @@ from huggingface_hub.errors import HTTPError
 from transformers import AutoConfig, PreTrainedConfig, TrainerState, TrainingArguments
 from transformers.trainer import TRAINER_STATE_NAME
 
-from hf_selfdistill.commands.training import ALL_RESULTS
+from hf_selfdistill.commands.training import ALL_RESULTS, warn_of_overwriting
 
 if TYPE_CHECKING:
     from peft import LoraConfig
 
-__all__ = ["check_best_checkpoint", "checkpoint_to_resume", "last_checkpoint"]
+__all__ = ["checkpoint_to_resume", "last_checkpoint", "settle_checkpoint"]
 
 ON_THE_HUB = "last-checkpoint"  # what the Trainer calls it with `hub_strategy="checkpoint"`
+
+
+def settle_checkpoint(args: TrainingArguments, config: PreTrainedConfig, adapters: LoraConfig | None = None) -> None:
+    """Have the arguments name the checkpoint to go on from, if one is asked for, and warn where a run is overwritten.
+
+    Raises:
+        ValueError: there is no such checkpoint, it does not fit the model, or an interrupted run would be lost.
+    """
+    args.resume_from_checkpoint = checkpoint_to_resume(
+        args.resume_from_checkpoint, args.output_dir, config, adapters, args.hub_token
+    )
+    _check_best_checkpoint(args)
+    warn_of_overwriting(args)
 
 
 def checkpoint_to_resume(
@@ -48,32 +61,36 @@ def checkpoint_to_resume(
         _refuse_to_lose_a_run(Path(output_dir or "."))
     if given is None or given.lower() == "false":
         return None
-    if given.lower() == "true":
-        last = last_checkpoint(Path(output_dir or "."))
-        if last is None:
-            raise ValueError(
-                f"--resume_from_checkpoint true: {output_dir} holds no whole checkpoint-* folder; leave the flag "
-                "out to begin anew"
-            )
-        checkpoint = last
-    else:
-        checkpoint = Path(given)
-        if given.count("/") in (1, 2) and not checkpoint.is_absolute() and not checkpoint.exists():
-            checkpoint = _from_the_hub(given, token)
-        if not _is_whole(checkpoint):
-            raise ValueError(
-                f"--resume_from_checkpoint {given}: no whole checkpoint, as {given}/{TRAINER_STATE_NAME} is missing "
-                "or was cut short; name a checkpoint-* folder, or set true for the last one of --output_dir"
-            )
+    checkpoint = _find(given, Path(output_dir or "."), token)
     if _adapters_of(checkpoint) != (adapters and (adapters.r, set(adapters.target_modules or ()))):
         raise ValueError(
             f"--resume_from_checkpoint {checkpoint} was trained with another --lora_rank or --lora_target_modules, or "
             "on another model; give those that it was trained with"
         )
-    if adapters is not None:
-        return str(checkpoint)  # which has no config.json
-    _check_same_model(checkpoint, config)
+    if adapters is None:  # which have no config.json
+        _check_same_model(checkpoint, config)
     return str(checkpoint)
+
+
+def _find(given: str, output_dir: Path, token: str | None) -> Path:
+    """The whole checkpoint that the flag means."""
+    if given.lower() == "true":
+        last = last_checkpoint(output_dir)
+        if last is None:
+            raise ValueError(
+                f"--resume_from_checkpoint true: {output_dir} holds no whole checkpoint-* folder; leave the flag "
+                "out to begin anew"
+            )
+        return last
+    checkpoint = Path(given)
+    if given.count("/") in (1, 2) and not checkpoint.is_absolute() and not checkpoint.exists():
+        checkpoint = _from_the_hub(given, token)
+    if not _is_whole(checkpoint):
+        raise ValueError(
+            f"--resume_from_checkpoint {given}: no whole checkpoint, as {given}/{TRAINER_STATE_NAME} is missing "
+            "or was cut short; name a checkpoint-* folder, or set true for the last one of --output_dir"
+        )
+    return checkpoint
 
 
 def _refuse_to_lose_a_run(output_dir: Path) -> None:
@@ -91,7 +108,7 @@ def last_checkpoint(output_dir: Path) -> Path | None:
     return max(whole, key=lambda folder: int(folder.name.split("-")[-1]), default=None)
 
 
-def check_best_checkpoint(args: TrainingArguments) -> None:
+def _check_best_checkpoint(args: TrainingArguments) -> None:
     """Refuse to resume where the checkpoint that was best so far, to be loaded at the end, is on another machine.
 
     Raises:

@@ -7,16 +7,12 @@ import importlib.util
 import json
 import logging
 import statistics
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from hf_selfdistill.commands.cards import root_of_names
-from hf_selfdistill.commands.datasets import DatasetArguments
 from hf_selfdistill.commands.job import facts_of
 from hf_selfdistill.commands.testing import FORGETTING, RESULTS
-from hf_selfdistill.data.fingerprint import fingerprint
 from hf_selfdistill.evaluation.comparison import Run, Setting, runs_by_setting, spread
 from hf_selfdistill.evaluation.comparison_table import as_table
 from hf_selfdistill.evaluation.paper_results import paper_accuracy
@@ -43,13 +39,13 @@ class Tested(NamedTuple):
     job: Path
 
 
-def write_comparison(output_dir: Path, tested: dict[Place, Tested], data: DatasetArguments) -> None:
+def write_comparison(output_dir: Path, tested: dict[Place, Tested], dataset: str) -> None:
     """Write `table.md`, `results.csv` and, with matplotlib, `weights.png` and `frontier.png`.
 
     Args:
         output_dir: where to.
         tested: the models of the finished jobs.
-        data: what they were tested on, whatever the split.
+        dataset: the name of what they were tested on.
     """
     results = {place: json.loads((of.folder / RESULTS).read_text("utf-8")) for place, of in tested.items()}
     kept = {place: _retention(of.folder) for place, of in tested.items()}
@@ -59,12 +55,12 @@ def write_comparison(output_dir: Path, tested: dict[Place, Tested], data: Datase
     ]
     config = json.loads((next(iter(tested.values())).folder / "config.json").read_text("utf-8"))
     classes = len(config["id2label"])
-    paper = partial(paper_accuracy, config["model_type"], data.dataset, classes)
+    paper = partial(paper_accuracy, config["model_type"], dataset, classes)
     table = as_table(runs, classes, paper if paper(0) is not None else None)
     unknown = sum(kept[place] is None and (of.folder / FORGETTING).is_file() for place, of in tested.items())
     table += _WHY_NO_RETENTION.format(unknown, len(tested)) if unknown else ""
     (output_dir / "table.md").write_text(table, encoding="utf-8")
-    _write_csv(output_dir / "results.csv", tested, results, kept, data)
+    _write_csv(output_dir / "results.csv", tested, results, kept)
     if importlib.util.find_spec("matplotlib") is not None:
         _draw(output_dir, runs)
     logger.info("%s\n%s", table, output_dir.resolve())
@@ -86,13 +82,7 @@ def _write_csv(
     tested: dict[Place, Tested],
     results: dict[Place, dict[str, Any]],
     kept: dict[Place, dict[str, float] | None],
-    data: DatasetArguments,
 ) -> None:
-    root = root_of_names(data)
-    hashes = {}
-    for split in sorted({place.split for place in tested}):
-        parts = replace(data, split=split).load()
-        hashes[split] = {f"{part}_hash": fingerprint(records, root) for part, records in parts.items()}
     rows = []
     for place, of in tested.items():
         result, retained = results[place], kept[place] or {}
@@ -104,7 +94,6 @@ def _write_csv(
                 **{name: result[name] for name in MEASURED},
                 **{name: retained.get(key) for name, key in _RETENTION.items()},
                 **facts_of(of.job),
-                **hashes[place.split],
                 "protocol": result["protocol"],
                 "folder": str(of.folder),
             }
@@ -113,9 +102,10 @@ def _write_csv(
 
 
 def write_rows(file: Path, rows: list[dict[str, Any]]) -> None:
-    """Write rows of the same columns as CSV."""
+    """Write rows as CSV; where one lacks a column that others have, its cell is empty."""
+    columns = dict.fromkeys(name for row in rows for name in row)
     with file.open("w", newline="", encoding="utf-8") as out:
-        writer = csv.DictWriter(out, list(rows[0]))
+        writer = csv.DictWriter(out, list(columns))
         writer.writeheader()
         writer.writerows(rows)
 

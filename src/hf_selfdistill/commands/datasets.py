@@ -26,6 +26,7 @@ __all__ = [
     "sampling_rate",
     "testing_clips",
     "training_clips",
+    "videos_to_learn",
 ]
 
 
@@ -119,6 +120,21 @@ class AugmentationArguments:
             check_choice("keep_best", part, PARTS)
 
 
+def videos_to_learn(records: datasets.Dataset, augmentation: AugmentationArguments, seed: int) -> datasets.Dataset:
+    """All videos of the training part, or those that `label_fraction` and `max_train_samples` draw of them.
+
+    Raises:
+        ValueError: none would be left.
+    """
+    if augmentation.label_fraction != 1:
+        records = share_of_each_class(records, augmentation.label_fraction, seed)
+    if augmentation.max_train_samples is not None:
+        if augmentation.max_train_samples < 1:
+            raise ValueError(f"--max_train_samples is {augmentation.max_train_samples}; it must be at least 1")
+        records = records.shuffle(seed).select(range(min(augmentation.max_train_samples, len(records))))
+    return records
+
+
 def training_clips(
     records: datasets.Dataset,
     model: PreTrainedModel,
@@ -128,12 +144,6 @@ def training_clips(
     seed: int,
 ) -> TrainingClips:
     """One random, augmented clip per video and epoch, as the model takes it."""
-    if augmentation.label_fraction != 1:
-        records = share_of_each_class(records, augmentation.label_fraction, seed)
-    if augmentation.max_train_samples is not None:
-        if augmentation.max_train_samples < 1:
-            raise ValueError(f"--max_train_samples is {augmentation.max_train_samples}; it must be at least 1")
-        records = records.shuffle(seed).select(range(min(augmentation.max_train_samples, len(records))))
     augment = training_augmentation(
         ClipProcessor.size_of(processor), augmentation.min_crop_area, augmentation.flip_probability
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from typing import NamedTuple
 
 import transformers
 from datasets import DatasetDict
@@ -14,7 +14,7 @@ from transformers.trainer_utils import HubStrategy
 from hf_selfdistill.commands.arguments import CommandParser, fit_workers, start_logging, user_errors
 from hf_selfdistill.commands.best_epochs import KeepBestCallback, KeepBestOnTestCallback, check_keep_best
 from hf_selfdistill.commands.cards import card_facts
-from hf_selfdistill.commands.checkpoints import check_best_checkpoint, checkpoint_to_resume
+from hf_selfdistill.commands.checkpoints import settle_checkpoint
 from hf_selfdistill.commands.datasets import (
     AugmentationArguments,
     DatasetArguments,
@@ -23,6 +23,7 @@ from hf_selfdistill.commands.datasets import (
     sampling_rate,
     testing_clips,
     training_clips,
+    videos_to_learn,
 )
 from hf_selfdistill.commands.models import ModelArguments, load_classifier
 from hf_selfdistill.commands.regularization import check_regularizer, regularize
@@ -32,9 +33,7 @@ from hf_selfdistill.commands.training import (
     DEFAULTS,
     MOST_USED,
     check_whole_batch,
-    end,
-    push,
-    warn_of_overwriting,
+    finish,
     watch_uploads,
 )
 from hf_selfdistill.data.callbacks import EpochCallback, UnreadableVideosCallback
@@ -47,23 +46,37 @@ from hf_selfdistill.self_distillation.arguments import SelfDistillationArguments
 from hf_selfdistill.self_distillation.loss import ClassificationLoss
 from hf_selfdistill.self_distillation.trainer import SelfDistillationTrainer
 
-__all__ = ["build_trainer", "main", "parser"]
+__all__ = ["FineTuning", "build_trainer", "main", "parse", "parser"]
 
 logger = logging.getLogger(__name__)
 
 PARTS = ("train", "validation", "test")
 
 
+class FineTuning(NamedTuple):
+    """What is asked for: the arguments of the command."""
+
+    model: ModelArguments
+    data: DatasetArguments
+    sampling: SamplingArguments
+    augmentation: AugmentationArguments
+    regularizer: RegularizerArguments
+    retention: RetentionArguments
+    training: SelfDistillationArguments
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """The command behind `scripts/finetune.py`."""
     with user_errors():
-        model_args, data, sampling, augmentation, regularizer, retention, args = parser().parse(argv)
-        start_logging(args)
-        fit_workers(args)
-        trainer, unreadable, average = build_trainer(
-            model_args, data, sampling, augmentation, regularizer, retention, args
-        )
-        run(trainer, unreadable, average)
+        asked = parse(argv)
+        start_logging(asked.training)
+        fit_workers(asked.training)
+        run(*build_trainer(asked))
+
+
+def parse(argv: Sequence[str] | None = None) -> FineTuning:
+    """What the words ask for; exits with one line where one of them is wrong."""
+    return FineTuning(*parser().parse(argv))
 
 
 def parser() -> CommandParser:
@@ -83,32 +96,26 @@ def parser() -> CommandParser:
 
 
 def build_trainer(
-    model_args: ModelArguments,
-    data: DatasetArguments,
-    sampling: SamplingArguments,
-    augmentation: AugmentationArguments,
-    regularizer: RegularizerArguments,
-    retention: RetentionArguments,
-    args: SelfDistillationArguments,
+    asked: FineTuning,
 ) -> tuple[SelfDistillationTrainer, UnreadableVideosCallback, WeightAverage | None]:
     """Everything in place, nothing trained yet; raises ValueError or OSError where something is wrong."""
+    args, sampling, augmentation = asked.training, asked.sampling, asked.augmentation
     check_trackers(args)
-    check_regularizer(regularizer, args, adapters=model_args.lora_rank is not None)
+    check_regularizer(asked.regularizer, args, adapters=asked.model.lora_rank is not None)
     transformers.set_seed(args.seed)
-    records = _records(data, args)
+    records = _records(asked)
     check_keep_best(
         augmentation.keep_best,
         args.eval_strategy,
         len(records["validation"]),
-        adapters=model_args.lora_rank is not None,
-        averaged=regularizer.regularizer == "wise_ft",
+        adapters=asked.model.lora_rank is not None,
+        averaged=asked.regularizer.regularizer == "wise_ft",
     )
     labels = records["train"].features["label"].names
-    model, processor = load_classifier(model_args, labels)
-    _settle_checkpoint(model, model_args, args)
-    warn_of_overwriting(args)
-    keeping = regularize(model, regularizer, args)
-    reference = reference_clips(retention, model_args.model_name_or_path, model, processor, args)
+    model, processor = load_classifier(asked.model, labels)
+    _settle_checkpoint(model, asked)
+    keeping = regularize(model, asked.regularizer, args)
+    reference = reference_clips(asked.retention, asked.model.model_name_or_path, model, processor, args)
     processor.frame_stride, processor.target_fps = sampling_rate(processor, sampling)  # saved with the model
     train = training_clips(records["train"], model, processor, sampling, augmentation, args.seed)
     check_whole_batch(len(train), args)
@@ -116,10 +123,9 @@ def build_trainer(
         part: testing_clips(records[part], model, processor, sampling, augmentation.eval_num_clips)
         for part in dict.fromkeys(["validation", *augmentation.keep_best])
     }
-    unreadable = UnreadableVideosCallback(train, *judges.values(), most=data.max_unreadable)
+    unreadable = UnreadableVideosCallback(train, *judges.values(), most=asked.data.max_unreadable)
     weights = balanced_class_weights(train.records) if augmentation.class_weights else None
-    facts = card_facts(model_args, data, records, augmentation, regularizer, args, model.config, processor)
-    card = ModelCardCallback(facts)
+    card = ModelCardCallback(card_facts(asked, records, model.config, processor))
     trainer = SelfDistillationTrainer(
         model,
         args,
@@ -136,7 +142,7 @@ def build_trainer(
     )
     _keep_best(trainer, augmentation, judges)
     if reference is not None:
-        watch_retention(trainer, reference, retention, data.max_unreadable)
+        watch_retention(trainer, reference, asked.retention, asked.data.max_unreadable)
     name_alike(trainer)
     watch_uploads(trainer)
     return trainer, unreadable, keeping.average
@@ -151,10 +157,11 @@ def _keep_best(
         trainer.add_callback(KeepBestOnTestCallback(trainer, judges["test"]))
 
 
-def _records(data: DatasetArguments, args: SelfDistillationArguments) -> DatasetDict:
+def _records(asked: FineTuning) -> DatasetDict:
     """The videos by part, of which it says how many there are."""
-    with args.main_process_first(desc="loading the data set"):
-        records = data.load()
+    with asked.training.main_process_first(desc="loading the data set"):
+        records = asked.data.load()
+        records["train"] = videos_to_learn(records["train"], asked.augmentation, asked.training.seed)
     labels = records["train"].features["label"].names
     logger.info(
         "%d training, %d validation and %d test videos of %d classes",
@@ -168,36 +175,21 @@ def _records(data: DatasetArguments, args: SelfDistillationArguments) -> Dataset
     return DatasetDict({part: records[part] for part in PARTS})
 
 
-def _settle_checkpoint(model: PreTrainedModel, model_args: ModelArguments, args: SelfDistillationArguments) -> None:
-    """Find the checkpoint to go on from, if one is asked for, and see that it fits."""
+def _settle_checkpoint(model: PreTrainedModel, asked: FineTuning) -> None:
     adapters = None
-    if model_args.lora_rank is not None:
+    if asked.model.lora_rank is not None:
         adapters = model.peft_config["default"]
-        args.hub_strategy = HubStrategy.END  # the Hub gets the merged model, no checkpoint's adapters beside it
-    args.resume_from_checkpoint = checkpoint_to_resume(
-        args.resume_from_checkpoint, args.output_dir, model.config, adapters, args.hub_token
-    )
-    check_best_checkpoint(args)
+        asked.training.hub_strategy = HubStrategy.END  # the Hub gets the merged model, no checkpoint's adapters
+    settle_checkpoint(asked.training, model.config, adapters)
 
 
 def run(
     trainer: SelfDistillationTrainer, unreadable: UnreadableVideosCallback, average: WeightAverage | None = None
 ) -> None:
-    """Train, save, evaluate on the validation part, and say where the model is."""
+    """Train, and hand over the model that counts."""
     metrics = trainer.train(resume_from_checkpoint=trainer.args.resume_from_checkpoint).metrics
     if not isinstance(trainer.model, PreTrainedModel):
         trainer.model = trainer.model.merge_and_unload()  # adapters: what is saved and evaluated is a plain model
     if average is not None:
         average.save_all(trainer)
-    trainer.save_without_upload()  # which comes last, when all is there
-    trainer.save_state()
-    if trainer.eval_dataset is not None:
-        metrics |= trainer.evaluate()
-    metrics["unreadable"] = unreadable.failures()
-    trainer.save_metrics("all", metrics)
-    trainer.create_model_card()
-    unreadable.check()
-    if trainer.args.push_to_hub:
-        push(trainer)
-    logger.info("The fine-tuned model is in %s", Path(trainer.args.output_dir).resolve())
-    end(trainer)
+    finish(trainer, unreadable, metrics, lambda: {"unreadable": unreadable.failures()}, "fine-tuned model")

@@ -8,8 +8,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -37,15 +37,17 @@ class Job:
     Args:
         folder: for its log and its state.
         commands: words of each subcommand, its name first.
+        made_from: name → hash of what the words name and may change: an encoder, the parts of a data set.
     """
 
     folder: Path
     commands: Commands
+    made_from: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def remaining(self) -> Commands:
         """The commands that are still to do: those after what was done, by whichever attempt."""
-        return self.commands[len(self._done()) :]
+        return self.commands[len(self._done()["commands"]) :]
 
     @property
     def is_finished(self) -> bool:
@@ -62,13 +64,19 @@ class Job:
         """See that what was finished, or is to be resumed, is what is asked for now.
 
         Raises:
-            ValueError: it was made by other commands.
+            ValueError: it was made by other commands, or from another encoder or other videos.
         """
-        for before, now in zip(self._done() or self._interrupted(), self.commands, strict=False):
-            if other := difference(before, now):
-                raise ValueError(
-                    f"{self.folder} was made {other}; give another --output_dir, or take that folder away"
-                )
+        begun = self._done()
+        if not begun["commands"] and last_checkpoint(self.folder) is not None and (self.folder / ATTEMPT).is_file():
+            begun = _read(self.folder / ATTEMPT)
+        others = [difference(before, now) for before, now in zip(begun["commands"], self.commands, strict=False)]
+        others += [
+            f"when the {name.replace('_', ' ')} was {before:.8}, which is {self.made_from[name]:.8} now"
+            for name, before in begun["made_with"].items()
+            if self.made_from.get(name, before) != before
+        ]
+        if other := next(filter(None, others), None):
+            raise ValueError(f"{self.folder} was made {other}; give another --output_dir, or take that folder away")
 
     def start(self, device: str) -> subprocess.Popen[bytes]:
         """Begin with what remains, a training from its last checkpoint.
@@ -77,12 +85,19 @@ class Job:
             device: what CUDA_VISIBLE_DEVICES is set to, "" for none; on several, "0,1", there are as many processes.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
+        done, now = self._done(), provenance()
         attempt = {
-            "done": self._done(), "commands": self._resuming(), "seconds_before": self._seconds_spent(), **provenance()
-        }  # fmt: skip
+            "done": done["commands"],
+            "commands": self._resuming(),
+            "made_with": {**self.made_from, **now, **done["made_with"]},
+            "tested_with": now,
+            "seconds_before": self._seconds_spent(),
+        }
         (self.folder / FAILED).unlink(missing_ok=True)  # who waits for this attempt must not take an earlier one's end
-        _write(self.folder / ATTEMPT, attempt)
-        with (self.folder / LOG).open("w", encoding="utf-8") as log:
+        with (self.folder / LOG).open("a", encoding="utf-8") as log:
+            log.write(f"--- {time.strftime('%Y-%m-%d %H:%M:%S')}\n")
+            log.flush()
+            _write(self.folder / ATTEMPT, {**attempt, "log_begins": log.tell()})
             return subprocess.Popen(
                 [*_launcher(device), "-m", "hf_selfdistill.commands.run_job", str(self.folder / ATTEMPT)],
                 stdout=log,
@@ -93,31 +108,27 @@ class Job:
     def end(self, exit_code: int) -> None:
         """Write down how it ended."""
         (self.folder / FAILED).unlink(missing_ok=True)
+        attempt = _read(self.folder / ATTEMPT)
         if exit_code == 0:
-            attempt = _read(self.folder / ATTEMPT)
             facts = {
+                "commands": self.commands,
+                "made_with": attempt["made_with"],
+                "tested_with": attempt["tested_with"],
                 "wall_seconds": round(attempt["seconds_before"] + self._age(), 1),
                 "host": socket.gethostname(),
-                **{name: attempt[name] for name in ("commit", "decoder")},
-                "commands": self.commands,
             }
             _write(self.folder / FINISHED, facts)
         else:
-            said = (self.folder / LOG).read_text(encoding="utf-8", errors="replace").strip().splitlines()
+            log = (self.folder / LOG).read_bytes()[attempt["log_begins"] :]
+            said = log.decode("utf-8", errors="replace").strip().splitlines()
             own = [line for line in said if line.startswith("error: ")]  # which a launcher writes a summary below
             (self.folder / FAILED).write_text([f"exit code {exit_code}", *said[-1:], *own][-1], encoding="utf-8")
 
-    def _done(self) -> Sequence[Sequence[str]]:
-        """The commands that succeeded."""
+    def _done(self) -> dict[str, Any]:
+        """The `commands` that succeeded, and what they were `made_with`."""
         files = [file for file in (self.folder / DONE, self.folder / FINISHED) if file.is_file()]
-        return max((_read(file).get("commands", self.commands) for file in files), key=len, default=())
-
-    def _interrupted(self) -> Sequence[Sequence[str]]:
-        """The commands of an attempt that left a checkpoint behind."""
-        if last_checkpoint(self.folder) is None or not (self.folder / ATTEMPT).is_file():
-            return []
-        commands: list[list[str]] = _read(self.folder / ATTEMPT)["commands"]
-        return commands
+        nothing: dict[str, Any] = {"commands": [], "made_with": {}}
+        return max(map(_read, files), key=lambda facts: len(facts["commands"]), default=nothing)
 
     def _resuming(self) -> Commands:
         first, *others = self.remaining
@@ -146,12 +157,20 @@ def note_done(attempt: Path, commands: int) -> None:
         commands: how many.
     """
     begun = _read(attempt)
-    _write(attempt.with_name(DONE), {"commands": [*begun["done"], *begun["commands"][:commands]]})
+    done = [*begun["done"], *begun["commands"][:commands]]
+    _write(attempt.with_name(DONE), {"commands": done, "made_with": begun["made_with"]})
 
 
 def facts_of(folder: Path) -> dict[str, Any]:
-    """What a finished job was made with: `wall_seconds` of all attempts, `host`, `commit` and `decoder`."""
-    return {name: value for name, value in _read(folder / FINISHED).items() if name != "commands"}
+    """What a finished job says in a line of a table.
+
+    Returns:
+        `commit` and `decoder` of the training, and those of the tests, `test_commit` and `test_decoder`; the hashes of
+        what it was made from; `wall_seconds` of all attempts; `host`.
+    """
+    facts = _read(folder / FINISHED)
+    tested = {f"test_{name}": value for name, value in facts["tested_with"].items()}
+    return {**facts["made_with"], **tested, "wall_seconds": facts["wall_seconds"], "host": facts["host"]}
 
 
 def _read(file: Path) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from transformers import AutoModel, BaseVideoProcessor, PreTrainedModel
 
 from hf_selfdistill.commands.arguments import CommandParser, config_flags, fit_workers, start_logging, user_errors
 from hf_selfdistill.commands.cards import encoder_facts
-from hf_selfdistill.commands.checkpoints import check_best_checkpoint, checkpoint_to_resume
+from hf_selfdistill.commands.checkpoints import settle_checkpoint
 from hf_selfdistill.commands.datasets import SamplingArguments, sampling_rate
 from hf_selfdistill.commands.models import from_scratch, in_its_memory_format, load_encoder, refuse_overrides
 from hf_selfdistill.commands.trackers import check_trackers, name_alike
@@ -24,9 +24,7 @@ from hf_selfdistill.commands.training import (
     DEFAULTS,
     MOST_USED,
     check_whole_batch,
-    end,
-    push,
-    warn_of_overwriting,
+    finish,
     watch_uploads,
 )
 from hf_selfdistill.commands.unlabelled import UnlabelledArguments
@@ -132,11 +130,7 @@ def build_trainer(
     check_trackers(args)
     transformers.set_seed(args.seed)
     encoder, processor = encoder_args.load()
-    args.resume_from_checkpoint = checkpoint_to_resume(
-        args.resume_from_checkpoint, args.output_dir, encoder.config, token=args.hub_token
-    )
-    check_best_checkpoint(args)
-    warn_of_overwriting(args)
+    settle_checkpoint(args, encoder.config)
     setattr(encoder.config, PRETRAINED_BY, encoder_args.objective)  # for the model cards of what is made of it
     processor.frame_stride, processor.target_fps = sampling_rate(processor, sampling)  # saved with the model
     objective = OBJECTIVES[encoder_args.objective](encoder, objective_args)
@@ -164,22 +158,12 @@ def build_trainer(
 
 
 def run(trainer: PretrainingTrainer, unreadable: UnreadableVideosCallback) -> None:
-    """Train, save, and say where the encoder is and which videos were short or unreadable."""
+    """Train, and hand over the encoder."""
     if isinstance(trainer.train_dataset, StreamedUnlabelledClips) and not trainer.args.resume_from_checkpoint:
         _clear(trainer.train_dataset, trainer.args)
     metrics = trainer.train(resume_from_checkpoint=trainer.args.resume_from_checkpoint).metrics
-    trainer.save_without_upload()  # which comes last, when all is there
-    trainer.save_state()
-    if trainer.eval_dataset is not None:
-        metrics |= trainer.evaluate()
-    metrics["unreadable"], metrics["short_videos"] = _findings(trainer.train_dataset, unreadable)
-    trainer.save_metrics("all", metrics)
-    trainer.create_model_card()
-    unreadable.check()
-    if trainer.args.push_to_hub:
-        push(trainer)
-    logger.info("The pre-trained encoder is in %s", Path(trainer.args.output_dir).resolve())
-    end(trainer)
+    clips = trainer.train_dataset
+    finish(trainer, unreadable, metrics, lambda: _findings(clips, unreadable), "pre-trained encoder")
 
 
 def _clear(clips: StreamedUnlabelledClips, args: PretrainingArguments) -> None:
@@ -192,7 +176,7 @@ def _clear(clips: StreamedUnlabelledClips, args: PretrainingArguments) -> None:
 
 def _findings(
     clips: UnlabelledClips | StreamedUnlabelledClips, unreadable: UnreadableVideosCallback
-) -> tuple[list[dict[str, str]], int]:
+) -> dict[str, Any]:
     """Over all processes, which videos can't be read and why, and how many are short; says so where there are any."""
     if isinstance(clips, UnlabelledClips):
         failures, short = unreadable.failures(), len(set(gather_object(clips.short_indices())))
@@ -208,4 +192,4 @@ def _findings(
             logger.info("%d of the streamed videos can't be read: see %s", len(failures), clips.findings.folder)
     if short:
         logger.info("%d of %s videos are shorter than %d frames and repeat", short, of, clips.views.span)
-    return failures, short
+    return {"unreadable": failures, "short_videos": short}

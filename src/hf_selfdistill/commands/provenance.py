@@ -1,14 +1,23 @@
-"""What a result was made with."""
+"""What a result was made with and made from."""
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 
 import av
+from datasets import Dataset, concatenate_datasets
 
-__all__ = ["provenance"]
+from hf_selfdistill.commands.cards import root_of_names
+from hf_selfdistill.commands.datasets import DatasetArguments
+from hf_selfdistill.data.fingerprint import fingerprint
+
+__all__ = ["hash_of_data", "hash_of_model", "hashes_of_parts", "provenance"]
+
+WEIGHTS = ("config.json", "*.safetensors")
 
 
 def provenance() -> dict[str, str]:
@@ -17,6 +26,23 @@ def provenance() -> dict[str, str]:
     tracked = _git(here, "ls-files", here.name)
     commit = _git(here, "describe", "--always", "--dirty", "--exclude=*", "--abbrev=40") if tracked else ""
     return {"commit": commit or version("hf_selfdistill"), "decoder": f"PyAV {av.__version__}"}
+
+
+def hash_of_model(name: str) -> dict[str, str]:
+    """SHA-256 of a model's weights and configuration, as `encoder_hash`; nothing of a model that is no folder."""
+    files = sorted(file for pattern in WEIGHTS for file in Path(name).glob(pattern))
+    digests = [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
+    return {"encoder_hash": hashlib.sha256("\n".join(digests).encode()).hexdigest()} if files else {}
+
+
+def hash_of_data(data: DatasetArguments) -> str:
+    """The `fingerprint` of all parts of a data set together."""
+    return fingerprint(concatenate_datasets([part for part in data.load().values() if len(part)]), root_of_names(data))
+
+
+def hashes_of_parts(parts: Mapping[str, Dataset], data: DatasetArguments) -> dict[str, str]:
+    """`train_hash`, `validation_hash` and `test_hash`, each the `fingerprint` of a part."""
+    return {f"{part}_hash": fingerprint(records, root_of_names(data)) for part, records in parts.items()}
 
 
 def _git(file: Path, *words: str) -> str:

@@ -18,6 +18,7 @@ from hf_selfdistill.commands.reproduction import (
     Sources,
     check_encoder,
     finetuning_step,
+    from_its_encoder,
     pretraining_step,
     rows_of,
 )
@@ -128,7 +129,7 @@ def run(args: ReproductionArguments, extra: list[str]) -> None:
     _check_disk(sources.output_dir, steps)
     if args.plan:
         return
-    _work(args, stage_one, stage_two)
+    _work(sources, args.devices, stage_one, stage_two)
     unfinished = [step.job.folder.name for step in steps if not step.job.is_finished]
     if unfinished:
         raise ValueError(
@@ -137,15 +138,16 @@ def run(args: ReproductionArguments, extra: list[str]) -> None:
         )
 
 
-def _work(args: ReproductionArguments, stage_one: dict[str, Step], stage_two: dict[Row, Step]) -> None:
+def _work(sources: Sources, devices: list[str], stage_one: dict[str, Step], stage_two: dict[Row, Step]) -> None:
     """Both stages, and the tables of what is finished."""
-    run_jobs([step.job for step in stage_one.values()], [",".join(args.devices)])
-    ready = {row: step for row, step in stage_two.items() if _has_encoder(row, stage_one)}
-    run_jobs([step.job for step in ready.values()], args.devices)
-    finished = {row: step.job.folder for row, step in ready.items() if step.job.is_finished}
+    run_jobs([step.job for step in stage_one.values()], [",".join(devices)])
+    rows = [row for row in stage_two if _has_encoder(row, stage_one)]
+    ready = {row: from_its_encoder(sources, row, stage_two[row].job) for row in rows}
+    run_jobs(list(ready.values()), devices)
+    finished = {row: job.folder for row, job in ready.items() if job.is_finished}
     if finished:
-        tqdm.write(write_results(Path(args.output_dir), finished, args.smoke))
-        tqdm.write(f"{Path(args.output_dir).resolve()}: table1.md, table2.md, results.csv")
+        tqdm.write(write_results(sources.output_dir, finished, sources.smoke))
+        tqdm.write(f"{sources.output_dir.resolve()}: table1.md, table2.md, results.csv")
 
 
 def _has_encoder(row: Row, stage_one: dict[str, Step]) -> bool:

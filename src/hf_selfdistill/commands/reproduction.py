@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from datasets import DatasetDict
 from transformers import AutoModel
 
 from hf_selfdistill.commands import finetune, pretrain
 from hf_selfdistill.commands.arguments import as_flags, config_flags, exactly
 from hf_selfdistill.commands.best_epochs import PARTS, best_folder
-from hf_selfdistill.commands.datasets import DatasetArguments
+from hf_selfdistill.commands.datasets import DatasetArguments, videos_to_learn
 from hf_selfdistill.commands.job import Job
 from hf_selfdistill.commands.models import from_scratch, load_encoder
+from hf_selfdistill.commands.provenance import hash_of_model, hashes_of_parts
 from hf_selfdistill.commands.reproduction_costs import Step, finetuning_hours, pretraining_hours, stored_gigabytes
 from hf_selfdistill.commands.testing import RESULTS, flags_of_data, flags_of_device
 from hf_selfdistill.evaluation.paper_results import BEST_WEIGHT, CLASSES
@@ -28,6 +30,7 @@ __all__ = [
     "Sources",
     "check_encoder",
     "finetuning_step",
+    "from_its_encoder",
     "pretraining_step",
     "rows_of",
     "tested_models",
@@ -142,15 +145,24 @@ def finetuning_step(sources: Sources, row: Row) -> Step:
     """
     folder = sources.folder(row)
     words = _finetuning_words(sources, row)
-    _, data, *_, training = finetune.parser().parse(words)
+    asked = finetune.parse(words)
+    data, training = asked.data, asked.training
     tests = _tests(folder, row, data, training)
-    job = Job(folder, (("finetune", *words), *tests))
-    videos, epochs = _videos(sources, row, data), training.num_train_epochs
+    parts = _parts(sources, row, data)
+    parts["train"] = videos_to_learn(parts["train"], asked.augmentation, row.seed)
+    job = Job(folder, (("finetune", *words), *tests), hashes_of_parts(parts, data))
+    videos = len(parts["train"]), len(parts["validation"]), len(parts["test"])
+    epochs = training.num_train_epochs
     hours = finetuning_hours(row.model_type, row.weight > 0, videos, epochs, len(tests) * TEST_CLIPS)
     copies = 3 if row.weight > 0 else 2  # the weights, the momentum, and the teacher
     disk = stored_gigabytes(_parameters(sources, row.model_type), len(tests), copies, _checkpoints(training))
     says = "train {:,}, validation {:,}, test {:,} videos".format(*videos)
     return Step(job, f"{says}; {epochs:g} epochs, {len(tests)} tests", hours, disk)
+
+
+def from_its_encoder(sources: Sources, row: Row, job: Job) -> Job:
+    """The job of a row, which knows its encoder, now that there is one."""
+    return replace(job, made_from={**job.made_from, **hash_of_model(sources.encoder(row.model_type))})
 
 
 def _finetuning_words(sources: Sources, row: Row) -> list[str]:
@@ -180,8 +192,8 @@ def _tests(folder: Path, row: Row, data: DatasetArguments, training: VideoTraini
     ]
 
 
-def _videos(sources: Sources, row: Row, data: DatasetArguments) -> tuple[int, int, int]:
-    """For training, validation and test."""
+def _parts(sources: Sources, row: Row, data: DatasetArguments) -> DatasetDict:
+    """The videos for training, validation and test."""
     try:
         parts = data.load()
     except ValueError as error:
@@ -192,7 +204,7 @@ def _videos(sources: Sources, row: Row, data: DatasetArguments) -> tuple[int, in
             f"--{row.dataset}_root {data.dataset_root} has {classes} classes, the paper's {row.dataset} "
             f"{CLASSES[row.dataset]}; scripts/ablate.py takes other data sets"
         )
-    return len(parts["train"]), len(parts["validation"]), len(parts["test"])
+    return parts
 
 
 def check_encoder(model_type: str, name: str) -> None:

@@ -11,6 +11,7 @@ __all__ = ["difference"]
 CHANGES_NOTHING = (
     "--resume_from_checkpoint",
     "--dataloader_num_workers",
+    "--max_unreadable",
     "--per_device_eval_batch_size",
     "--use_cpu",
     "--disable_tqdm",

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import gc
 import logging
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from huggingface_hub.errors import HTTPError
 from transformers import TrainingArguments
 
 from hf_selfdistill.commands.testing import FORGETTING, RESULTS
+from hf_selfdistill.data.callbacks import UnreadableVideosCallback
 from hf_selfdistill.hub.card_tables import REPORT
 from hf_selfdistill.hub.uploads import UploadWarningCallback
 from hf_selfdistill.training.trainer import VideoTrainer
@@ -20,8 +23,7 @@ __all__ = [
     "DEFAULTS",
     "MOST_USED",
     "check_whole_batch",
-    "end",
-    "push",
+    "finish",
     "warn_of_overwriting",
     "watch_uploads",
 ]
@@ -101,7 +103,39 @@ def watch_uploads(trainer: VideoTrainer) -> None:
         trainer.add_callback(UploadWarningCallback(trainer))
 
 
-def end(trainer: VideoTrainer) -> None:
+def finish(
+    trainer: VideoTrainer,
+    unreadable: UnreadableVideosCallback,
+    metrics: dict[str, Any],
+    found: Callable[[], dict[str, Any]],
+    what: str,
+) -> None:
+    """Save what was trained, evaluate it on the validation part, upload it where that is asked for, say where it is.
+
+    Args:
+        trainer: after its training.
+        unreadable: which counts the videos that can't be read.
+        metrics: of the training.
+        found: what has come to light about the videos, asked for after the evaluation.
+        what: was trained, in words.
+
+    Raises:
+        ValueError: too many videos can't be read, or the Hub did not take the upload; all is saved then.
+    """
+    trainer.save_without_upload()  # which comes last, when all is there
+    trainer.save_state()
+    if trainer.eval_dataset is not None:
+        metrics |= trainer.evaluate()
+    trainer.save_metrics("all", metrics | found())
+    trainer.create_model_card()
+    unreadable.check()
+    if trainer.args.push_to_hub:
+        _push(trainer)
+    logger.info("The %s is in %s", what, Path(str(trainer.args.output_dir)).resolve())
+    _end(trainer)
+
+
+def _end(trainer: VideoTrainer) -> None:
     """The Trainer's end, and before it that of DDP, which would keep the group of the processes alive.
 
     Threads of the group that outlive the interpreter abort the process now and then: "terminate called without an
@@ -113,7 +147,7 @@ def end(trainer: VideoTrainer) -> None:
     trainer.end()
 
 
-def push(trainer: VideoTrainer) -> None:
+def _push(trainer: VideoTrainer) -> None:
     """Upload what lies in the output folder.
 
     Raises:
