@@ -13,6 +13,7 @@ from datasets import Dataset, concatenate_datasets
 
 from hf_selfdistill.commands.cards import root_of_names
 from hf_selfdistill.commands.datasets import DatasetArguments
+from hf_selfdistill.commands.unlabelled import UnlabelledArguments
 from hf_selfdistill.data.fingerprint import fingerprint
 
 __all__ = ["hash_of_data", "hash_of_model", "hashes_of_parts", "provenance"]
@@ -40,8 +41,8 @@ def hash_of_data(data: DatasetArguments) -> str:
     return fingerprint(concatenate_datasets([part for part in data.load().values() if len(part)]), root_of_names(data))
 
 
-def hashes_of_parts(parts: Mapping[str, Dataset], data: DatasetArguments) -> dict[str, str]:
-    """`train_hash`, `validation_hash` and `test_hash`, each the `fingerprint` of a part."""
+def hashes_of_parts(parts: Mapping[str, Dataset], data: DatasetArguments | UnlabelledArguments) -> dict[str, str]:
+    """`train_hash`, `validation_hash` and `test_hash`, or what of them there is: the `fingerprint` of each part."""
     return {f"{part}_hash": fingerprint(records, root_of_names(data)) for part, records in parts.items()}
 
 

@@ -128,8 +128,9 @@ def pretraining_step(sources: Sources, model_type: str) -> Step:
     words += sources.extra
     words += as_flags({"dataset_root": sources.kinetics, "output_dir": folder, "disable_tqdm": True})
     _, data, _, training, _ = pretrain.parser(words).parse(words)
-    videos = len(data.records()["train"])
-    job = Job(folder, (("pretrain", *words),))
+    train = data.records()["train"]
+    videos = len(train)
+    job = Job(folder, (("pretrain", *words),), hashes_of_parts({"train": train}, data))
     hours = pretraining_hours(model_type, videos, training.num_train_epochs)
     disk = stored_gigabytes(
         _parameters(sources, model_type), 2, 3, _checkpoints(training)
