@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any
+from pathlib import Path
+from typing import Any, ClassVar
 
+from huggingface_hub import ModelCard, ModelCardData
 from transformers import PreTrainedConfig, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from hf_selfdistill.hub.card_tables import REPORT, link_report
+from hf_selfdistill.hub.citations import works_behind
+from hf_selfdistill.hub.curves import draw_curves
 from hf_selfdistill.models import C3DConfig, R2Plus1DConfig
 
-__all__ = ["OURS", "CardCallback", "hyperparameters", "on_the_hub"]
+__all__ = ["CardCallback"]
 
 OURS = (C3DConfig.model_type, R2Plus1DConfig.model_type)
 """Encoders that transformers knows by this package, which their cards say."""
@@ -19,7 +24,15 @@ class CardCallback(TrainerCallback, ABC):
     """Writes the card, README.md, into the output folder before each upload.
 
     Hand its `write` to the trainer as `model_card` too, for `create_model_card`.
+
+    Args:
+        facts: what only the one who starts the run knows; with `base` and `hyperparameters`.
     """
+
+    template: ClassVar[Path]
+
+    def __init__(self, facts: Any) -> None:
+        self.facts = facts
 
     def on_push_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, model: Any, **kwargs: Any
@@ -28,24 +41,76 @@ class CardCallback(TrainerCallback, ABC):
         if state.is_world_process_zero:
             self.write(args, state, model.config)
 
-    @abstractmethod
-    def write(self, args: TrainingArguments, state: TrainerState, config: PreTrainedConfig, **metadata: Any) -> None:
-        """Write README.md and, where there is something to draw, its picture.
+    def write(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        config: PreTrainedConfig,
+        language: str | None = None,
+        license: str | None = None,
+        tags: str | list[str] | None = None,
+        model_name: str | None = None,
+    ) -> None:
+        """Write README.md, with a link to the report where there is one, and its picture where there are curves.
 
         Args:
             args: of the run.
             state: of the run; its log has the figures.
             config: of the model.
-            **metadata: `license`, `language`, `tags`, as `Trainer.create_model_card` takes them.
+            language: as `Trainer.create_model_card` takes it, and so are the others.
+            license: of the model.
+            tags: more of them.
+            model_name: on the Hub.
+        """
+        folder = Path(args.output_dir)
+        location = args.hub_model_id or folder.name
+        name = location.split("/")[-1]
+        said, known = self.own(args, state, config, model_name or name)
+        given = [tags] if isinstance(tags, str) else tags or []
+        known["tags"] = ["hf_selfdistill", *known["tags"], config.model_type, *given]
+        card = ModelCard.from_template(
+            ModelCardData(
+                library_name="transformers",
+                base_model=_on_the_hub(self.facts.base),
+                language=language,
+                license=license,
+                **known,
+            ),
+            template_path=str(self.template),
+            **vars(self.facts) | {"hyperparameters": {**_hyperparameters(args, state), **self.facts.hyperparameters}},
+            name=name,
+            location=location,
+            architecture=(config.architectures or [config.model_type])[0],
+            ours=config.model_type in OURS,
+            curves=draw_curves(state.log_history, folder),
+            license=license,
+            works=works_behind(config),
+            **said,
+        )
+        card.save(folder / "README.md")
+        if (folder / REPORT).is_file():
+            link_report(folder / "README.md")
+
+    @abstractmethod
+    def own(
+        self, args: TrainingArguments, state: TrainerState, config: PreTrainedConfig, name: str
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """What only this card says, and what only its metadata has, `tags` among them.
+
+        Args:
+            args: of the run.
+            state: of the run.
+            config: of the model.
+            name: of the model.
         """
 
 
-def on_the_hub(base: str | None) -> str | None:
+def _on_the_hub(base: str | None) -> str | None:
     """A base that is a name on the Hub; None of one in words."""
     return base if base is not None and base.count("/") == 1 and " " not in base else None
 
 
-def hyperparameters(args: TrainingArguments, state: TrainerState) -> dict[str, str]:
+def _hyperparameters(args: TrainingArguments, state: TrainerState) -> dict[str, str]:
     """How the optimiser is set and what it has done so far, name → value in words."""
     precision = "bfloat16 autocast" if args.bf16 else "float16 autocast" if args.fp16 else "float32"
     rows: dict[str, Any] = {

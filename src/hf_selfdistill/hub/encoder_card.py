@@ -7,17 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import ModelCard, ModelCardData
 from transformers import PreTrainedConfig, TrainerState, TrainingArguments
 
-from hf_selfdistill.hub.card_callback import OURS, CardCallback, hyperparameters, on_the_hub
-from hf_selfdistill.hub.citations import works_behind
-from hf_selfdistill.hub.curves import draw_curves
+from hf_selfdistill.hub.card_callback import CardCallback
 from hf_selfdistill.hub.feature_results import feature_table
 
 __all__ = ["EncoderCardCallback", "EncoderFacts"]
-
-TEMPLATE = Path(__file__).parent / "templates" / "encoder_card.md"
 
 
 @dataclass
@@ -52,42 +47,11 @@ class EncoderCardCallback(CardCallback):
         facts: that the Trainer does not know.
     """
 
-    def __init__(self, facts: EncoderFacts) -> None:
-        self.facts = facts
+    template = Path(__file__).parent / "templates" / "encoder_card.md"
+    facts: EncoderFacts
 
-    def write(self, args: TrainingArguments, state: TrainerState, config: PreTrainedConfig, **metadata: Any) -> None:
+    def own(
+        self, args: TrainingArguments, state: TrainerState, config: PreTrainedConfig, name: str
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
         """What frozen features tell is measured later, by `evaluate_model`, which puts it here."""
-        folder = Path(args.output_dir)
-        location = args.hub_model_id or folder.name
-        card = ModelCard.from_template(
-            self._metadata(config, **metadata),
-            template_path=str(TEMPLATE),
-            **vars(self.facts) | {"hyperparameters": {**hyperparameters(args, state), **self.facts.hyperparameters}},
-            name=location.split("/")[-1],
-            location=location,
-            architecture=(config.architectures or [config.model_type])[0],
-            ours=config.model_type in OURS,
-            curves=draw_curves(state.log_history, folder),
-            results=feature_table([]),
-            license=metadata.get("license"),
-            works=works_behind(config),
-        )
-        card.save(folder / "README.md")
-
-    def _metadata(
-        self,
-        config: PreTrainedConfig,
-        language: str | None = None,
-        license: str | None = None,
-        tags: str | list[str] | None = None,
-        model_name: str | None = None,
-    ) -> ModelCardData:
-        given = [tags] if isinstance(tags, str) else tags or []
-        return ModelCardData(
-            library_name="transformers",
-            tags=["hf_selfdistill", "self-supervised", "video", self.facts.objective, config.model_type, *given],
-            base_model=on_the_hub(self.facts.base),
-            language=language,
-            license=license,
-            model_name=model_name,
-        )
+        return {"results": feature_table([])}, {"tags": ["self-supervised", "video", self.facts.objective]}

@@ -7,18 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import ModelCard, ModelCardData
 from transformers import PreTrainedConfig, TrainerState, TrainingArguments
 
-from hf_selfdistill.hub.card_callback import OURS, CardCallback, hyperparameters, on_the_hub
-from hf_selfdistill.hub.card_tables import REPORT, link_report
-from hf_selfdistill.hub.citations import works_behind
-from hf_selfdistill.hub.curves import draw_curves
+from hf_selfdistill.hub.card_callback import CardCallback
 from hf_selfdistill.hub.results import MEASURED, Result, metadata_of, table
 
 __all__ = ["CardFacts", "ModelCardCallback"]
-
-TEMPLATE = Path(__file__).parent / "templates" / "model_card.md"
 
 
 @dataclass
@@ -53,33 +47,24 @@ class ModelCardCallback(CardCallback):
         facts: that the Trainer does not know.
     """
 
-    def __init__(self, facts: CardFacts) -> None:
-        self.facts = facts
+    template = Path(__file__).parent / "templates" / "model_card.md"
+    facts: CardFacts
 
-    def write(self, args: TrainingArguments, state: TrainerState, config: PreTrainedConfig, **metadata: Any) -> None:
-        """With the last validation of the run among its results."""
-        folder = Path(args.output_dir)
+    def own(
+        self, args: TrainingArguments, state: TrainerState, config: PreTrainedConfig, name: str
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The classes, and the last validation of the run."""
         results = self._results(args, state, config.num_labels)
-        classes = [config.id2label[index] for index in range(config.num_labels)]
-        location = args.hub_model_id or folder.name
-        facts = self.facts
-        card = ModelCard.from_template(
-            self._metadata(config, location, results, **metadata),
-            template_path=str(TEMPLATE),
-            **vars(facts) | {"hyperparameters": {**hyperparameters(args, state), **facts.hyperparameters}},
-            name=location.split("/")[-1],
-            location=location,
-            architecture=(config.architectures or [config.model_type])[0],
-            classes=classes,
-            ours=config.model_type in OURS,
-            curves=draw_curves(state.log_history, folder),
-            results=table(results),
-            license=metadata.get("license"),
-            works=works_behind(config),
-        )
-        card.save(folder / "README.md")
-        if (folder / REPORT).is_file():
-            link_report(folder / "README.md")
+        said = {"classes": [config.id2label[index] for index in range(config.num_labels)], "results": table(results)}
+        known = {
+            "tags": ["self-distillation", "generated_from_trainer"],
+            "pipeline_tag": "video-classification",
+            "datasets": self.facts.dataset if "/" in (self.facts.dataset or "") else None,
+            "metrics": ["accuracy"],
+            "model_name": name if results else None,
+            "eval_results": [entry for result in results for entry in metadata_of(result)] or None,
+        }
+        return said, known
 
     def _results(self, args: TrainingArguments, state: TrainerState, classes: int) -> list[Result]:
         """The last validation of the run, with the step that it was made at."""
@@ -91,27 +76,3 @@ class ModelCardCallback(CardCallback):
                 protocol = f"{self.facts.protocol}, after step {step} of {state.max_steps}"
                 return [Result(self.facts.dataset or "validation", "validation", protocol, metrics, classes)]
         return []
-
-    def _metadata(
-        self,
-        config: PreTrainedConfig,
-        location: str,
-        results: list[Result],
-        language: str | None = None,
-        license: str | None = None,
-        tags: str | list[str] | None = None,
-        model_name: str | None = None,
-    ) -> ModelCardData:
-        given = [tags] if isinstance(tags, str) else tags or []
-        return ModelCardData(
-            library_name="transformers",
-            pipeline_tag="video-classification",
-            tags=["hf_selfdistill", "self-distillation", config.model_type, "generated_from_trainer", *given],
-            base_model=on_the_hub(self.facts.base),
-            datasets=self.facts.dataset if "/" in (self.facts.dataset or "") else None,
-            metrics=["accuracy"],
-            language=language,
-            license=license,
-            model_name=model_name or location.split("/")[-1] if results else None,
-            eval_results=[entry for result in results for entry in metadata_of(result)] or None,
-        )
