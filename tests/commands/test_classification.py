@@ -1,20 +1,28 @@
 import pytest
 import torch
-from transformers import TrainingArguments
 
 from hf_selfdistill import C3DForVideoClassification, C3DVideoProcessor, read_frames
 from hf_selfdistill.commands.classification import evaluate_classifier, read_baseline
 from hf_selfdistill.commands.datasets import DatasetArguments, SamplingArguments
-from hf_selfdistill.commands.testing import TestArguments
+from hf_selfdistill.commands.testing import (
+    Evaluation,
+    EvaluationArguments,
+    FeatureArguments,
+    ForgettingArguments,
+    TestArguments,
+)
 from hf_selfdistill.data.datasets import load_video_dataset
 from hf_selfdistill.data.decoding import VideoReader
 from hf_selfdistill.data.sampling import evenly_spaced_clips
 
 
 def evaluate(model, folder, dataset="moving_shapes", **data):
-    args = TrainingArguments(folder, per_device_eval_batch_size=4, use_cpu=True, disable_tqdm=True, report_to=[])
+    args = EvaluationArguments(folder, per_device_eval_batch_size=4, use_cpu=True, disable_tqdm=True, report_to=[])
     test = TestArguments(model_name_or_path=str(model), num_clips=3)
-    return evaluate_classifier(test, DatasetArguments(dataset=dataset, **data), SamplingArguments(), args)
+    data = DatasetArguments(dataset=dataset, **data)
+    return evaluate_classifier(
+        Evaluation(test, FeatureArguments(), ForgettingArguments(), data, SamplingArguments(), args)
+    )
 
 
 def test_accuracies_equal_those_computed_by_hand(fine_tuned, shapes, tmp_path):

@@ -9,7 +9,7 @@ from transformers import AutoModelForVideoClassification
 from videos import write_video
 
 from hf_selfdistill.commands import evaluate_model
-from hf_selfdistill.commands.relearning import in_words
+from hf_selfdistill.commands.relearning import relearning_in_words
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +79,7 @@ def test_words_say_what_was_not_reached():
         "most_epochs": 2,
         "protocol": "here",
     }
-    said = in_words({**about, "relearning": found})
+    said = relearning_in_words({**about, "relearning": found})
     assert "the fine-tuned encoder in 2 epochs, 18 steps" in said and "random weights not within 2 epochs" in said
 
 

@@ -19,7 +19,8 @@ from hf_selfdistill.commands.job import Job
 from hf_selfdistill.commands.models import FROM_SCRATCH
 from hf_selfdistill.commands.provenance import hash_of_data, hash_of_model, hashes_of_parts
 from hf_selfdistill.commands.retention import ReferenceArguments
-from hf_selfdistill.commands.testing import FORGETTING, RESULTS, flags_of_data, flags_of_device
+from hf_selfdistill.commands.run_files import FORGETTING, RESULTS
+from hf_selfdistill.commands.testing import flags_of_data, flags_of_device
 from hf_selfdistill.evaluation.comparison import Setting
 from hf_selfdistill.regularizers.arguments import REGULARIZERS
 from hf_selfdistill.regularizers.wise_ft import AVERAGES

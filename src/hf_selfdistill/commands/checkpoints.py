@@ -11,7 +11,8 @@ from huggingface_hub.errors import HTTPError
 from transformers import AutoConfig, PreTrainedConfig, TrainerState, TrainingArguments
 from transformers.trainer import TRAINER_STATE_NAME
 
-from hf_selfdistill.commands.training import ALL_RESULTS, warn_of_overwriting
+from hf_selfdistill.commands.run_files import ALL_RESULTS
+from hf_selfdistill.commands.training import warn_of_overwriting
 
 if TYPE_CHECKING:
     from peft import LoraConfig

@@ -6,30 +6,30 @@ import json
 from pathlib import Path
 from typing import Any
 
-from transformers import Trainer, TrainingArguments
+from transformers import Trainer
 
 from hf_selfdistill.commands.cards import protocol
-from hf_selfdistill.commands.datasets import DatasetArguments, SamplingArguments, sampling_rate, testing_clips
+from hf_selfdistill.commands.datasets import sampling_rate, testing_clips
 from hf_selfdistill.commands.held_out import warn_of_seen_videos
 from hf_selfdistill.commands.models import frames_per_clip, load_for_inference
-from hf_selfdistill.commands.testing import TestArguments
+from hf_selfdistill.commands.testing import Evaluation
 from hf_selfdistill.data.callbacks import UnreadableVideosCallback
 from hf_selfdistill.data.clips import collate_clips, video_name
 from hf_selfdistill.evaluation.multi_clip import MultiClipAccuracy, rows_of_videos
-from hf_selfdistill.hub.results import MEASURED, Result, add_results
+from hf_selfdistill.hub.results import Result, add_results
+from hf_selfdistill.training.accuracies import MEASURED
 
 __all__ = ["evaluate_classifier", "read_baseline", "refresh_card"]
 
 
-def evaluate_classifier(
-    test: TestArguments, data: DatasetArguments, sampling: SamplingArguments, args: TrainingArguments
-) -> dict[str, Any]:
+def evaluate_classifier(evaluation: Evaluation) -> dict[str, Any]:
     """Accuracies, the protocol, and the videos that could not be read.
 
     Raises:
         ValueError: the data set and the model do not fit, or too many videos can't be read.
         OSError: there is no such model.
     """
+    test, _, _, data, sampling, args = evaluation
     args.dataloader_drop_last = False  # recipes set it, for training
     with args.main_process_first(desc="loading the data set"):
         records = data.load()[test.part]
@@ -89,21 +89,15 @@ def read_baseline(name: str | None) -> dict[str, Any] | None:
         raise ValueError(f"--baseline_file {name} is no file of results that this command writes") from None
 
 
-def refresh_card(
-    card: Path,
-    test: TestArguments,
-    data: DatasetArguments,
-    results: dict[str, Any],
-    baseline: dict[str, Any] | None,
-) -> bool:
+def refresh_card(card: Path, evaluation: Evaluation, results: dict[str, Any], baseline: dict[str, Any] | None) -> bool:
     """Write results into a model card, and below them those of the model with λ = 0.
 
     Returns:
         Whether there is a card with a place for them.
     """
-    classes = results["num_classes"]
-    measured = [Result(data.dataset, test.part, results["protocol"], results, classes)]
+    classes, dataset, part = results["num_classes"], evaluation.data.dataset, evaluation.test.part
+    measured = [Result(dataset, part, results["protocol"], results, classes)]
     if baseline is not None:
         other = "the same with λ = 0"
-        measured.append(Result(data.dataset, test.part, baseline["protocol"], baseline, classes, other))
+        measured.append(Result(dataset, part, baseline["protocol"], baseline, classes, other))
     return add_results(card, measured)

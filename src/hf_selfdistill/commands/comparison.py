@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from hf_selfdistill.commands.job import facts_of
-from hf_selfdistill.commands.testing import FORGETTING, RESULTS
+from hf_selfdistill.commands.run_files import FORGETTING, RESULTS
 from hf_selfdistill.evaluation.comparison import Run, Setting, runs_by_setting, spread
 from hf_selfdistill.evaluation.comparison_table import as_table
 from hf_selfdistill.evaluation.paper_results import paper_accuracy
 from hf_selfdistill.evaluation.plots import Outcome, frontier_figure, lambda_figure
-from hf_selfdistill.hub.results import MEASURED
+from hf_selfdistill.training.accuracies import MEASURED
 
 __all__ = ["Place", "Tested", "write_comparison", "write_rows"]
 

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from hf_selfdistill.commands import evaluate_model, finetune, pretrain
 from hf_selfdistill.commands.arguments import CommandParser, as_flags, start_logging, user_errors
-from hf_selfdistill.commands.testing import RESULTS
+from hf_selfdistill.commands.run_files import RESULTS
 from hf_selfdistill.data.moving_shapes import FINETUNING_MOTIONS, PRETRAINING_MOTIONS, write_moving_shapes
 
 __all__ = ["DemoArguments", "main"]

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, get_type_hints
 
 import torch
-from transformers import TrainingArguments
 
 from hf_selfdistill.commands.arguments import CommandParser, fit_workers, start_logging, user_errors
 from hf_selfdistill.commands.classification import evaluate_classifier, read_baseline, refresh_card
-from hf_selfdistill.commands.datasets import DatasetArguments, SamplingArguments
-from hf_selfdistill.commands.feature_tasks import TASKS, FeatureArguments, evaluate_features
-from hf_selfdistill.commands.forgetting import ForgettingArguments, evaluate_forgetting, write_report
-from hf_selfdistill.commands.models import FROM_SCRATCH
-from hf_selfdistill.commands.relearning import RelearningArguments, evaluate_relearning, in_words
-from hf_selfdistill.commands.testing import TestArguments
+from hf_selfdistill.commands.feature_tasks import evaluate_features
+from hf_selfdistill.commands.forgetting import evaluate_forgetting, write_report
+from hf_selfdistill.commands.relearning import evaluate_relearning, relearning_in_words
+from hf_selfdistill.commands.testing import FEATURE_TASKS, Evaluation
 from hf_selfdistill.evaluation.forgetting_table import quote
 from hf_selfdistill.hub.feature_results import add_feature_results
 from hf_selfdistill.training.accuracies import silent
@@ -28,15 +25,38 @@ __all__ = ["main"]
 logger = logging.getLogger(__name__)
 
 
+class Task(NamedTuple):
+    """What is measured, and how that is said in a line."""
+
+    measure: Callable[[Evaluation], dict[str, Any]]
+    say: Callable[[dict[str, Any]], str]
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """The command behind `scripts/evaluate_model.py`."""
-    parser = CommandParser(
-        TestArguments,
-        FeatureArguments,
-        ForgettingArguments,
-        DatasetArguments,
-        SamplingArguments,
-        RelearningArguments,
+    with user_errors():
+        evaluation = Evaluation(*_parser().parse(argv))
+        test, args = evaluation.test, evaluation.training
+        start_logging(args)
+        fit_workers(args)
+        file = _writable(test.output_file, test.task)
+        args.output_dir = str(file.parent)  # the Trainer makes this folder
+        baseline = read_baseline(test.baseline_file)
+        evaluation.check()
+        task = TASKS[test.task]
+        results = task.measure(evaluation)
+        if args.should_save:
+            file.write_text(_as_json(results), encoding="utf-8")
+            if test.task == "forgetting":
+                write_report(results, file)
+            if file.parent.resolve() == Path(test.model_name_or_path).resolve():
+                _refresh_card(file.parent / "README.md", evaluation, results, baseline)
+        logger.info(task.say(results))
+
+
+def _parser() -> CommandParser:
+    return CommandParser(
+        *get_type_hints(Evaluation).values(),
         description="Test a fine-tuned video classifier, or an encoder's features, on several clips per video.",
         defaults={"per_device_eval_batch_size": 4, "dataloader_pin_memory": torch.cuda.is_available()},
         most_used=(
@@ -49,61 +69,19 @@ def main(argv: Sequence[str] | None = None) -> None:
             "learning_rate",
         ),
     )
-    with user_errors():
-        test, features, forgetting, data, sampling, args = parser.parse(argv)
-        start_logging(args)
-        fit_workers(args)
-        file = _writable(test.output_file, test.task)
-        args.output_dir = str(file.parent)  # the Trainer makes this folder
-        _check_devices(args)
-        baseline = read_baseline(test.baseline_file)
-        _check_flags(test, features, forgetting)
-        if test.task == "classification":
-            results = evaluate_classifier(test, data, sampling, args)
-        elif test.task == "forgetting":
-            results = evaluate_forgetting(test, forgetting, data, sampling, args)
-        elif test.task == "relearning":
-            results = evaluate_relearning(test, forgetting, data, sampling, args)
-        else:
-            results = evaluate_features(test, features, data, sampling, args)
-        if args.should_save:
-            file.write_text(_as_json(results), encoding="utf-8")
-            if test.task == "forgetting":
-                write_report(results, file)
-            if file.parent.resolve() == Path(test.model_name_or_path).resolve():
-                _refresh_card(file.parent / "README.md", test, data, results, baseline)
-        say = {"forgetting": quote, "relearning": in_words}.get(test.task, _in_words)
-        logger.info(say(results))
 
 
 def _refresh_card(
-    card: Path, test: TestArguments, data: DatasetArguments, results: dict[str, Any], baseline: dict[str, Any] | None
+    card: Path, evaluation: Evaluation, results: dict[str, Any], baseline: dict[str, Any] | None
 ) -> None:
     """Put the results into the card of the model that they are of."""
-    if test.task == "classification":
-        added = refresh_card(card, test, data, results, baseline)
+    task = evaluation.test.task
+    if task == "classification":
+        added = refresh_card(card, evaluation, results, baseline)
     else:
-        added = test.task in TASKS and add_feature_results(card, test.task, results)
+        added = task in FEATURE_TASKS and add_feature_results(card, task, results)
     if added:
         logger.info("The results are in the model card too, %s", card)
-
-
-def _check_flags(test: TestArguments, features: FeatureArguments, forgetting: ForgettingArguments) -> None:
-    if test.task != "classification" and test.part == "train":
-        raise ValueError(
-            f"--part train, but --task {test.task} learns from the training videos; use --part test or validation"
-        )
-    two = test.task in ("forgetting", "relearning")
-    if (two or test.task == "classification") and features != FeatureArguments():
-        raise ValueError("--retrieval_protocol and --config_overrides go with --task retrieval, linear_probe, knn")
-    if two and (forgetting.before is None or forgetting.before in FROM_SCRATCH):
-        given = "is missing" if forgetting.before is None else f"{forgetting.before} is a net with random weights"
-        raise ValueError(
-            f"--before {given}: --task {test.task} compares with the encoder that fine-tuning began from; give its "
-            "folder, or its name on the Hub"
-        )
-    if not two and forgetting.before is not None:
-        raise ValueError(f"--before goes with --task forgetting or relearning; --task is {test.task}")
 
 
 def _as_json(results: dict[str, Any]) -> str:
@@ -119,7 +97,7 @@ def _indented(value: Any) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False).replace("\n", "\n  ")  # no text in JSON has a line's end
 
 
-def _in_words(results: dict[str, Any]) -> str:
+def _accuracies_in_words(results: dict[str, Any]) -> str:
     of_unit: dict[str, list[str]] = {}
     unsaid = silent(results["num_classes"]) if "num_classes" in results else set()
     for name, value in results.items():
@@ -130,14 +108,6 @@ def _in_words(results: dict[str, Any]) -> str:
             of_unit.setdefault(unit.replace("_", " "), []).append(f"top-{k} {value:.4f}")
     figures = "; ".join(f"{unit} {', '.join(values)}" for unit, values in of_unit.items())
     return f"{results['protocol']}: {figures}; {results['num_videos']} videos"
-
-
-def _check_devices(args: TrainingArguments) -> None:
-    if args.n_gpu > 1:
-        raise ValueError(
-            f"one process sees {args.n_gpu} GPUs, between which a video's clips can't be split; start with "
-            "`accelerate launch` for all of them, or set CUDA_VISIBLE_DEVICES=0 for one"
-        )
 
 
 def _writable(name: str, task: str) -> Path:
@@ -151,3 +121,11 @@ def _writable(name: str, task: str) -> Path:
     if file.is_dir():
         raise ValueError(f"--output_file {file} is a folder; name a file in it, such as {file}/evaluation.json")
     return file
+
+
+TASKS = {
+    "classification": Task(evaluate_classifier, _accuracies_in_words),
+    **dict.fromkeys(FEATURE_TASKS, Task(evaluate_features, _accuracies_in_words)),
+    "forgetting": Task(evaluate_forgetting, quote),
+    "relearning": Task(evaluate_relearning, relearning_in_words),
+}

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, Literal, Optional
+from typing import Any
 
 import datasets
 import torch
 import transformers
-from transformers import BaseVideoProcessor, PreTrainedModel, TrainingArguments
+from transformers import BaseVideoProcessor, PreTrainedModel
 
 from hf_selfdistill.commands.cards import against_in_words, clips_in_words
 from hf_selfdistill.commands.datasets import DatasetArguments, SamplingArguments, sampling_rate, testing_clips
 from hf_selfdistill.commands.models import frames_per_clip, load_for_features
-from hf_selfdistill.commands.testing import TestArguments
+from hf_selfdistill.commands.testing import Evaluation
 from hf_selfdistill.data.callbacks import UnreadableVideosCallback
 from hf_selfdistill.data.clips import TestingClips, video_name
 from hf_selfdistill.data.sampling import clip_sampler, evenly_centred_clips
@@ -31,39 +30,20 @@ from hf_selfdistill.evaluation.probe import TEMPERATURE, groups_to_choose_by, kn
 from hf_selfdistill.evaluation.retrieval import nearest_first, retrieval_accuracy
 from hf_selfdistill.models import C3DVideoProcessor
 
-__all__ = ["TASKS", "FeatureArguments", "evaluate_features", "gallery_and_queries", "vcop_processor"]
+__all__ = ["evaluate_features", "gallery_and_queries", "vcop_processor"]
 
 EXAMPLES, NEAREST = 12, 5  # of retrieval, to look at
 
 
-@dataclass
-class FeatureArguments:
-    """Features of a frozen encoder (--task retrieval, linear_probe, knn)."""
-
-    retrieval_protocol: Literal["rspnet", "vcop"] = field(
-        default="rspnet", metadata={"help": "Pooled features of the model's own clips, or as VCOP retrieves:"}
-    )
-    config_overrides: Optional[str] = field(  # noqa: UP045 - HfArgumentParser's form
-        default=None,
-        metadata={"help": "With --model_name_or_path c3d or r2plus1d, random weights: image_size=48,num_frames=8."},
-    )
-
-
-def evaluate_features(
-    test: TestArguments,
-    features: FeatureArguments,
-    data: DatasetArguments,
-    sampling: SamplingArguments,
-    args: TrainingArguments,
-) -> dict[str, Any]:
+def evaluate_features(evaluation: Evaluation) -> dict[str, Any]:
     """Figures of a task, the protocol, and the videos that could not be read.
 
     Raises:
         ValueError: the data set, the model and the task do not fit, or too many videos can't be read.
         OSError: there is no such model.
     """
+    test, features, _, data, sampling, args = evaluation
     vcop = features.retrieval_protocol == "vcop"
-    _check(test, vcop)
     with args.main_process_first(desc="loading the data set"):
         gallery, queries, gallery_name = gallery_and_queries(data.load(), test.part, data)
     if test.task == "linear_probe":
@@ -141,11 +121,6 @@ TASKS: dict[str, Callable[[FeatureSet, FeatureSet], tuple[dict[str, Any], str]]]
     "linear_probe": _linear_probe,
     "knn": _knn,
 }
-
-
-def _check(test: TestArguments, vcop: bool) -> None:
-    if vcop and test.task != "retrieval":
-        raise ValueError(f"--retrieval_protocol vcop goes with --task retrieval, not with {test.task}")
 
 
 def gallery_and_queries(

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 import datasets
-from transformers import PreTrainedModel, TrainingArguments
+from transformers import PreTrainedModel
 
 from hf_selfdistill.commands.cards import against_in_words, clips_in_words
-from hf_selfdistill.commands.datasets import DatasetArguments, SamplingArguments, sampling_rate, testing_clips
+from hf_selfdistill.commands.datasets import DatasetArguments, sampling_rate, testing_clips
 from hf_selfdistill.commands.feature_tasks import gallery_and_queries
 from hf_selfdistill.commands.models import frames_per_clip, load_for_features
 from hf_selfdistill.commands.pretext import pretext_metrics
-from hf_selfdistill.commands.testing import TestArguments
+from hf_selfdistill.commands.testing import Evaluation
 from hf_selfdistill.data.callbacks import UnreadableVideosCallback
 from hf_selfdistill.data.video_files import find_videos
 from hf_selfdistill.evaluation.drift import weight_distance
@@ -26,27 +25,12 @@ from hf_selfdistill.evaluation.forgetting_figures import drift_figure, forgettin
 from hf_selfdistill.evaluation.forgetting_table import as_markdown
 from hf_selfdistill.evaluation.probe import groups_to_choose_by
 
-__all__ = ["ForgettingArguments", "distance_between", "evaluate_forgetting", "write_report"]
+__all__ = ["distance_between", "evaluate_forgetting", "write_report"]
 
 logger = logging.getLogger(__name__)
 
 
-@dataclass
-class ForgettingArguments:
-    """What was forgotten (--task forgetting, relearning) of a reference set (--dataset videos: one without labels)."""
-
-    before: Optional[str] = field(  # noqa: UP045 - HfArgumentParser's form
-        default=None, metadata={"help": "The encoder before fine-tuning: a folder, or a name on the Hub."}
-    )
-
-
-def evaluate_forgetting(
-    test: TestArguments,
-    forgetting: ForgettingArguments,
-    data: DatasetArguments,
-    sampling: SamplingArguments,
-    args: TrainingArguments,
-) -> dict[str, Any]:
+def evaluate_forgetting(evaluation: Evaluation) -> dict[str, Any]:
     """The same measurements on the encoder before and after, the retention, the drift, the protocol.
 
     Both see the same clips, as the encoder before fine-tuning takes them.
@@ -55,13 +39,15 @@ def evaluate_forgetting(
         ValueError: the data set and the models do not fit, or too many videos can't be read.
         OSError: there is no such model.
     """
+    test, _, forgetting, data, sampling, args = evaluation
+    before_name = str(forgetting.before)
     with args.main_process_first(desc="loading the data set"):
         parts, gallery_name = _reference_set(data, test.part)
     if len(parts) == 2:
         groups_to_choose_by(parts[0]["label"][:], parts[0]["group"][:])  # which the linear probe will need
-    old, processor = load_for_features(str(forgetting.before))
+    old, processor = load_for_features(before_name)
     new, _ = load_for_features(test.model_name_or_path)
-    distance = distance_between(str(forgetting.before), old, test.model_name_or_path, new)  # first: it refuses
+    distance = distance_between(before_name, old, test.model_name_or_path, new)  # first: it refuses
     clips = [testing_clips(records, old, processor, sampling, test.num_clips) for records in parts]
     unreadable = UnreadableVideosCallback(*clips, most=data.max_unreadable)
     trainer = feature_trainer(SeveralFeatures(LayerFeatures(old), LayerFeatures(new)), args)
@@ -71,7 +57,7 @@ def evaluate_forgetting(
     rate = sampling_rate(processor, sampling)
     processor.frame_stride, processor.target_fps = rate  # of the objective's clips too
     readable = parts[-1].select(before[-1].places)
-    own = pretext_metrics(str(forgetting.before), {"before": old, "after": new}, processor, readable, args)
+    own = pretext_metrics(before_name, {"before": old, "after": new}, processor, readable, args)
     trainer.end()
     seen = clips_in_words(test.num_clips, frames_per_clip(old.config), *rate)
     labelled = len(parts) == 2

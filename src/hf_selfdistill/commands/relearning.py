@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -17,14 +16,12 @@ from transformers import (
 from hf_selfdistill.commands.cards import against_in_words, clips_in_words
 from hf_selfdistill.commands.datasets import (
     AugmentationArguments,
-    DatasetArguments,
-    SamplingArguments,
     sampling_rate,
     testing_clips,
     training_clips,
 )
 from hf_selfdistill.commands.feature_tasks import gallery_and_queries
-from hf_selfdistill.commands.forgetting import ForgettingArguments, distance_between
+from hf_selfdistill.commands.forgetting import distance_between
 from hf_selfdistill.commands.models import (
     ModelArguments,
     frames_per_clip,
@@ -32,7 +29,7 @@ from hf_selfdistill.commands.models import (
     load_classifier,
     load_for_features,
 )
-from hf_selfdistill.commands.testing import TestArguments, flags_of_device
+from hf_selfdistill.commands.testing import Evaluation, flags_of_device
 from hf_selfdistill.data.callbacks import UnreadableVideosCallback
 from hf_selfdistill.evaluation.bootstrap import Estimate, estimated_mean
 from hf_selfdistill.evaluation.features import FeatureSet, PooledFeatures, feature_trainer, video_features
@@ -41,31 +38,13 @@ from hf_selfdistill.evaluation.probe import groups_to_choose_by, linear_probe
 from hf_selfdistill.evaluation.relearning import Relearning, relearn
 from hf_selfdistill.training.arguments import VideoTrainingArguments
 
-__all__ = ["RelearningArguments", "evaluate_relearning", "in_words"]
-
-
-@dataclass
-class RelearningArguments(TrainingArguments):
-    """TrainingArguments of a test, of which these two are for relearning alone."""
-
-    num_train_epochs: float = field(
-        default=20, metadata={"help": "With --task relearning alone: epochs that an encoder has, at most."}
-    )
-    learning_rate: float = field(
-        default=1e-3, metadata={"help": "With --task relearning alone: the rate, constant, that encoders learn at."}
-    )
+__all__ = ["evaluate_relearning", "relearning_in_words"]
 
 
 ENCODERS = {"after": "the fine-tuned encoder", "before": "the encoder before", "random": "random weights"}
 
 
-def evaluate_relearning(
-    test: TestArguments,
-    forgetting: ForgettingArguments,
-    data: DatasetArguments,
-    sampling: SamplingArguments,
-    args: TrainingArguments,
-) -> dict[str, Any]:
+def evaluate_relearning(evaluation: Evaluation) -> dict[str, Any]:
     """Epochs and steps until each encoder has the accuracy of a linear probe on the encoder before, or nearly.
 
     The target is the lower end of that accuracy's interval: what can't be told from it. All learn from the same clips,
@@ -75,6 +54,7 @@ def evaluate_relearning(
         ValueError: the data set and the models do not fit, or too many videos can't be read.
         OSError: there is no such model.
     """
+    test, _, forgetting, data, sampling, args = evaluation
     with args.main_process_first(desc="loading the data set"):
         gallery, queries, name = gallery_and_queries(data.load(), test.part, data)
     groups_to_choose_by(gallery["label"][:], gallery["group"][:])  # which the linear probe will need
@@ -125,7 +105,7 @@ def _known_before(known: FeatureSet, asked: FeatureSet, by_chance: float, before
     return found
 
 
-def in_words(results: dict[str, Any]) -> str:
+def relearning_in_words(results: dict[str, Any]) -> str:
     """The target, and how soon each encoder reached it."""
     reached = "; ".join(
         f"{words} in {found['epochs']} epochs, {found['steps']} steps"

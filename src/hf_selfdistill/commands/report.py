@@ -13,14 +13,14 @@ import numpy as np
 from tqdm import tqdm
 
 from hf_selfdistill.commands.arguments import CommandParser, start_logging, user_errors
-from hf_selfdistill.commands.run_files import read_run
+from hf_selfdistill.commands.run_files import FORGETTING, RESULTS, RETRIEVAL, read_run
 from hf_selfdistill.commands.saliency_examples import saliency_examples
 from hf_selfdistill.data.decoding import VideoDecodingError, VideoReader
 from hf_selfdistill.evaluation.pictures import Picture, file_as_picture
 from hf_selfdistill.evaluation.report import Report, Table, render
 from hf_selfdistill.evaluation.retrieval_examples import ExampleVideo
 from hf_selfdistill.hub.card_tables import REPORT, CardTable, card_summary, card_tables, link_report
-from hf_selfdistill.hub.results import MEASURED
+from hf_selfdistill.training.accuracies import MEASURED
 
 __all__ = ["ReportArguments", "main"]
 
@@ -31,9 +31,9 @@ EXAMPLES, NEAREST = 6, 3
 MOST_PICTURE_BYTES = 2_500_000  # of saliency, so that the page stays below 5 MB
 
 MISSING = {
-    "evaluation.json": "Test figures, confusions and classes: evaluate_model.py --output_file {run}/evaluation.json",
-    "retrieval.json": "Retrieval examples: evaluate_model.py --task retrieval --output_file {run}/retrieval.json",
-    "forgetting.json": "What was forgotten: there is no {run}/forgetting.json",
+    RESULTS: "Test figures, confusions and classes: evaluate_model.py --output_file {run}/evaluation.json",
+    RETRIEVAL: "Retrieval examples: evaluate_model.py --task retrieval --output_file {run}/retrieval.json",
+    FORGETTING: "What was forgotten: there is no {run}/forgetting.json",
 }
 
 

@@ -20,7 +20,8 @@ from hf_selfdistill.commands.job import Job
 from hf_selfdistill.commands.models import from_scratch, load_encoder
 from hf_selfdistill.commands.provenance import hash_of_model, hashes_of_parts
 from hf_selfdistill.commands.reproduction_costs import Step, finetuning_hours, pretraining_hours, stored_gigabytes
-from hf_selfdistill.commands.testing import RESULTS, flags_of_data, flags_of_device
+from hf_selfdistill.commands.run_files import RESULTS
+from hf_selfdistill.commands.testing import flags_of_data, flags_of_device
 from hf_selfdistill.evaluation.paper_results import BEST_WEIGHT, CLASSES
 from hf_selfdistill.training.arguments import VideoTrainingArguments
 

@@ -11,9 +11,9 @@ from hf_selfdistill.commands.best_epochs import CHOICE
 from hf_selfdistill.commands.comparison import write_rows
 from hf_selfdistill.commands.job import facts_of
 from hf_selfdistill.commands.reproduction import Row, tested_models
-from hf_selfdistill.commands.testing import RESULTS
+from hf_selfdistill.commands.run_files import RESULTS
 from hf_selfdistill.evaluation.paper_tables import Cell, table_1, table_2
-from hf_selfdistill.hub.results import MEASURED
+from hf_selfdistill.training.accuracies import MEASURED
 
 __all__ = ["write_results"]
 

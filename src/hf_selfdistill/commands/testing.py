@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal, Optional
+from typing import Any, Literal, NamedTuple, Optional
 
 from transformers import TrainingArguments
 
-from hf_selfdistill.commands.datasets import DatasetArguments
+from hf_selfdistill.commands.datasets import DatasetArguments, SamplingArguments
+from hf_selfdistill.commands.models import FROM_SCRATCH
+from hf_selfdistill.commands.run_files import RESULTS
 
-__all__ = ["FORGETTING", "RESULTS", "TestArguments", "flags_of_data", "flags_of_device"]
+__all__ = [
+    "FEATURE_TASKS",
+    "Evaluation",
+    "EvaluationArguments",
+    "FeatureArguments",
+    "ForgettingArguments",
+    "TestArguments",
+    "flags_of_data",
+    "flags_of_device",
+]
 
-RESULTS = "evaluation.json"
-"""Results of a classification, in the folder of the model."""
-
-FORGETTING = "forgetting.json"
-"""What the model forgot, beside them."""
+FEATURE_TASKS = ("retrieval", "linear_probe", "knn")
 
 
 @dataclass
@@ -40,6 +47,80 @@ class TestArguments:
     baseline_file: Optional[str] = field(  # noqa: UP045 - HfArgumentParser's form
         default=None, metadata={"help": "Results of the model with λ = 0, to stand beside them in the model card."}
     )
+
+
+@dataclass
+class FeatureArguments:
+    """Features of a frozen encoder (--task retrieval, linear_probe, knn)."""
+
+    retrieval_protocol: Literal["rspnet", "vcop"] = field(
+        default="rspnet", metadata={"help": "Pooled features of the model's own clips, or as VCOP retrieves:"}
+    )
+    config_overrides: Optional[str] = field(  # noqa: UP045 - HfArgumentParser's form
+        default=None,
+        metadata={"help": "With --model_name_or_path c3d or r2plus1d, random weights: image_size=48,num_frames=8."},
+    )
+
+
+@dataclass
+class ForgettingArguments:
+    """What was forgotten (--task forgetting, relearning) of a reference set (--dataset videos: one without labels)."""
+
+    before: Optional[str] = field(  # noqa: UP045 - HfArgumentParser's form
+        default=None, metadata={"help": "The encoder before fine-tuning: a folder, or a name on the Hub."}
+    )
+
+
+@dataclass
+class EvaluationArguments(TrainingArguments):
+    """TrainingArguments of a test, of which these two are for relearning alone."""
+
+    num_train_epochs: float = field(
+        default=20, metadata={"help": "With --task relearning alone: epochs that an encoder has, at most."}
+    )
+    learning_rate: float = field(
+        default=1e-3, metadata={"help": "With --task relearning alone: the rate, constant, that encoders learn at."}
+    )
+
+
+class Evaluation(NamedTuple):
+    """What is asked for: the arguments of the command."""
+
+    test: TestArguments
+    features: FeatureArguments
+    forgetting: ForgettingArguments
+    data: DatasetArguments
+    sampling: SamplingArguments
+    training: EvaluationArguments
+
+    def check(self) -> None:
+        """See that the flags go together.
+
+        Raises:
+            ValueError: two do not.
+        """
+        test, features, before = self.test, self.features, self.forgetting.before
+        if test.task != "classification" and test.part == "train":
+            raise ValueError(
+                f"--part train, but --task {test.task} learns from the training videos; use --part test or validation"
+            )
+        if test.task not in FEATURE_TASKS and features != FeatureArguments():
+            raise ValueError("--retrieval_protocol and --config_overrides go with --task retrieval, linear_probe, knn")
+        if features.retrieval_protocol == "vcop" and test.task != "retrieval":
+            raise ValueError(f"--retrieval_protocol vcop goes with --task retrieval, not with {test.task}")
+        if test.task in ("forgetting", "relearning") and (before is None or before in FROM_SCRATCH):
+            given = "is missing" if before is None else f"{before} is a net with random weights"
+            raise ValueError(
+                f"--before {given}: --task {test.task} compares with the encoder that fine-tuning began from; give "
+                "its folder, or its name on the Hub"
+            )
+        if test.task not in ("forgetting", "relearning") and before is not None:
+            raise ValueError(f"--before goes with --task forgetting or relearning; --task is {test.task}")
+        if self.training.n_gpu > 1:
+            raise ValueError(
+                f"one process sees {self.training.n_gpu} GPUs, between which a video's clips can't be split; start "
+                "with `accelerate launch` for all of them, or set CUDA_VISIBLE_DEVICES=0 for one"
+            )
 
 
 def flags_of_data(data: DatasetArguments) -> dict[str, Any]:

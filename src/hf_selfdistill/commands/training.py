@@ -12,14 +12,13 @@ import torch
 from huggingface_hub.errors import HTTPError
 from transformers import TrainingArguments
 
-from hf_selfdistill.commands.testing import FORGETTING, RESULTS
+from hf_selfdistill.commands.run_files import ALL_RESULTS, FORGETTING, RESULTS, RETRIEVAL
 from hf_selfdistill.data.callbacks import UnreadableVideosCallback
 from hf_selfdistill.hub.card_tables import REPORT
 from hf_selfdistill.hub.uploads import UploadWarningCallback
 from hf_selfdistill.training.trainer import VideoTrainer
 
 __all__ = [
-    "ALL_RESULTS",
     "DEFAULTS",
     "MOST_USED",
     "check_whole_batch",
@@ -37,10 +36,7 @@ DEFAULTS = {
     "dataloader_pin_memory": torch.cuda.is_available(),
 }
 
-ALL_RESULTS = "all_results.json"
-"""What a run writes last, in its folder."""
-
-MEASURED_AFTERWARDS = (RESULTS, "retrieval.json", FORGETTING, REPORT)
+MEASURED_AFTERWARDS = (RESULTS, RETRIEVAL, FORGETTING, REPORT)
 
 WRITTEN = ("*.safetensors", "config.json", "README.md", ALL_RESULTS, "trainer_state.json", "checkpoint-*")
 """What a run may write over or delete there."""

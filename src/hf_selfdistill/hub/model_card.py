@@ -10,7 +10,8 @@ from typing import Any
 from transformers import PreTrainedConfig, TrainerState, TrainingArguments
 
 from hf_selfdistill.hub.card_callback import CardCallback
-from hf_selfdistill.hub.results import MEASURED, Result, metadata_of, table
+from hf_selfdistill.hub.results import Result, metadata_of, table
+from hf_selfdistill.training.accuracies import MEASURED
 
 __all__ = ["CardFacts", "ModelCardCallback"]
 

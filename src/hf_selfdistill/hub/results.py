@@ -9,12 +9,11 @@ from typing import Any
 
 from huggingface_hub import EvalResult, ModelCard
 
-from hf_selfdistill.training.accuracies import ACCURACIES, silent, telling, with_a_blank
+from hf_selfdistill.training.accuracies import silent, telling, with_a_blank
 
 __all__ = ["Result", "add_results", "metadata_of", "table"]
 
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
-MEASURED = (*ACCURACIES, "num_videos")
 HEAD = "| measured on | videos |"
 
 

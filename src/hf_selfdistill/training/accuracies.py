@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-__all__ = ["ACCURACIES", "silent", "telling", "with_a_blank"]
+__all__ = ["ACCURACIES", "MEASURED", "silent", "telling", "with_a_blank"]
 
 ACCURACIES = ("video_top1", "video_top5", "clip_top1", "clip_top5")
 """What a test of a classifier measures, as fractions of 1."""
+
+MEASURED = (*ACCURACIES, "num_videos")
+"""What its results and those of a validation have of it."""
 
 
 def telling(classes: int) -> tuple[str, ...]:
