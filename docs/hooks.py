@@ -8,7 +8,7 @@ import sys
 from typing import Any
 
 from hf_selfdistill.commands.console import COMMANDS, NAME, main
-from hf_selfdistill.commands.pretrain import OBJECTIVES
+from hf_selfdistill.pretraining.objectives import OBJECTIVES
 
 MARK = "<!-- commands -->"
 

@@ -15,6 +15,7 @@ from hf_selfdistill import C3DModel, R2Plus1DModel
 from hf_selfdistill.commands import evaluate_model, finetune, pretrain
 from hf_selfdistill.hub.citations import works_behind
 from hf_selfdistill.pretraining.objective import OBJECTIVE_NAME
+from hf_selfdistill.pretraining.objectives import OBJECTIVES
 
 TINY = {
     "c3d": "hidden_sizes=4,8,8,8,8,num_frames=8,image_size=16",
@@ -53,7 +54,7 @@ OWN = {
 
 
 @pytest.mark.parametrize("model_type", ["c3d", "r2plus1d"])
-@pytest.mark.parametrize("objective", list(pretrain.OBJECTIVES))
+@pytest.mark.parametrize("objective", list(OBJECTIVES))
 def test_every_objective_pre_trains_every_encoder(flags, tmp_path, objective, model_type):
     own = OWN.get(objective, {"queue_size": None})
     overrides = TINY[model_type]

@@ -36,7 +36,7 @@ class BrightnessArguments:
 class BrightnessViews(VideoViews):
     """A window with noise, `clips`, and its mean, `brightness`."""
 
-    def __init__(self, num_frames: int, processor: BaseVideoProcessor) -> None:
+    def __init__(self, processor: BaseVideoProcessor, num_frames: int) -> None:
         self.span, self.processor = num_frames, processor
 
     def __call__(self, reader: VideoReader, video: str) -> dict[str, Tensor]:
@@ -59,7 +59,7 @@ class Brightness(Objective):
         self.register_buffer("videos_seen", torch.zeros((), dtype=torch.long))
 
     def views(self, processor: BaseVideoProcessor) -> BrightnessViews:
-        return BrightnessViews(self.encoder.config.num_frames, processor)
+        return BrightnessViews(processor, self.encoder.config.num_frames)
 
     def begin_step(self) -> None:
         self.steps_begun.add_(1)

@@ -10,13 +10,14 @@ import datasets
 from transformers import BaseVideoProcessor, PreTrainedConfig
 
 from hf_selfdistill.commands.datasets import AugmentationArguments, DatasetArguments
-from hf_selfdistill.commands.models import FROM_SCRATCH, frames_per_clip
+from hf_selfdistill.commands.models import FROM_SCRATCH
 from hf_selfdistill.commands.regularization import in_words
 from hf_selfdistill.commands.unlabelled import UnlabelledArguments
 from hf_selfdistill.data.datasets import OFFICIAL_SPLITS
 from hf_selfdistill.data.fingerprint import fingerprint
 from hf_selfdistill.hub.encoder_card import EncoderFacts
 from hf_selfdistill.hub.model_card import CardFacts
+from hf_selfdistill.models.frames import frames_per_clip
 from hf_selfdistill.pretraining.objective import Objective
 from hf_selfdistill.self_distillation.arguments import SelfDistillationArguments
 from hf_selfdistill.training.arguments import VideoTrainingArguments

@@ -10,12 +10,12 @@ import torch
 from transformers import BaseVideoProcessor, PreTrainedModel
 
 from hf_selfdistill.commands.best_epochs import PARTS
-from hf_selfdistill.commands.models import frames_per_clip
 from hf_selfdistill.data.clips import TestingClips, TrainingClips
 from hf_selfdistill.data.datasets import load_video_dataset
 from hf_selfdistill.data.sampling import clip_sampler
 from hf_selfdistill.data.splits import share_of_each_class
 from hf_selfdistill.data.transforms import ClipProcessor, training_augmentation
+from hf_selfdistill.models.frames import frames_per_clip
 from hf_selfdistill.training.arguments import check_choice
 
 __all__ = [
@@ -172,9 +172,8 @@ def sampling_rate(processor: BaseVideoProcessor, asked: SamplingArguments) -> tu
     for name, value in vars(asked).items():
         if value is not None and not value > 0:
             raise ValueError(f"{name} is {value}; it must be positive")
-    kept = processor.to_dict()
-    stride = asked.frame_stride if asked.frame_stride is not None else kept.get("frame_stride", 1)
-    return stride, asked.target_fps if asked.target_fps is not None else kept.get("target_fps")
+    stride, fps = ClipProcessor.sampling_of(processor)
+    return asked.frame_stride or stride, asked.target_fps or fps
 
 
 def balanced_class_weights(records: datasets.Dataset) -> torch.Tensor:

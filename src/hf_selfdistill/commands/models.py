@@ -35,6 +35,7 @@ from hf_selfdistill.data.transforms import ClipProcessor
 from hf_selfdistill.models import C3DConfig, C3DVideoProcessor, R2Plus1DConfig
 from hf_selfdistill.models.adapters import add_lora
 from hf_selfdistill.models.features import LAST_LAYER, last_layer
+from hf_selfdistill.models.frames import frames_per_clip
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
 __all__ = [
     "FROM_SCRATCH",
     "ModelArguments",
-    "frames_per_clip",
     "from_scratch",
     "in_its_memory_format",
     "load_classifier",
@@ -56,7 +56,6 @@ logger = logging.getLogger(__name__)
 
 FROM_SCRATCH: dict[str, type[PreTrainedConfig]] = {"c3d": C3DConfig, "r2plus1d": R2Plus1DConfig}
 TRAINED_IN = torch.float32  # whatever a checkpoint is stored in: half precision is autocast's (--bf16)
-FRAMES = ("num_frames", "frames_per_clip")  # what configs of transformers call the length of a clip
 
 
 @dataclass
@@ -179,18 +178,6 @@ def in_its_memory_format(model: PreTrainedModel) -> PreTrainedModel:
     return model.to(memory_format=torch.channels_last_3d) if model.config.model_type == "c3d" else model
 
 
-def frames_per_clip(config: PreTrainedConfig) -> int:
-    """How many frames a model takes.
-
-    Raises:
-        ValueError: its configuration does not say.
-    """
-    for name in FRAMES:
-        if name in config.to_dict():
-            return int(getattr(config, name))
-    raise ValueError(f"the configuration of this {config.model_type} has none of {', '.join(FRAMES)}")
-
-
 def refuse_overrides(name: str, overrides: str | None) -> None:
     """Refuse overrides for a model that has a configuration of its own.
 
@@ -268,7 +255,6 @@ def _pretrained(name: str, classes: dict[str, Any], labels: list[str]) -> tuple[
     return model, [layer for layer in new_layers if layer != LAST_LAYER]
 
 
-@torch.no_grad()
 def _check_pooled(name: str, encoder: PreTrainedModel, processor: BaseVideoProcessor) -> None:
     if not _is_pooled(encoder, processor):
         raise ValueError(

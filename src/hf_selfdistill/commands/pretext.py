@@ -15,12 +15,12 @@ from safetensors import safe_open
 from transformers import BaseVideoProcessor, PreTrainedModel, TrainingArguments
 from transformers.utils import cached_file
 
-from hf_selfdistill.commands.pretrain import OBJECTIVES
 from hf_selfdistill.commands.testing import flags_of_device
 from hf_selfdistill.data.unlabelled import UnlabelledClips
 from hf_selfdistill.evaluation.bootstrap import estimated_mean
 from hf_selfdistill.pretraining.arguments import PretrainingArguments
 from hf_selfdistill.pretraining.objective import OBJECTIVE_NAME
+from hf_selfdistill.pretraining.objectives import OBJECTIVES
 from hf_selfdistill.pretraining.trainer import PretrainingTrainer
 
 __all__ = ["pretext_metrics"]

@@ -34,23 +34,15 @@ from hf_selfdistill.data.unlabelled import StreamedUnlabelledClips, UnlabelledCl
 from hf_selfdistill.hub.citations import PRETRAINED_BY
 from hf_selfdistill.hub.encoder_card import EncoderCardCallback
 from hf_selfdistill.pretraining.arguments import PretrainingArguments
-from hf_selfdistill.pretraining.motion_appearance import MotionAppearance
-from hf_selfdistill.pretraining.objective import Objective
-from hf_selfdistill.pretraining.pace import Pace
-from hf_selfdistill.pretraining.rspnet import RSPNet
-from hf_selfdistill.pretraining.space_time_cubes import SpaceTimeCubes
+from hf_selfdistill.pretraining.objectives import OBJECTIVES
 from hf_selfdistill.pretraining.trainer import PretrainingTrainer
 
-__all__ = ["OBJECTIVES", "EncoderArguments", "build_trainer", "main", "parser"]
+__all__ = ["EncoderArguments", "build_trainer", "main", "parser"]
 
 logger = logging.getLogger(__name__)
 
 FINDINGS = "_video_findings"
 """In the output folder, of shards: videos that can't be read or are short. Names with _ are not uploaded."""
-
-OBJECTIVES: dict[str, type[Objective]] = {
-    objective.name: objective for objective in (RSPNet, Pace, SpaceTimeCubes, MotionAppearance)
-}
 
 
 @dataclass

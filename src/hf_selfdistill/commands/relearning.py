@@ -24,7 +24,6 @@ from hf_selfdistill.commands.feature_tasks import gallery_and_queries
 from hf_selfdistill.commands.forgetting import distance_between
 from hf_selfdistill.commands.models import (
     ModelArguments,
-    frames_per_clip,
     in_its_memory_format,
     load_classifier,
     load_for_features,
@@ -36,6 +35,7 @@ from hf_selfdistill.evaluation.features import FeatureSet, PooledFeatures, featu
 from hf_selfdistill.evaluation.forgetting import chance
 from hf_selfdistill.evaluation.probe import groups_to_choose_by, linear_probe
 from hf_selfdistill.evaluation.relearning import Relearning, relearn
+from hf_selfdistill.models.frames import frames_per_clip
 from hf_selfdistill.training.arguments import VideoTrainingArguments
 
 __all__ = ["evaluate_relearning", "relearning_in_words"]

@@ -42,10 +42,15 @@ class ClipProcessor:
         return (side, side) if side is not None else (size["height"], size["width"])
 
     @staticmethod
+    def sampling_of(processor: BaseVideoProcessor) -> tuple[int, float | None]:
+        """Frame stride and frame rate that a processor keeps of the training; 1 and None of one that keeps none."""
+        kept = processor.to_dict()
+        return kept.get("frame_stride", 1), kept.get("target_fps")
+
+    @staticmethod
     def stride_of(processor: BaseVideoProcessor, fps: float) -> float:
         """Frames of a video of `fps` frames per second from one frame of a clip to the next; 1 by default."""
-        kept = processor.to_dict()
-        stride, target_fps = kept.get("frame_stride", 1), kept.get("target_fps")
+        stride, target_fps = ClipProcessor.sampling_of(processor)
         return stride if target_fps is None else stride * fps / target_fps
 
 

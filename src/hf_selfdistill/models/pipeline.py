@@ -11,6 +11,7 @@ from transformers.modeling_outputs import ImageClassifierOutput
 from hf_selfdistill.data.decoding import VideoReader
 from hf_selfdistill.data.sampling import clip_sampler
 from hf_selfdistill.data.transforms import ClipProcessor
+from hf_selfdistill.models.frames import frames_per_clip
 
 __all__ = ["MultiClipPipeline"]
 
@@ -38,10 +39,8 @@ class MultiClipPipeline(VideoClassificationPipeline):
         Raises:
             VideoDecodingError: the file can't be read.
         """
-        kept = self.video_processor.to_dict()
-        length = num_frames or self.model.config.to_dict().get("num_frames") or self.model.config.frames_per_clip
-        stride = frame_sampling_rate or kept.get("frame_stride", 1)
-        sampler = clip_sampler(num_clips, length, stride, None if frame_sampling_rate else kept.get("target_fps"))
+        rate = (frame_sampling_rate, None) if frame_sampling_rate else ClipProcessor.sampling_of(self.video_processor)
+        sampler = clip_sampler(num_clips, num_frames or frames_per_clip(self.model.config), *rate)
         with VideoReader(video) as reader:
             indices = sampler(reader.num_frames, reader.fps)
             frames = reader.read([frame for clip in indices for frame in clip])

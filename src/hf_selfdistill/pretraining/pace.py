@@ -64,7 +64,7 @@ class PaceViews(VideoViews):
     """One clip at a random pace, or two: `clips` `(K, T, C, h, w)` and `paces` `(K,)`, 0 for pace 1."""
 
     def __init__(
-        self, num_frames: int, num_clips: int, arguments: PaceArguments, processor: BaseVideoProcessor
+        self, processor: BaseVideoProcessor, num_frames: int, arguments: PaceArguments, num_clips: int
     ) -> None:
         self.num_frames = num_frames
         self.span = arguments.max_pace * (num_frames - 1) + 1
@@ -112,7 +112,7 @@ class Pace(Objective):
     def views(self, processor: BaseVideoProcessor) -> PaceViews:
         """One clip per video, two with the contrastive term."""
         num_clips = 1 if self.projection is None else 2
-        return PaceViews(self.encoder.config.num_frames, num_clips, self.arguments, processor)
+        return PaceViews(processor, self.encoder.config.num_frames, self.arguments, num_clips)
 
     def fit_to_batch(self, videos_per_process: int, processes: int) -> None:
         """Refuse a contrastive term without negatives."""

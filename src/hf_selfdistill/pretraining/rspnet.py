@@ -60,7 +60,7 @@ class RSPNetArguments:
 class RSPNetViews(VideoViews):
     """Two windows of two clips' length, augmented each on its own: `query_frames`, `key_frames` (2T, C, h, w)."""
 
-    def __init__(self, num_frames: int, processor: BaseVideoProcessor) -> None:
+    def __init__(self, processor: BaseVideoProcessor, num_frames: int) -> None:
         self.span = SPEED * num_frames
         self.processor = processor
         self.augment = v2.Compose(
@@ -112,7 +112,7 @@ class RSPNet(Objective):
 
     def views(self, processor: BaseVideoProcessor) -> RSPNetViews:
         """Two windows per video."""
-        return RSPNetViews(self.encoder.config.num_frames, processor)
+        return RSPNetViews(processor, self.encoder.config.num_frames)
 
     def fit_to_batch(self, videos_per_process: int, processes: int) -> None:
         """Cut the queue to a multiple of the videos of a step, as the released code does."""

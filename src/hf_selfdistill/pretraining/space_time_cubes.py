@@ -56,7 +56,7 @@ class SpaceTimeCubesViews(VideoViews):
     In a video too short for four slots the slots are shorter, down to a clip each; only then does it repeat.
     """
 
-    def __init__(self, num_frames: int, arguments: SpaceTimeCubesArguments, processor: BaseVideoProcessor) -> None:
+    def __init__(self, processor: BaseVideoProcessor, num_frames: int, arguments: SpaceTimeCubesArguments) -> None:
         self.num_frames = num_frames
         self.slot = arguments.frames_per_cell or 2 * num_frames
         self.span = CELLS * num_frames
@@ -127,7 +127,7 @@ class SpaceTimeCubes(Objective):
         Raises:
             ValueError: a cell has fewer frames than a clip, or a crop fewer pixels than the encoder needs.
         """
-        views = SpaceTimeCubesViews(self.encoder.config.num_frames, self.arguments, processor)
+        views = SpaceTimeCubesViews(processor, self.encoder.config.num_frames, self.arguments)
         if views.slot < views.num_frames:
             raise ValueError(
                 f"frames_per_cell is {views.slot}, fewer than the {views.num_frames} frames of the encoder's clips"
