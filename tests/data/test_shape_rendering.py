@@ -88,6 +88,30 @@ def test_translations_go_where_their_names_say(motion, direction):
         assert 64 / 24 - 0.1 < speed < 64 / 12 + 0.1
 
 
+class StartingElsewhere:
+    """Draws what another generator draws, but the first two numbers, the centre, half a frame on."""
+
+    def __init__(self, rng, shift):
+        self.rng, self.shift = rng, np.array(shift)
+
+    def uniform(self, *args):
+        shift, self.shift = self.shift, None
+        drawn = self.rng.uniform(*args)
+        return drawn if shift is None else (drawn + shift) % 1
+
+
+@pytest.mark.parametrize("motion", MOTIONS)
+@pytest.mark.parametrize("shift", [(0.5, 0), (0, 0.5)])
+def test_a_video_whose_halves_are_swapped_is_one_as_likely_as_before(motion, shift):
+    look = ShapeLook(ShapeLook.draw(np.random.default_rng(1), 64).mask, torch.ones(3, 1, 1), torch.zeros(3, 64, 64))
+    frames = render_moving_shape(motion, look, 16, np.random.default_rng(2))
+    elsewhere = render_moving_shape(motion, look, 16, StartingElsewhere(np.random.default_rng(2), shift))
+    columns, rows = (round(64 * part) for part in shift)
+    np.testing.assert_allclose(
+        elsewhere.astype(int), np.roll(frames, (rows, columns), axis=(1, 2)).astype(int), atol=1
+    )
+
+
 @pytest.mark.parametrize(("motion", "sign"), [("clockwise", 1), ("counterclockwise", -1)])
 def test_turning_and_circling_go_round_as_their_names_say(motion, sign):
     for seed in range(5):

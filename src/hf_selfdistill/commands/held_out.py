@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from pathlib import Path
 
 import datasets
@@ -28,7 +29,8 @@ def warn_of_seen_videos(card: Path, data: DatasetArguments, part: str, records: 
         part: of it.
         records: the videos of the part.
     """
-    if part == "train" or f"Data set {data.dataset}" not in (card_summary(card) or ""):
+    named = re.compile(rf"Data set {re.escape(data.dataset)}(, split \d)?\.( |$)")
+    if part == "train" or not named.search(card_summary(card) or ""):
         return
     rows = [row for table in card_tables(card) if table.section == "Training data" for row in table.rows]
     held_out = {name: (videos, sha256) for name, videos, sha256 in rows}
