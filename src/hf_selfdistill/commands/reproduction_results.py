@@ -28,7 +28,7 @@ command; mean ± standard deviation over runs (splits × seeds) where there are 
 - "Ours − RSPNet*" is the mean difference of runs with the same split and seed.
 """
 SMOKE_NOTES = """
-**A smoke run**: networks of a few channels, a few steps, generated videos of three classes in the place of UCF101 and
+**A smoke run**: networks of a few channels, a few steps, generated videos of six classes in the place of UCF101 and
 HMDB51. Its "here" rows say that the chain works and nothing else; they must not be compared with the paper's.
 """
 
