@@ -46,6 +46,13 @@ def test_metrics_are_means_over_the_logging_window(make_trainer):
         assert logged(all_, name) == [pytest.approx(sum(logged(each, name)) / 3, rel=1e-5)]
 
 
+def test_the_last_metrics_are_among_the_results_of_the_training(make_trainer):
+    trainer = make_trainer(logging_steps=1, max_steps=2)
+    results = trainer.train().metrics
+    last = [entry for entry in trainer.state.log_history if "loss" in entry][-1]
+    assert results["train_speed_accuracy"] == last["speed_accuracy"]
+
+
 def test_what_is_saved_is_a_plain_encoder_with_the_objective_beside_it(make_trainer, tmp_path, tiny_objective):
     trainer = make_trainer()
     trainer.train()

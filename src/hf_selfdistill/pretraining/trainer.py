@@ -51,6 +51,7 @@ class PretrainingTrainer(VideoTrainer):
         if self.is_fsdp_enabled:
             raise ValueError("pre-training was not made for FSDP; use DDP (configs/accelerate/multi_gpu.yaml)")
         self.metrics = {True: MetricMeans(), False: MetricMeans()}  # in training, in evaluation
+        self.last_logged: dict[str, float] = {}
         self.diverged, self.warns_of_divergence = torch.tensor(False, device=args.device), True
         self.add_callback(_BeginStep(model))
 
@@ -95,9 +96,15 @@ class PretrainingTrainer(VideoTrainer):
         return output
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Add the metrics since the last log, averaged over all processes; warn once where the loss is not finite."""
+        """Add the metrics since the last log, averaged over all processes; warn once where the loss is not finite.
+
+        At the end of the training those of the last log are among its results, as `train_<metric>`.
+        """
+        if "train_loss" in logs:
+            logs |= {f"train_{name}": value for name, value in self.last_logged.items()}
         if "loss" in logs:
-            logs |= self.metrics[True].pop(self.accelerator)
+            self.last_logged = self.metrics[True].pop(self.accelerator)
+            logs |= self.last_logged
             if self.diverged and self.warns_of_divergence:
                 self.warns_of_divergence = False
                 logger.warning(
