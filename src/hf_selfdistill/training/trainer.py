@@ -16,6 +16,7 @@ from hf_selfdistill.data.streaming import StreamedVideos
 from hf_selfdistill.models.modeling_video_encoder import VideoEncoderPreTrainedModel
 from hf_selfdistill.training.arguments import VideoTrainingArguments
 from hf_selfdistill.training.buffers import share_buffers
+from hf_selfdistill.training.epoch_end import SaveAfterEpochCallback
 from hf_selfdistill.training.schedule import epoch_schedule
 
 __all__ = ["VideoTrainer"]
@@ -50,6 +51,7 @@ class VideoTrainer(Trainer):
             model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
         self.model_card = model_card
         super().__init__(model, args, **kwargs)
+        self.add_callback(SaveAfterEpochCallback())
         if self.is_fsdp_enabled:
             # Autocast is the whole of mixed precision. Weights that FSDP casts by itself would make the features of a
             # student and its teacher differ at equal weights, and BatchNorm does not take them.
