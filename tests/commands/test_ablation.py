@@ -31,7 +31,7 @@ def test_self_distillation_has_every_weight_and_its_rivals_one_run_each(ablation
 
 def test_a_run_is_made_from_the_videos_that_it_draws(ablation):
     runs = ablation(distill_weights=[0.0], label_fractions=[1.0, 0.5], seeds=[0, 1])
-    made_from = {(place.setting.label_fraction, place.seed): runs.job(place).made_from for place in runs.places()}
+    made_from = {(place.setting.label_fraction, place.seed): runs.job(place).made_from[0] for place in runs.places()}
     trains = {which: hashes["train_hash"] for which, hashes in made_from.items()}
     assert trains[1.0, 0] == trains[1.0, 1] and len(set(trains.values())) == 3
     assert len({hashes["test_hash"] for hashes in made_from.values()}) == 1

@@ -11,21 +11,13 @@ TOP1 = {(0.0, 0): 0.50, (0.0, 1): 0.60, (10.0, 0): 0.55, (10.0, 1): 0.70}  # by 
 ACCURACIES = {"video_top5": 1.0, "clip_top1": 0.4, "clip_top5": 1.0, "num_videos": 6}
 
 
-FINISHED = {
+DONE = {
     "wall_seconds": 7.5,
     "host": "h",
-    "made_with": {"commit": "c", "decoder": "d", "test_hash": "t"},
-    "tested_with": {"commit": "e", "decoder": "f"},
-    "commands": [],
-}
-
-
-FINISHED = {
-    "wall_seconds": 7.5,
-    "host": "h",
-    "made_with": {"commit": "c", "decoder": "d", "test_hash": "t"},
-    "tested_with": {"commit": "e", "decoder": "f"},
-    "commands": [],
+    "commands": [
+        {"words": ["finetune"], "made_from": {"test_hash": "t"}, "commit": "c", "decoder": "d"},
+        {"words": ["evaluate"], "made_from": {"test_hash": "t"}, "commit": "e", "decoder": "f"},
+    ],
 }
 
 
@@ -39,7 +31,7 @@ def tested(tmp_path):
         write = {
             "evaluation.json": {"video_top1": top1, **ACCURACIES, "protocol": "two clips"},
             "config.json": {"model_type": "c3d", "id2label": {"0": "moving_left", "1": "moving_right"}},
-            "finished.json": FINISHED,
+            "done.json": DONE,
         }
         if (weight, seed) != (10.0, 1):
             write["forgetting.json"] = {"retention": {"value": 0.5 + weight / 100, "low": 0.4, "high": 0.8}}

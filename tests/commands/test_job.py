@@ -6,7 +6,8 @@ import time
 
 import pytest
 
-from hf_selfdistill.commands.job import Job, facts_of
+from hf_selfdistill.commands.job import Job
+from hf_selfdistill.commands.job_record import facts_of
 from hf_selfdistill.commands.run_queue import run_jobs
 
 
@@ -18,16 +19,16 @@ def job(tmp_path):
 def finish(job, seconds=1.0):
     """As if it had run."""
     job.folder.mkdir(exist_ok=True)
-    attempt = {
-        "done": [], "commands": job.commands, "made_with": {"commit": "abc", **job.made_from}, "tested_with": {},
-        "seconds_before": seconds,
-    }  # fmt: skip
-    (job.folder / "commands.json").write_text(json.dumps(attempt))
-    job.end(0)
+    made_from = [*job.made_from, *[{} for _ in job.commands]]
+    done = [
+        {"words": words, "made_from": own, "commit": "abc", "decoder": "PyAV"}
+        for words, own in zip(job.commands, made_from, strict=False)
+    ]
+    (job.folder / "done.json").write_text(json.dumps({"commands": done, "wall_seconds": seconds, "host": "h"}))
 
 
 def begun(job):
-    return json.loads((job.folder / "commands.json").read_text())["commands"]
+    return [command["words"] for command in json.loads((job.folder / "commands.json").read_text())["commands"]]
 
 
 def test_a_finished_job_says_what_it_was_made_with_and_how_long_it_took(job):
@@ -62,19 +63,29 @@ def test_commands_that_came_to_a_finished_job_are_all_that_remains(job):
 
 
 def test_what_it_was_made_from_is_compared_by_its_hash_and_not_by_its_place(tmp_path):
-    words = ("finetune", "--model_name_or_path", "a/encoders/c3d", "--output_dir", "OUT")
-    finish(Job(tmp_path, (words,), {"encoder_hash": "11111111111", "test_hash": "2"}))
-    moved = ("finetune", "--model_name_or_path", "b/encoders/c3d", "--output_dir", "OUT")
-    Job(tmp_path, (moved,), {"encoder_hash": "11111111111", "test_hash": "2", "reference_hash": "3"}).check_unchanged()
+    words = ("finetune", "--model_name_or_path", "/a/encoders/c3d", "--output_dir", "OUT")
+    finish(Job(tmp_path, (words,), ({"encoder_hash": "11111111111"},)))
+    moved = ("finetune", "--model_name_or_path", "/b/mine", "--output_dir", "OUT")
+    Job(tmp_path, (moved,), ({"encoder_hash": "11111111111", "reference_hash": "3"},)).check_unchanged()
+    with pytest.raises(ValueError, match=r"was made with --model_name_or_path encoders/c3d, not .*b/mine"):
+        Job(tmp_path, (moved,)).check_unchanged()
     with pytest.raises(ValueError, match="was made when the encoder hash was 11111111, which is 22222222 now"):
-        Job(tmp_path, (moved,), {"encoder_hash": "22222222222"}).check_unchanged()
+        Job(tmp_path, (words,), ({"encoder_hash": "22222222222"},)).check_unchanged()
+
+
+def test_what_only_a_command_to_come_is_made_from_may_change(tmp_path):
+    words = (("finetune", "--seed", "1"), ("evaluate", "--task", "forgetting"))
+    finish(Job(tmp_path, words[:1], ({"train_hash": "1"},)))
+    repaired = Job(tmp_path, words, ({"train_hash": "1"}, {"reference_hash": "other"}))
+    repaired.check_unchanged()
+    assert repaired.remaining == words[1:] and Job(tmp_path, words[:1]).is_finished
 
 
 def test_tests_that_come_later_leave_log_and_commit_of_the_training(job, monkeypatch):
-    monkeypatch.setattr("hf_selfdistill.commands.job.provenance", lambda: {"commit": "then"})
+    monkeypatch.setattr("hf_selfdistill.commands.job.provenance", lambda: {"commit": "then", "decoder": "d"})
     run_jobs([job], [""])
-    monkeypatch.setattr("hf_selfdistill.commands.job.provenance", lambda: {"commit": "now"})
-    longer = Job(job.folder, (*job.commands, ("evaluate", "--help")), {"reference_hash": "r"})
+    monkeypatch.setattr("hf_selfdistill.commands.job.provenance", lambda: {"commit": "now", "decoder": "d"})
+    longer = Job(job.folder, (*job.commands, ("evaluate", "--help")), ({}, {"reference_hash": "r"}))
     run_jobs([longer], [""])
     facts = facts_of(job.folder)
     assert (facts["commit"], facts["test_commit"], facts["reference_hash"]) == ("then", "now", "r")
@@ -96,8 +107,8 @@ def test_other_values_are_refused_but_for_those_that_change_nothing(tmp_path):
 
 def test_a_damaged_file_is_named_with_the_cure(job):
     finish(job)
-    (job.folder / "finished.json").write_text("")
-    with pytest.raises(ValueError, match=r"finished\.json is damaged .* take it away"):
+    (job.folder / "done.json").write_text("")
+    with pytest.raises(ValueError, match=r"done\.json is damaged .* take it away"):
         job.check_unchanged()
 
 
@@ -142,8 +153,9 @@ def test_what_succeeded_is_not_done_again_where_what_came_after_it_failed(tmp_pa
 
 
 def test_the_time_of_a_killed_attempt_counts_until_it_last_spoke(job):
-    finish(job, seconds=0.0)
-    (job.folder / "finished.json").unlink()
+    job.folder.mkdir()
+    attempt = {"done": 0, "commands": [], "made_with": {}, "seconds_before": 0.0}
+    (job.folder / "commands.json").write_text(json.dumps(attempt))
     (job.folder / "log.txt").write_text("killed here")
     begun = time.time() - 1000
     os.utime(job.folder / "commands.json", (begun, begun))

@@ -3,6 +3,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import av
+import pytest
 
 from hf_selfdistill.commands import provenance as module
 from hf_selfdistill.commands.datasets import DatasetArguments
@@ -30,11 +31,13 @@ def test_an_installed_package_is_named_by_its_version(tmp_path, monkeypatch):
     assert provenance()["commit"] == version("hf_selfdistill")
 
 
-def test_a_model_is_known_by_its_weights_wherever_it_lies(tmp_path):
-    for place, weights in (("a", b"1"), ("b", b"1"), ("c", b"2")):
+@pytest.mark.parametrize("weights", ["model.safetensors", "pytorch_model.bin"])
+def test_a_model_is_known_by_its_weights_wherever_it_lies(tmp_path, weights):
+    for place, content in (("a", b"1"), ("b", b"1"), ("c", b"2")):
         (tmp_path / place).mkdir()
         (tmp_path / place / "config.json").write_text("{}")
-        (tmp_path / place / "model.safetensors").write_bytes(weights)
+        (tmp_path / place / weights).write_bytes(content)
+    (tmp_path / "b" / "objective.safetensors").write_bytes(b"heads, which fine-tuning does not read")
     one, moved, other = (hash_of_model(str(tmp_path / place)) for place in "abc")
     assert one == moved != other and one.keys() == {"encoder_hash"}
     assert hash_of_model("c3d") == hash_of_model("someone/model") == {}
@@ -47,4 +50,12 @@ def test_a_video_more_changes_the_hash_of_its_part_and_of_the_whole(shapes):
     fewer = hashes_of_parts({**parts, "test": parts["test"].select(range(1, len(parts["test"])))}, data)
     assert whole.keys() == {"train_hash", "validation_hash", "test_hash"}
     assert [name for name in whole if whole[name] != fewer[name]] == ["test_hash"]
-    assert hash_of_data(data) not in whole.values()
+
+
+def test_a_data_set_is_another_one_where_its_parts_have_changed_places(shapes, monkeypatch):
+    data = DatasetArguments("moving_shapes", str(shapes))
+    parts, before = data.load(), hash_of_data(data)
+    assert hash_of_data(data) == before
+    exchanged = {**parts, "train": parts["test"], "test": parts["train"]}
+    monkeypatch.setattr(DatasetArguments, "load", lambda self: exchanged)
+    assert hash_of_data(data) != before

@@ -45,8 +45,12 @@ class Queue:
             file.write_text(json.dumps({**figures, "num_videos": 18, "protocol": "as written here"}))
             if number:
                 (file.parent / "chosen.json").write_text(json.dumps({"epoch": number}))
-        made = {"commands": job.commands, "made_with": {"commit": "abc"}, "tested_with": {}}
-        (job.folder / "finished.json").write_text(json.dumps({**made, "wall_seconds": 1.0, "host": "h"}))
+        made_with = {"commit": "abc", "decoder": "d"}
+        done = [
+            {"words": words, "made_from": dict(own), **made_with}
+            for words, own in zip(job.commands, job.made_from, strict=True)
+        ]
+        (job.folder / "done.json").write_text(json.dumps({"commands": done, "wall_seconds": 1.0, "host": "h"}))
 
 
 @pytest.fixture

@@ -5,7 +5,14 @@ import dataclasses
 import pytest
 
 from hf_selfdistill.commands import finetune, pretrain, reproduction
-from hf_selfdistill.commands.reproduction import Row, Sources, finetuning_step, pretraining_step, rows_of
+from hf_selfdistill.commands.reproduction import (
+    Row,
+    Sources,
+    finetuning_step,
+    from_its_encoder,
+    pretraining_step,
+    rows_of,
+)
 from hf_selfdistill.commands.smoke_videos import write_smoke_videos
 
 BOTH = {"ucf101": ("UCF-101", None), "hmdb51": ("hmdb51_org", None)}
@@ -92,6 +99,22 @@ def test_an_encoder_that_is_given_takes_the_place_of_stage_one(sources):
     given = dataclasses.replace(sources, encoders={"c3d": "my-rspnet"})
     words = finetuning_step(given, Row("c3d", "ucf101", 0.0, 1, 0)).job.commands[0]
     assert words[words.index("--model_name_or_path") + 1] == "my-rspnet"
+
+
+def test_a_row_knows_its_encoder_by_its_weights_and_its_videos_by_their_hash(sources):
+    row = Row("c3d", "ucf101", 10.0, 1, 0)
+    job = finetuning_step(sources, row).job
+    assert job.made_from[0].keys() == {"train_hash", "validation_hash", "test_hash"}
+    assert {*job.made_from[1:][0]} == {"test_hash"} and len(job.made_from) == len(job.commands)
+    assert from_its_encoder(sources, row, job) == job  # there is none yet
+    encoder = sources.pretraining_folder("c3d")
+    encoder.mkdir(parents=True)
+    (encoder / "config.json").write_text("{}")
+    found = []
+    for weights in (b"first", b"second"):
+        (encoder / "model.safetensors").write_bytes(weights)
+        found.append(from_its_encoder(sources, row, job).made_from[0]["encoder_hash"])
+    assert len(set(found)) == 2
 
 
 def test_flags_for_all_trainings_win_over_the_recipes_and_their_tests_take_over_the_devices(sources, monkeypatch):

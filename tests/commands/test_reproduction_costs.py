@@ -57,9 +57,7 @@ def test_stage_one_has_all_devices_together_and_stage_two_each_for_itself():
 
 
 def test_the_sum_of_the_plan_is_of_what_is_still_to_do(tmp_path):
-    done, todo = Job(tmp_path / "runs" / "a", ()), Job(tmp_path / "runs" / "b", ())
-    done.folder.mkdir(parents=True)
-    (done.folder / "finished.json").write_text('{"commands": []}')
+    done, todo = Job(tmp_path / "runs" / "a", ()), Job(tmp_path / "runs" / "b", (("pretrain",),))
     lines = plan_table([Step(done, "x", 5.0, 1.0), Step(todo, "y", 7.0, 2.0)]).splitlines()
     assert lines[2:] == [
         "| runs/a | x | 5.0 | 1.0 | done |",

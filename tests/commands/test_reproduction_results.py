@@ -10,12 +10,13 @@ TOP1 = {"last": 0.70, "validation": 0.72, "test": 0.74}
 EPOCH = {"validation": 3.0, "test": 5.0}
 
 
-FINISHED = {
+DONE = {
     "wall_seconds": 60.0,
     "host": "h",
-    "made_with": {"commit": "c", "decoder": "d", "test_hash": "t"},
-    "tested_with": {"commit": "e", "decoder": "f"},
-    "commands": [],
+    "commands": [
+        {"words": ["finetune"], "made_from": {"test_hash": "t"}, "commit": "c", "decoder": "d"},
+        {"words": ["evaluate"], "made_from": {"test_hash": "t"}, "commit": "e", "decoder": "f"},
+    ],
 }
 
 
@@ -33,7 +34,7 @@ def folders(tmp_path):
             write(folder / "evaluation.json", {**measured, "num_videos": 9, "protocol": "ten clips"})
             if choice != "last":
                 write(folder / "chosen.json", {"epoch": EPOCH[choice]})
-        write(run / "finished.json", FINISHED)
+        write(run / "done.json", DONE)
         rows[row] = run
     return rows
 

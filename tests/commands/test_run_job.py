@@ -10,7 +10,9 @@ from hf_selfdistill.commands import run_job
 def job(tmp_path):
     def write(*commands):
         file = tmp_path / "commands.json"
-        file.write_text(json.dumps({"done": [], "made_with": {}, "commands": commands}))
+        asked = [{"words": words, "made_from": {}} for words in commands]
+        made_with = {"commit": "c", "decoder": "d"}
+        file.write_text(json.dumps({"done": 0, "made_with": made_with, "commands": asked, "seconds_before": 0.0}))
         return str(file)
 
     return write

@@ -56,7 +56,8 @@ def test_what_another_process_is_at_is_waited_for_and_not_run_again(jobs, monkey
     elsewhere.acquire()
 
     def end():
-        (first.folder / "finished.json").write_text(json.dumps({"commands": first.commands}))
+        done = [{"words": words, "made_from": {}} for words in first.commands]
+        (first.folder / "done.json").write_text(json.dumps({"commands": done}))
         elsewhere.release()
 
     threading.Timer(1, end).start()
@@ -86,7 +87,7 @@ def test_who_waits_for_another_process_can_be_interrupted(jobs):
 
 def test_what_another_process_left_unfinished_is_taken_over(jobs):
     run_jobs(jobs[1:2], [""])
-    (jobs[1].folder / "finished.json").unlink()
+    (jobs[1].folder / "done.json").unlink()
     run_jobs(jobs[1:2], [""])
     assert jobs[1].is_finished
 

@@ -26,6 +26,12 @@ def test_neither_order_nor_place_matters_but_a_label_does(records):
     assert fingerprint(records(["/here/1.mp4", "/here/2.mp4"], [1, 0]), "/here") != here
 
 
+def test_where_the_hub_keeps_its_files_does_not_matter(records):
+    snapshot = f"hub/datasets--u--d/snapshots/{'0a' * 20}"
+    here, there = (fingerprint(records([f"/{home}/{snapshot}/b/x.mp4"], ["a"])) for home in ("here", "there"))
+    assert here == there == fingerprint(records(["b/x.mp4"], ["a"]))
+
+
 def test_a_video_without_a_path_goes_by_its_bytes(records):
     video = {"path": None, "bytes": b"video"}
     expected = hashlib.sha256(f"{hashlib.sha256(b'video').hexdigest()}\ta".encode()).hexdigest()

@@ -42,6 +42,9 @@ def run(args: AblationArguments, reference: ReferenceArguments, recipe: list[str
     _refuse_flags_of_runs(recipe)
     recipe = expanded(recipe)  # a file that is edited between two calls is another recipe
     asked = finetune.parse([*recipe, "--output_dir", args.output_dir])
+    if reference.reference_dataset is None:  # the recipe may name one
+        given = {name: getattr(asked.retention, name) for name in vars(reference)}
+        reference = ReferenceArguments(**given)
     ablation = Ablation(args, reference, recipe, asked)
     ablation.check()
     jobs = {place: ablation.job(place) for place in ablation.places()}

@@ -93,6 +93,7 @@ class Ablation:
     reference: ReferenceArguments
     recipe: list[str]
     asked: FineTuning
+    hashes: dict[tuple[int, float, int], dict[str, str]] = field(default_factory=dict, init=False)
 
     @cached_property
     def parts(self) -> dict[int, DatasetDict]:
@@ -147,8 +148,12 @@ class Ablation:
 
     def job(self, place: Place) -> Job:
         """The training of a run and its tests."""
-        made_from = self.encoder_hash | self.reference_hash | hashes_of_parts(self._videos(place), self.asked.data)
-        return Job(self.folder(place), (self._finetuning(place), *self._tests(place)), made_from)
+        parts = self._hashes(place)
+        training = self.encoder_hash | parts | (self.reference_hash if self._measures_while_training else {})
+        accuracy, kept = self._tests(place)
+        made_from = [training, *[{"test_hash": parts["test_hash"]} for _ in accuracy]]
+        made_from += [self.encoder_hash | self.reference_hash for _ in kept]
+        return Job(self.folder(place), (self._finetuning(place), *accuracy, *kept), tuple(made_from))
 
     def folder(self, place: Place) -> Path:
         """Where a run goes."""
@@ -169,27 +174,37 @@ class Ablation:
             found = {setting: folder, **{replace(setting, epoch=part): where for part, where in best.items()}}
         return {place._replace(setting=own): where for own, where in found.items()}
 
-    def _videos(self, place: Place) -> DatasetDict:
-        augmentation = replace(self.asked.augmentation, label_fraction=place.setting.label_fraction)
-        parts = self.parts[place.split]
-        return DatasetDict({**parts, "train": videos_to_learn(parts["train"], augmentation, place.seed)})
+    @property
+    def _measures_while_training(self) -> bool:
+        return self.asked.retention.retention_epochs is not None
+
+    def _hashes(self, place: Place) -> dict[str, str]:
+        """Of the videos that a run draws to learn from, and of those that it is tested on."""
+        key = place.split, place.setting.label_fraction, place.seed
+        if key not in self.hashes:
+            augmentation = replace(self.asked.augmentation, label_fraction=place.setting.label_fraction)
+            parts = self.parts[place.split]
+            drawn = {**parts, "train": videos_to_learn(parts["train"], augmentation, place.seed)}
+            self.hashes[key] = hashes_of_parts(drawn, self.asked.data)
+        return self.hashes[key]
 
     def _finetuning(self, place: Place) -> tuple[str, ...]:
         flags = {name: value for name, value in vars(place.setting).items() if name not in ("share", "epoch")}
         flags |= {"split": place.split, "seed": place.seed, "output_dir": self.folder(place), "disable_tqdm": True}
-        while_training = vars(self.reference) if self.asked.retention.retention_epochs is not None else {}
+        while_training = vars(self.reference) if self._measures_while_training else {}
         return ("finetune", *self.recipe, *as_flags({**while_training, **flags}))
 
-    def _tests(self, place: Place) -> list[tuple[str, ...]]:
+    def _tests(self, place: Place) -> tuple[list[tuple[str, ...]], list[tuple[str, ...]]]:
         """A test of each model, and of what it forgot where there is a reference set."""
         shared = flags_of_data(self.asked.data) | flags_of_device(self.asked.training) | {"disable_tqdm": True}
         folders = self.models(place).values()
         accuracy = {**shared, "num_clips": self.args.num_clips, "split": place.split}
         tests = [{**accuracy, "model_name_or_path": folder, "output_file": folder / RESULTS} for folder in folders]
+        kept = []
         if self.reference.reference_dataset is not None:
             data = self.reference.data()
             known = {name: getattr(data, name) for name in ("dataset", "dataset_root", "annotations", "split")}
-            kept = {**shared, "task": "forgetting", "before": self.asked.model.model_name_or_path, **known}
-            kept |= {"num_clips": REFERENCE_CLIPS}
-            tests += [{**kept, "model_name_or_path": folder, "output_file": folder / FORGETTING} for folder in folders]
-        return [("evaluate", *as_flags(test)) for test in tests]
+            forgetting = {**shared, "task": "forgetting", "before": self.asked.model.model_name_or_path, **known}
+            forgetting |= {"num_clips": REFERENCE_CLIPS}
+            kept = [{**forgetting, "model_name_or_path": one, "output_file": one / FORGETTING} for one in folders]
+        return [("evaluate", *as_flags(test)) for test in tests], [("evaluate", *as_flags(test)) for test in kept]

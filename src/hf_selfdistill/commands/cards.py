@@ -31,7 +31,6 @@ __all__ = [
     "clips_in_words",
     "encoder_facts",
     "protocol",
-    "rate_in_words",
     "root_of_names",
 ]
 
@@ -134,6 +133,8 @@ def against_in_words(data: DatasetArguments, part: str, known: int, gallery: str
 
 def root_of_names(data: DatasetArguments | UnlabelledArguments) -> str | Path | None:
     """The folder that names of videos are relative to where they are hashed."""
+    if data.dataset_root is None and data.annotations is None and Path(data.dataset).is_dir():
+        return data.dataset
     return data.dataset_root or (Path(data.annotations).parent if data.annotations else None)
 
 
@@ -154,16 +155,16 @@ def _schedule(args: VideoTrainingArguments) -> str:
 
 
 def _clip(config: PreTrainedConfig, processor: BaseVideoProcessor) -> str:
-    rate = rate_in_words(processor.frame_stride, processor.target_fps)
+    rate = _rate_in_words(processor.frame_stride, processor.target_fps)
     return f"A clip is {frames_per_clip(config)} frames, {rate}; the processor saved beside the model makes it."
 
 
 def clips_in_words(num_clips: int, frames: int, stride: int, fps: float | None) -> str:
     """How many clips of a video are looked at, and which frames make them."""
-    return f"{num_clips} clip{'s' if num_clips != 1 else ''} of {frames} frames, {rate_in_words(stride, fps)}"
+    return f"{num_clips} clip{'s' if num_clips != 1 else ''} of {frames} frames, {_rate_in_words(stride, fps)}"
 
 
-def rate_in_words(stride: int, fps: float | None) -> str:
+def _rate_in_words(stride: int, fps: float | None) -> str:
     """Which frames make a clip."""
     return f"stride {stride}" if fps is None else f"stride {stride} at {fps:g} fps"
 

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from hf_selfdistill.commands.job import facts_of
+from hf_selfdistill.commands.job_record import facts_of
 from hf_selfdistill.commands.run_files import FORGETTING, RESULTS
 from hf_selfdistill.evaluation.comparison import Run, Setting, runs_by_setting, spread
 from hf_selfdistill.evaluation.comparison_table import as_table

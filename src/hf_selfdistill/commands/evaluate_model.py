@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         start_logging(args)
         fit_workers(args)
         file = _writable(test.output_file, test.task)
-        args.output_dir = str(file.parent)  # the Trainer makes this folder
+        args.output_dir = args.output_dir or str(file.parent)  # the Trainer makes this folder
         baseline = read_baseline(test.baseline_file)
         evaluation.check()
         task = TASKS[test.task]
@@ -58,7 +58,11 @@ def _parser() -> CommandParser:
     return CommandParser(
         *get_type_hints(Evaluation).values(),
         description="Test a fine-tuned video classifier, or an encoder's features, on several clips per video.",
-        defaults={"per_device_eval_batch_size": 4, "dataloader_pin_memory": torch.cuda.is_available()},
+        defaults={
+            "output_dir": "",
+            "per_device_eval_batch_size": 4,
+            "dataloader_pin_memory": torch.cuda.is_available(),
+        },
         most_used=(
             "per_device_eval_batch_size",
             "dataloader_num_workers",

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import os
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from hf_selfdistill.commands.checkpoints import last_checkpoint
+from hf_selfdistill.commands.job_record import ATTEMPT, age, done_commands, read, seconds_done, write
 from hf_selfdistill.commands.provenance import provenance
 from hf_selfdistill.commands.same_command import difference
 
-__all__ = ["WORKING", "Job", "facts_of", "note_done"]
+__all__ = ["WORKING", "Job"]
 
-ATTEMPT, LOG, FINISHED, FAILED = "commands.json", "log.txt", "finished.json", "failed.txt"
-DONE = "done.json"  # the commands that succeeded before one that may have failed
+LOG, FAILED = "log.txt", "failed.txt"
 WORKING = "working.lock"
 """Held in the folder of a job by the process that does it, also where its queue was killed."""
 
@@ -36,23 +34,23 @@ class Job:
 
     Args:
         folder: for its log and its state.
-        commands: words of each subcommand, its name first.
-        made_from: name → hash of what the words name and may change: an encoder, the parts of a data set.
+        commands: words of each subcommand, its name first; where there is a training, it is the first one.
+        made_from: of each of them, name → hash of what its words name and may change: an encoder, parts of a data set.
     """
 
     folder: Path
     commands: Commands
-    made_from: Mapping[str, str] = field(default_factory=dict)
+    made_from: tuple[Mapping[str, str], ...] = ()
 
     @property
     def remaining(self) -> Commands:
         """The commands that are still to do: those after what was done, by whichever attempt."""
-        return self.commands[len(self._done()["commands"]) :]
+        return self.commands[len(done_commands(self.folder)) :]
 
     @property
     def is_finished(self) -> bool:
         """Whether all its commands have succeeded."""
-        return (self.folder / FINISHED).is_file() and not self.remaining
+        return not self.remaining
 
     @property
     def failure(self) -> str | None:
@@ -66,17 +64,11 @@ class Job:
         Raises:
             ValueError: it was made by other commands, or from another encoder or other videos.
         """
-        begun = self._done()
-        if not begun["commands"] and last_checkpoint(self.folder) is not None and (self.folder / ATTEMPT).is_file():
-            begun = _read(self.folder / ATTEMPT)
-        others = [difference(before, now) for before, now in zip(begun["commands"], self.commands, strict=False)]
-        others += [
-            f"when the {name.replace('_', ' ')} was {before:.8}, which is {self.made_from[name]:.8} now"
-            for name, before in begun["made_with"].items()
-            if self.made_from.get(name, before) != before
-        ]
-        if other := next(filter(None, others), None):
-            raise ValueError(f"{self.folder} was made {other}; give another --output_dir, or take that folder away")
+        for before, now in zip(self._begun(), self._asked(), strict=False):
+            if other := difference(before["words"], now["words"], before["made_from"], now["made_from"]):
+                raise ValueError(
+                    f"{self.folder} was made {other}; give another --output_dir, or take that folder away"
+                )
 
     def start(self, device: str) -> subprocess.Popen[bytes]:
         """Begin with what remains, a training from its last checkpoint.
@@ -85,19 +77,16 @@ class Job:
             device: what CUDA_VISIBLE_DEVICES is set to, "" for none; on several, "0,1", there are as many processes.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        done, now = self._done(), provenance()
-        attempt = {
-            "done": done["commands"],
-            "commands": self._resuming(),
-            "made_with": {**self.made_from, **now, **done["made_with"]},
-            "tested_with": now,
-            "seconds_before": self._seconds_spent(),
-        }
+        done = len(self.commands) - len(self.remaining)
+        attempt: dict[str, Any] = {"done": done, "commands": self._asked()[done:], "made_with": provenance()}
+        if self.remaining[0][0] in TRAININGS and last_checkpoint(self.folder) is not None:
+            attempt["commands"][0]["words"] += RESUME
+        attempt["seconds_before"] = self._seconds_spent()
         (self.folder / FAILED).unlink(missing_ok=True)  # who waits for this attempt must not take an earlier one's end
         with (self.folder / LOG).open("a", encoding="utf-8") as log:
             log.write(f"--- {time.strftime('%Y-%m-%d %H:%M:%S')}\n")
             log.flush()
-            _write(self.folder / ATTEMPT, {**attempt, "log_begins": log.tell()})
+            write(self.folder / ATTEMPT, {**attempt, "log_begins": log.tell()})
             return subprocess.Popen(
                 [*_launcher(device), "-m", "hf_selfdistill.commands.run_job", str(self.folder / ATTEMPT)],
                 stdout=log,
@@ -106,86 +95,33 @@ class Job:
             )
 
     def end(self, exit_code: int) -> None:
-        """Write down how it ended."""
+        """Write down why it failed, if it did."""
         (self.folder / FAILED).unlink(missing_ok=True)
-        attempt = _read(self.folder / ATTEMPT)
-        if exit_code == 0:
-            facts = {
-                "commands": self.commands,
-                "made_with": attempt["made_with"],
-                "tested_with": attempt["tested_with"],
-                "wall_seconds": round(attempt["seconds_before"] + self._age(), 1),
-                "host": socket.gethostname(),
-            }
-            _write(self.folder / FINISHED, facts)
-        else:
-            log = (self.folder / LOG).read_bytes()[attempt["log_begins"] :]
+        if exit_code != 0:
+            log = (self.folder / LOG).read_bytes()[read(self.folder / ATTEMPT)["log_begins"] :]
             said = log.decode("utf-8", errors="replace").strip().splitlines()
             own = [line for line in said if line.startswith("error: ")]  # which a launcher writes a summary below
             (self.folder / FAILED).write_text([f"exit code {exit_code}", *said[-1:], *own][-1], encoding="utf-8")
 
-    def _done(self) -> dict[str, Any]:
-        """The `commands` that succeeded, and what they were `made_with`."""
-        files = [file for file in (self.folder / DONE, self.folder / FINISHED) if file.is_file()]
-        nothing: dict[str, Any] = {"commands": [], "made_with": {}}
-        return max(map(_read, files), key=lambda facts: len(facts["commands"]), default=nothing)
+    def _asked(self) -> list[dict[str, Any]]:
+        """Each command as the record has it."""
+        hashes = [*map(dict, self.made_from), *[{} for _ in self.commands[len(self.made_from) :]]]
+        return [{"words": list(words), "made_from": own} for words, own in zip(self.commands, hashes, strict=True)]
 
-    def _resuming(self) -> Commands:
-        first, *others = self.remaining
-        resumes = first[0] in TRAININGS and last_checkpoint(self.folder) is not None
-        return ((*first, *RESUME) if resumes else first, *others)
+    def _begun(self) -> list[dict[str, Any]]:
+        """The commands that were finished, or the training that left a checkpoint behind."""
+        done = done_commands(self.folder)
+        if done or last_checkpoint(self.folder) is None or not (self.folder / ATTEMPT).is_file():
+            return done
+        return [read(self.folder / ATTEMPT)["commands"][0]]
 
     def _seconds_spent(self) -> float:
         """In earlier attempts; of one that was killed, until it last said something."""
-        if (self.folder / FINISHED).is_file():
-            return float(_read(self.folder / FINISHED)["wall_seconds"])
-        if not ((self.folder / ATTEMPT).is_file() and (self.folder / LOG).is_file()):
-            return 0.0
-        before = _read(self.folder / ATTEMPT)["seconds_before"]
-        return float(before + max(0.0, self._age() - (time.time() - (self.folder / LOG).stat().st_mtime)))
-
-    def _age(self) -> float:
-        """Seconds since the last attempt began."""
-        return time.time() - (self.folder / ATTEMPT).stat().st_mtime
-
-
-def note_done(attempt: Path, commands: int) -> None:
-    """Write down that so many commands of an attempt have succeeded, so that none of them is run again.
-
-    Args:
-        attempt: its file, in the folder of its job.
-        commands: how many.
-    """
-    begun = _read(attempt)
-    done = [*begun["done"], *begun["commands"][:commands]]
-    _write(attempt.with_name(DONE), {"commands": done, "made_with": begun["made_with"]})
-
-
-def facts_of(folder: Path) -> dict[str, Any]:
-    """What a finished job says in a line of a table.
-
-    Returns:
-        `commit` and `decoder` of the training, and those of the tests, `test_commit` and `test_decoder`; the hashes of
-        what it was made from; `wall_seconds` of all attempts; `host`.
-    """
-    facts = _read(folder / FINISHED)
-    tested = {f"test_{name}": value for name, value in facts["tested_with"].items()}
-    return {**facts["made_with"], **tested, "wall_seconds": facts["wall_seconds"], "host": facts["host"]}
-
-
-def _read(file: Path) -> dict[str, Any]:
-    try:
-        facts: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{file} is damaged ({error}); take it away, and what it was about is done anew") from error
-    return facts
-
-
-def _write(file: Path, facts: Mapping[str, Any]) -> None:
-    """Whole or not at all: a queue reads it while another one, or a full disk, may be at it."""
-    unfinished = file.with_suffix(".part")
-    unfinished.write_text(json.dumps(facts, indent=1), encoding="utf-8")
-    unfinished.replace(file)
+        attempt, log = self.folder / ATTEMPT, self.folder / LOG
+        if not (attempt.is_file() and log.is_file()):
+            return seconds_done(self.folder)
+        since = time.time() - log.stat().st_mtime
+        return max(seconds_done(self.folder), read(attempt)["seconds_before"] + max(0.0, age(attempt) - since))
 
 
 def _launcher(device: str) -> list[str]:

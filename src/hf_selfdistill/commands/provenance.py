@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 
 import av
-from datasets import Dataset, concatenate_datasets
+from datasets import Dataset
 
 from hf_selfdistill.commands.cards import root_of_names
 from hf_selfdistill.commands.datasets import DatasetArguments
@@ -17,8 +17,6 @@ from hf_selfdistill.commands.unlabelled import UnlabelledArguments
 from hf_selfdistill.data.fingerprint import fingerprint
 
 __all__ = ["hash_of_data", "hash_of_model", "hashes_of_parts", "provenance"]
-
-WEIGHTS = ("config.json", "*.safetensors")
 
 
 def provenance() -> dict[str, str]:
@@ -30,20 +28,26 @@ def provenance() -> dict[str, str]:
 
 
 def hash_of_model(name: str) -> dict[str, str]:
-    """SHA-256 of a model's weights and configuration, as `encoder_hash`; nothing of a model that is no folder."""
-    files = sorted(file for pattern in WEIGHTS for file in Path(name).glob(pattern))
-    digests = [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
-    return {"encoder_hash": hashlib.sha256("\n".join(digests).encode()).hexdigest()} if files else {}
+    """SHA-256 of a model's configuration and weights, as `encoder_hash`; nothing of a name on the Hub."""
+    folder = Path(name)
+    weights = sorted(folder.glob("model*.safetensors")) or sorted(folder.glob("pytorch_model*.bin"))
+    digests = [hashlib.sha256(file.read_bytes()).hexdigest() for file in (folder / "config.json", *weights) if weights]
+    return {"encoder_hash": _together(digests)} if digests else {}
 
 
 def hash_of_data(data: DatasetArguments) -> str:
-    """The `fingerprint` of all parts of a data set together."""
-    return fingerprint(concatenate_datasets([part for part in data.load().values() if len(part)]), root_of_names(data))
+    """One of all parts of a data set, and of which videos are in which."""
+    parts = data.load()
+    return _together(hashes_of_parts({name: parts[name] for name in sorted(parts) if len(parts[name])}, data).values())
 
 
 def hashes_of_parts(parts: Mapping[str, Dataset], data: DatasetArguments | UnlabelledArguments) -> dict[str, str]:
     """`train_hash`, `validation_hash` and `test_hash`, or what of them there is: the `fingerprint` of each part."""
     return {f"{part}_hash": fingerprint(records, root_of_names(data)) for part, records in parts.items()}
+
+
+def _together(hashes: Iterable[str]) -> str:
+    return hashlib.sha256("\n".join(hashes).encode()).hexdigest()
 
 
 def _git(file: Path, *words: str) -> str:

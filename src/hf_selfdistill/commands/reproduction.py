@@ -131,7 +131,7 @@ def pretraining_step(sources: Sources, model_type: str) -> Step:
     _, data, _, training, _ = pretrain.parser(words).parse(words)
     train = data.records()["train"]
     videos = len(train)
-    job = Job(folder, (("pretrain", *words),), hashes_of_parts({"train": train}, data))
+    job = Job(folder, (("pretrain", *words),), (hashes_of_parts({"train": train}, data),))
     hours = pretraining_hours(model_type, videos, training.num_train_epochs)
     disk = stored_gigabytes(
         _parameters(sources, model_type), 2, 3, _checkpoints(training)
@@ -152,7 +152,9 @@ def finetuning_step(sources: Sources, row: Row) -> Step:
     tests = _tests(folder, row, data, training)
     parts = _parts(sources, row, data)
     parts["train"] = videos_to_learn(parts["train"], asked.augmentation, row.seed)
-    job = Job(folder, (("finetune", *words), *tests), hashes_of_parts(parts, data))
+    hashes = hashes_of_parts(parts, data)
+    made_from = (hashes, *[{"test_hash": hashes["test_hash"]} for _ in tests])
+    job = Job(folder, (("finetune", *words), *tests), made_from)
     videos = len(parts["train"]), len(parts["validation"]), len(parts["test"])
     epochs = training.num_train_epochs
     hours = finetuning_hours(row.model_type, row.weight > 0, videos, epochs, len(tests) * TEST_CLIPS)
@@ -164,7 +166,8 @@ def finetuning_step(sources: Sources, row: Row) -> Step:
 
 def from_its_encoder(sources: Sources, row: Row, job: Job) -> Job:
     """The job of a row, which knows its encoder, now that there is one."""
-    return replace(job, made_from={**job.made_from, **hash_of_model(sources.encoder(row.model_type))})
+    training, *tests = job.made_from
+    return replace(job, made_from=({**training, **hash_of_model(sources.encoder(row.model_type))}, *tests))
 
 
 def _finetuning_words(sources: Sources, row: Row) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from contextlib import nullcontext
@@ -11,7 +10,8 @@ from pathlib import Path
 from filelock import FileLock
 
 from hf_selfdistill.commands.console import main
-from hf_selfdistill.commands.job import WORKING, note_done
+from hf_selfdistill.commands.job import WORKING
+from hf_selfdistill.commands.job_record import note_done, read
 
 
 def run_job(file: str) -> None:
@@ -19,10 +19,14 @@ def run_job(file: str) -> None:
     attempt = Path(file)
     first = os.environ.get("LOCAL_RANK", "0") == "0"
     with FileLock(attempt.with_name(WORKING)) if first else nullcontext():
-        for number, words in enumerate(json.loads(attempt.read_text(encoding="utf-8"))["commands"]):
-            if number and first:
-                note_done(attempt, number)
-            main(words)
+        for command in read(attempt)["commands"]:
+            try:
+                main(command["words"])
+            except SystemExit as ended:
+                if ended.code:
+                    raise
+            if first:
+                note_done(attempt)
 
 
 if __name__ == "__main__":

@@ -102,7 +102,7 @@ class Evaluation(NamedTuple):
         test, features, before = self.test, self.features, self.forgetting.before
         if test.task != "classification" and test.part == "train":
             raise ValueError(
-                f"--part train, but --task {test.task} learns from the training videos; use --part test or validation"
+                f"--part train, but --task {test.task} takes those as its gallery; use --part test or validation"
             )
         if test.task not in FEATURE_TASKS and features != FeatureArguments():
             raise ValueError("--retrieval_protocol and --config_overrides go with --task retrieval, linear_probe, knn")

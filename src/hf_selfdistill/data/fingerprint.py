@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from pathlib import Path
 
 import datasets
 
 __all__ = ["fingerprint"]
+
+_IN_CACHE = re.compile(r"^.*/snapshots/[0-9a-f]{40}/")  # of huggingface_hub, which is elsewhere on another machine
 
 
 def fingerprint(records: datasets.Dataset, root: str | Path | None = None) -> str:
@@ -16,7 +19,8 @@ def fingerprint(records: datasets.Dataset, root: str | Path | None = None) -> st
 
     Args:
         records: columns `video` (not decoded) and `label`; without labels a line is `name`.
-        root: folder that names are relative to. Of a video without a path, the hash of its bytes is its name.
+        root: folder that names are relative to; by default, of files of the Hub, that of the repository. Of a video
+            without a path, the hash of its bytes is its name.
     """
     lines = [_name(video, root) for video in records["video"]]
     if "label" in records.features:
@@ -28,6 +32,7 @@ def fingerprint(records: datasets.Dataset, root: str | Path | None = None) -> st
 def _name(video: dict[str, str | bytes | None], root: str | Path | None) -> str:
     path, content = video["path"], video["bytes"]
     if isinstance(path, str):
-        return Path(path if root is None else os.path.relpath(path, root)).as_posix()
+        path = _IN_CACHE.sub("", path) if root is None else os.path.relpath(path, root)
+        return Path(path).as_posix()
     assert isinstance(content, bytes)
     return hashlib.sha256(content).hexdigest()

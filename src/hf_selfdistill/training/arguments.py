@@ -58,7 +58,8 @@ class VideoTrainingArguments(TrainingArguments):
 
     def __post_init__(self) -> None:
         """Check our own arguments before transformers checks its own."""
-        if self.optim_args and not re.fullmatch(r"\s*\w+=[^=,]+(,\s*\w+=[^=,]+)*", self.optim_args):
+        given = (self.optim_args or "").replace(" ", "")
+        if given and not re.fullmatch(r"\w+=[^=,]+(,\w+=[^=,]+)*", given):
             raise ValueError(f"optim_args is {self.optim_args!r}; give name=value[,name=value], such as momentum=0.9")
         check_choice("epoch_lr_schedule", self.epoch_lr_schedule, ("none", *EPOCH_SCHEDULES))
         whole_epochs = self.max_steps <= 0 and float(self.num_train_epochs).is_integer()
