@@ -25,6 +25,12 @@ def test_of_an_untouched_folder_nothing_is_done(tmp_path):
     assert done_commands(tmp_path) == [] and seconds_done(tmp_path) == 0
 
 
+def test_a_run_of_an_earlier_version_is_not_overwritten(tmp_path):
+    (tmp_path / "finished.json").write_text("{}")
+    with pytest.raises(ValueError, match=r"finished\.json was written by an earlier version.* another --output_dir"):
+        done_commands(tmp_path)
+
+
 def test_each_command_has_the_commit_of_the_attempt_that_did_it(attempt, tmp_path):
     training, test, kept = (
         (["finetune"], {"train_hash": "1", "test_hash": "2"}),

@@ -17,9 +17,20 @@ ATTEMPT = "commands.json"
 DONE = "done.json"
 """Each command that succeeded, with the hashes of what it was made from, the commit and the decoder."""
 
+OLD = "finished.json"
+
 
 def done_commands(folder: Path) -> list[dict[str, Any]]:
-    """The commands that succeeded: `words`, `made_from`, `commit`, `decoder`."""
+    """The commands that succeeded: `words`, `made_from`, `commit`, `decoder`.
+
+    Raises:
+        ValueError: the record is damaged, or that of an earlier version, which did not say what was made from what.
+    """
+    if (folder / OLD).is_file():
+        raise ValueError(
+            f"{folder / OLD} was written by an earlier version, which did not note from what encoder and videos the "
+            "run was made; give another --output_dir, or take that folder away"
+        )
     commands: list[dict[str, Any]] = read(folder / DONE)["commands"] if (folder / DONE).is_file() else []
     return commands
 
