@@ -3,6 +3,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from processes import run_processes
@@ -64,3 +65,15 @@ def run_script() -> Callable[..., subprocess.CompletedProcess[str]]:
         return run_processes(ROOT / "scripts" / f"{name}.py", *words, processes=processes, timeout=200)
 
     return run
+
+
+@pytest.fixture
+def done_record() -> Callable[[float], dict[str, Any]]:
+    """What `done.json` says of a training and its test, after so many seconds."""
+
+    def build(wall_seconds: float) -> dict[str, Any]:
+        training = {"words": ["finetune"], "made_from": {"test_hash": "t"}, "commit": "c", "decoder": "d"}
+        test = {"words": ["evaluate"], "made_from": {"test_hash": "t"}, "commit": "e", "decoder": "f"}
+        return {"commands": [training, test], "wall_seconds": wall_seconds, "host": "h"}
+
+    return build

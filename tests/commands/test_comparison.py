@@ -11,18 +11,8 @@ TOP1 = {(0.0, 0): 0.50, (0.0, 1): 0.60, (10.0, 0): 0.55, (10.0, 1): 0.70}  # by 
 ACCURACIES = {"video_top5": 1.0, "clip_top1": 0.4, "clip_top5": 1.0, "num_videos": 6}
 
 
-DONE = {
-    "wall_seconds": 7.5,
-    "host": "h",
-    "commands": [
-        {"words": ["finetune"], "made_from": {"test_hash": "t"}, "commit": "c", "decoder": "d"},
-        {"words": ["evaluate"], "made_from": {"test_hash": "t"}, "commit": "e", "decoder": "f"},
-    ],
-}
-
-
 @pytest.fixture
-def tested(tmp_path):
+def tested(tmp_path, done_record):
     """Four finished runs; of the one with λ = 10 and seed 1 retention was not measured."""
     models = {}
     for (weight, seed), top1 in TOP1.items():
@@ -31,7 +21,7 @@ def tested(tmp_path):
         write = {
             "evaluation.json": {"video_top1": top1, **ACCURACIES, "protocol": "two clips"},
             "config.json": {"model_type": "c3d", "id2label": {"0": "moving_left", "1": "moving_right"}},
-            "done.json": DONE,
+            "done.json": done_record(7.5),
         }
         if (weight, seed) != (10.0, 1):
             write["forgetting.json"] = {"retention": {"value": 0.5 + weight / 100, "low": 0.4, "high": 0.8}}

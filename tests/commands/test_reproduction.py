@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 
 from hf_selfdistill.commands import finetune, pretrain, reproduction
+from hf_selfdistill.commands.provenance import hash_of_model
 from hf_selfdistill.commands.reproduction import (
     Row,
     Sources,
@@ -106,14 +107,14 @@ def test_a_row_knows_its_encoder_by_its_weights_and_its_videos_by_their_hash(sou
     job = finetuning_step(sources, row).job
     assert job.made_from[0].keys() == {"train_hash", "validation_hash", "test_hash"}
     assert {*job.made_from[1:][0]} == {"test_hash"} and len(job.made_from) == len(job.commands)
-    assert from_its_encoder(sources, row, job) == job  # there is none yet
     encoder = sources.pretraining_folder("c3d")
+    assert from_its_encoder(job, hash_of_model(sources.encoder("c3d"))) == job  # there is none yet
     encoder.mkdir(parents=True)
     (encoder / "config.json").write_text("{}")
     found = []
     for weights in (b"first", b"second"):
         (encoder / "model.safetensors").write_bytes(weights)
-        found.append(from_its_encoder(sources, row, job).made_from[0]["encoder_hash"])
+        found.append(from_its_encoder(job, hash_of_model(sources.encoder("c3d"))).made_from[0]["encoder_hash"])
     assert len(set(found)) == 2
 
 

@@ -10,18 +10,8 @@ TOP1 = {"last": 0.70, "validation": 0.72, "test": 0.74}
 EPOCH = {"validation": 3.0, "test": 5.0}
 
 
-DONE = {
-    "wall_seconds": 60.0,
-    "host": "h",
-    "commands": [
-        {"words": ["finetune"], "made_from": {"test_hash": "t"}, "commit": "c", "decoder": "d"},
-        {"words": ["evaluate"], "made_from": {"test_hash": "t"}, "commit": "e", "decoder": "f"},
-    ],
-}
-
-
 @pytest.fixture
-def folders(tmp_path):
+def folders(tmp_path, done_record):
     """Two finished rows: C3D on UCF101 without self-distillation and, five points better, with the paper's λ."""
     rows = {}
     for weight, gain in ((0.0, 0.0), (1.0, 0.05)):
@@ -34,7 +24,7 @@ def folders(tmp_path):
             write(folder / "evaluation.json", {**measured, "num_videos": 9, "protocol": "ten clips"})
             if choice != "last":
                 write(folder / "chosen.json", {"epoch": EPOCH[choice]})
-        write(run / "done.json", DONE)
+        write(run / "done.json", done_record(60.0))
         rows[row] = run
     return rows
 

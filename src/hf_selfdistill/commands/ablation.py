@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import product
 from pathlib import Path
-from typing import Optional
+from typing import Any, Optional
 
 from datasets import DatasetDict
 
@@ -150,7 +150,7 @@ class Ablation:
         """The training of a run and its tests."""
         parts = self._hashes(place)
         training = self.encoder_hash | parts | (self.reference_hash if self._measures_while_training else {})
-        accuracy, kept = self._tests(place)
+        accuracy, kept = self._accuracy(place), self._kept(place)
         made_from = [training, *[{"test_hash": parts["test_hash"]} for _ in accuracy]]
         made_from += [self.encoder_hash | self.reference_hash for _ in kept]
         return Job(self.folder(place), (self._finetuning(place), *accuracy, *kept), tuple(made_from))
@@ -194,17 +194,22 @@ class Ablation:
         while_training = vars(self.reference) if self._measures_while_training else {}
         return ("finetune", *self.recipe, *as_flags({**while_training, **flags}))
 
-    def _tests(self, place: Place) -> tuple[list[tuple[str, ...]], list[tuple[str, ...]]]:
-        """A test of each model, and of what it forgot where there is a reference set."""
-        shared = flags_of_data(self.asked.data) | flags_of_device(self.asked.training) | {"disable_tqdm": True}
-        folders = self.models(place).values()
-        accuracy = {**shared, "num_clips": self.args.num_clips, "split": place.split}
-        tests = [{**accuracy, "model_name_or_path": folder, "output_file": folder / RESULTS} for folder in folders]
-        kept = []
-        if self.reference.reference_dataset is not None:
-            data = self.reference.data()
-            known = {name: getattr(data, name) for name in ("dataset", "dataset_root", "annotations", "split")}
-            forgetting = {**shared, "task": "forgetting", "before": self.asked.model.model_name_or_path, **known}
-            forgetting |= {"num_clips": REFERENCE_CLIPS}
-            kept = [{**forgetting, "model_name_or_path": one, "output_file": one / FORGETTING} for one in folders]
-        return [("evaluate", *as_flags(test)) for test in tests], [("evaluate", *as_flags(test)) for test in kept]
+    def _accuracy(self, place: Place) -> list[tuple[str, ...]]:
+        """A test of each model."""
+        return self._tests(place, RESULTS, {"num_clips": self.args.num_clips, "split": place.split})
+
+    def _kept(self, place: Place) -> list[tuple[str, ...]]:
+        """What each model forgot, where there is a reference set."""
+        if self.reference.reference_dataset is None:
+            return []
+        known = vars(self.reference.data())
+        own = {name: known[name] for name in ("dataset", "dataset_root", "annotations", "split")}
+        own |= {"task": "forgetting", "before": self.asked.model.model_name_or_path, "num_clips": REFERENCE_CLIPS}
+        return self._tests(place, FORGETTING, own)
+
+    def _tests(self, place: Place, file: str, own: dict[str, Any]) -> list[tuple[str, ...]]:
+        shared = flags_of_data(self.asked.data) | flags_of_device(self.asked.training) | {"disable_tqdm": True} | own
+        return [
+            ("evaluate", *as_flags({**shared, "model_name_or_path": folder, "output_file": folder / file}))
+            for folder in self.models(place).values()
+        ]

@@ -38,7 +38,7 @@ __all__ = [
 def protocol(data: DatasetArguments, part: str, num_clips: int, frames: int, stride: int, fps: float | None) -> str:
     """In words, what a figure was measured on."""
     return (
-        f"{data_in_words(data)} {part}, {clips_in_words(num_clips, frames, stride, fps)}, centre crop, mean of logits"
+        f"{_data_in_words(data)} {part}, {clips_in_words(num_clips, frames, stride, fps)}, centre crop, mean of logits"
     )
 
 
@@ -54,7 +54,7 @@ def card_facts(
     return CardFacts(
         base=None if name in FROM_SCRATCH else _base(name),
         dataset=data.dataset,
-        split=data.split if data.dataset in OFFICIAL_SPLITS else None,
+        split=_split(data),
         parts={part: (len(records), fingerprint(records, root_of_names(data))) for part, records in parts.items()},
         method=_method(args) | in_words(asked.regularizer),
         hyperparameters={
@@ -109,14 +109,17 @@ def _videos(data: UnlabelledArguments) -> str:
         return f"The videos that `{Path(str(data.annotations)).name}` names"
     if data.dataset == "shards":
         return f"The shards in {folder}, {data.clips_per_epoch} videos an epoch"
-    return f"The training part of `{data.dataset}`" + (
-        f", split {data.split}" if data.dataset in OFFICIAL_SPLITS else ""
-    )
+    which = _split(data)
+    return f"The training part of `{data.dataset}`" + (f", split {which}" if which is not None else "")
 
 
-def data_in_words(data: DatasetArguments) -> str:
-    """The name of a data set, and which of its splits where it has several."""
-    return f"{data.dataset} split {data.split}" if data.dataset in OFFICIAL_SPLITS else data.dataset
+def _split(data: DatasetArguments | UnlabelledArguments) -> int | None:
+    """Which of the official splits, of a data set that has several."""
+    return data.split if data.dataset in OFFICIAL_SPLITS else None
+
+
+def _data_in_words(data: DatasetArguments) -> str:
+    return f"{data.dataset} split {data.split}" if _split(data) is not None else data.dataset
 
 
 def against_in_words(data: DatasetArguments, part: str, known: int, gallery: str) -> str:
@@ -128,7 +131,7 @@ def against_in_words(data: DatasetArguments, part: str, known: int, gallery: str
         known: how many videos there are to compare with, without the unreadable ones.
         gallery: what those are called.
     """
-    return f"{data_in_words(data)}, {part} against {known} videos of {gallery}"
+    return f"{_data_in_words(data)}, {part} against {known} videos of {gallery}"
 
 
 def root_of_names(data: DatasetArguments | UnlabelledArguments) -> str | Path | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, get_type_hints
 
 import transformers
 from datasets import DatasetDict
@@ -82,13 +82,7 @@ def parse(argv: Sequence[str] | None = None) -> FineTuning:
 def parser() -> CommandParser:
     """The parser of the command's flags."""
     return CommandParser(
-        ModelArguments,
-        DatasetArguments,
-        SamplingArguments,
-        AugmentationArguments,
-        RegularizerArguments,
-        RetentionArguments,
-        SelfDistillationArguments,
+        *get_type_hints(FineTuning).values(),
         description="Fine-tune a video classifier with self-distillation (Zhou et al., arXiv 2205.00506).",
         defaults=DEFAULTS,
         most_used=MOST_USED,

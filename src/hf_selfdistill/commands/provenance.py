@@ -31,8 +31,10 @@ def hash_of_model(name: str) -> dict[str, str]:
     """SHA-256 of a model's configuration and weights, as `encoder_hash`; nothing of a name on the Hub."""
     folder = Path(name)
     weights = sorted(folder.glob("model*.safetensors")) or sorted(folder.glob("pytorch_model*.bin"))
-    digests = [hashlib.sha256(file.read_bytes()).hexdigest() for file in (folder / "config.json", *weights) if weights]
-    return {"encoder_hash": _together(digests)} if digests else {}
+    if not weights:
+        return {}
+    digests = [hashlib.sha256(file.read_bytes()).hexdigest() for file in (folder / "config.json", *weights)]
+    return {"encoder_hash": _together(digests)}
 
 
 def hash_of_data(data: DatasetArguments) -> str:

@@ -12,6 +12,7 @@ from typing import Optional
 from tqdm import tqdm
 
 from hf_selfdistill.commands.arguments import CommandParser, flags_among, start_logging, user_errors
+from hf_selfdistill.commands.provenance import hash_of_model
 from hf_selfdistill.commands.reproduction import (
     RECIPES,
     Row,
@@ -142,7 +143,8 @@ def _work(sources: Sources, devices: list[str], stage_one: dict[str, Step], stag
     """Both stages, and the tables of what is finished."""
     run_jobs([step.job for step in stage_one.values()], [",".join(devices)])
     rows = [row for row in stage_two if _has_encoder(row, stage_one)]
-    ready = {row: from_its_encoder(sources, row, stage_two[row].job) for row in rows}
+    encoders = {name: hash_of_model(sources.encoder(name)) for name in {row.model_type for row in rows}}
+    ready = {row: from_its_encoder(stage_two[row].job, encoders[row.model_type]) for row in rows}
     run_jobs(list(ready.values()), devices)
     finished = {row: job.folder for row, job in ready.items() if job.is_finished}
     if finished:

@@ -18,7 +18,7 @@ from hf_selfdistill.commands.best_epochs import PARTS, best_folder
 from hf_selfdistill.commands.datasets import DatasetArguments, videos_to_learn
 from hf_selfdistill.commands.job import Job
 from hf_selfdistill.commands.models import from_scratch, load_encoder
-from hf_selfdistill.commands.provenance import hash_of_model, hashes_of_parts
+from hf_selfdistill.commands.provenance import hashes_of_parts
 from hf_selfdistill.commands.reproduction_costs import Step, finetuning_hours, pretraining_hours, stored_gigabytes
 from hf_selfdistill.commands.run_files import RESULTS
 from hf_selfdistill.commands.testing import flags_of_data, flags_of_device
@@ -164,10 +164,10 @@ def finetuning_step(sources: Sources, row: Row) -> Step:
     return Step(job, f"{says}; {epochs:g} epochs, {len(tests)} tests", hours, disk)
 
 
-def from_its_encoder(sources: Sources, row: Row, job: Job) -> Job:
-    """The job of a row, which knows its encoder, now that there is one."""
+def from_its_encoder(job: Job, encoder: Mapping[str, str]) -> Job:
+    """The job of a row, which knows the hash of its encoder, now that there is one."""
     training, *tests = job.made_from
-    return replace(job, made_from=({**training, **hash_of_model(sources.encoder(row.model_type))}, *tests))
+    return replace(job, made_from=({**training, **encoder}, *tests))
 
 
 def _finetuning_words(sources: Sources, row: Row) -> list[str]:
