@@ -49,7 +49,7 @@ bench: $(STAMP)  ## Time a training step (minutes); decoding: benchmarks/decodin
 	$(BIN)/python benchmarks/training_step.py
 
 cards: $(STAMP)  ## Write model_cards/ anew from configs/
-	$(BIN)/python -m hf_selfdistill.commands.recipe_cards
+	$(BIN)/python -m hf_selfdistill.reporting.recipe_cards
 
 docs: $(STAMP)  ## Build the documentation into site/, warnings being errors
 	$(BIN)/mkdocs build --strict

@@ -22,7 +22,7 @@ from torch.utils.data import default_collate
 from tqdm import tqdm
 from transformers import AutoModel, AutoModelForVideoClassification, Trainer, TrainingArguments
 
-from hf_selfdistill.commands.models import from_scratch, in_its_memory_format
+from hf_selfdistill.models.loading import from_scratch, in_its_memory_format
 from hf_selfdistill.data.clips import RandomClips, TrainingClips
 from hf_selfdistill.data.datasets import load_video_dataset
 from hf_selfdistill.data.moving_shapes import write_moving_shapes

@@ -7,7 +7,7 @@ import io
 import sys
 from typing import Any
 
-from hf_selfdistill.commands.console import COMMANDS, NAME, main
+from hf_selfdistill.cli.console import COMMANDS, NAME, main
 from hf_selfdistill.pretraining.objectives import OBJECTIVES
 
 MARK = "<!-- commands -->"

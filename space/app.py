@@ -2,7 +2,7 @@
 
 import os
 
-from hf_selfdistill.commands.app import main
+from hf_selfdistill.cli.app import main
 
 flags = ["--model_name_or_path", os.environ["MODEL"], "--server_name", "0.0.0.0"]
 if os.environ.get("COMPARE_WITH"):

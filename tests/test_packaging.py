@@ -62,13 +62,13 @@ def files_of_the_package():
 def test_the_wheel_holds_every_file_of_the_package_and_no_other(wheel):
     names = {name for name in wheel.namelist() if ".dist-info/" not in name}
     assert names == files_of_the_package()
-    for needed in ("py.typed", "evaluation/metrics/topk_accuracy/topk_accuracy.py", "hub/templates/model_card.md"):
+    for needed in ("py.typed", "training/metrics/topk_accuracy/topk_accuracy.py", "hub/templates/model_card.md"):
         assert f"hf_selfdistill/{needed}" in names
 
 
 def test_the_wheel_brings_the_console_command(wheel):
     (entry_points,) = (wheel.read(name).decode() for name in wheel.namelist() if name.endswith("entry_points.txt"))
-    assert "hf-selfdistill = hf_selfdistill.commands.console:main" in entry_points
+    assert "hf-selfdistill = hf_selfdistill.cli.console:main" in entry_points
 
 
 def test_the_sdist_holds_the_scripts_and_the_recipes_too(distributions):
@@ -82,7 +82,7 @@ def test_the_installed_wheel_runs_from_any_folder_without_the_checkout(distribut
     site = tmp_path / "site"
     flags = ["--quiet", "--no-deps", "--no-index", "--no-compile", "--target", str(site)]
     subprocess.run([sys.executable, "-m", "pip", "install", *flags, str(distributions[0])], check=True)
-    code = "import hf_selfdistill, sys; from hf_selfdistill.commands.console import main; main(['--help']); "
+    code = "import hf_selfdistill, sys; from hf_selfdistill.cli.console import main; main(['--help']); "
     done = subprocess.run(
         [sys.executable, "-c", code + "print(hf_selfdistill.__file__)"],
         capture_output=True,

@@ -1,6 +1,6 @@
 """`python -m hf_selfdistill …` is the console command; so is `accelerate launch -m hf_selfdistill …`."""
 
-from hf_selfdistill.commands.console import main
+from hf_selfdistill.cli.console import main
 
 if __name__ == "__main__":
     main()

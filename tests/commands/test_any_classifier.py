@@ -21,7 +21,7 @@ from transformers import (
 
 from hf_selfdistill import read_frames
 from hf_selfdistill.commands import evaluate_model, finetune, predict
-from hf_selfdistill.commands.models import ModelArguments, load_classifier, load_for_inference
+from hf_selfdistill.models.loading import ModelArguments, load_classifier, load_for_inference
 from hf_selfdistill.data.decoding import VideoReader
 from hf_selfdistill.data.sampling import evenly_spaced_clips
 from hf_selfdistill.data.transforms import ClipProcessor

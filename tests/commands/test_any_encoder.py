@@ -12,7 +12,7 @@ from tiny_classifiers import ARCHITECTURES, CLASSES, FRAMES, SIZE, save_checkpoi
 from transformers import AutoModel, AutoVideoProcessor
 
 from hf_selfdistill.commands import finetune, pretrain
-from hf_selfdistill.commands.models import load_encoder
+from hf_selfdistill.models.loading import load_encoder
 from hf_selfdistill.models import C3DConfig, C3DForVideoClassification, C3DModel, C3DVideoProcessor
 
 

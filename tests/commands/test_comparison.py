@@ -5,7 +5,7 @@ import pytest
 
 from hf_selfdistill.commands import comparison
 from hf_selfdistill.commands.comparison import Place, write_comparison
-from hf_selfdistill.evaluation.comparison import Setting
+from hf_selfdistill.experiments.comparison import Setting
 
 TOP1 = {(0.0, 0): 0.50, (0.0, 1): 0.60, (10.0, 0): 0.55, (10.0, 1): 0.70}  # by λ and seed
 ACCURACIES = {"video_top5": 1.0, "clip_top1": 0.4, "clip_top5": 1.0, "num_videos": 6}

@@ -8,7 +8,7 @@ from transformers import pipeline
 
 from hf_selfdistill.commands import predict
 from hf_selfdistill.commands.datasets import SamplingArguments
-from hf_selfdistill.commands.models import load_for_inference
+from hf_selfdistill.models.loading import load_for_inference
 from hf_selfdistill.data.video_files import named_videos
 
 

@@ -13,7 +13,7 @@ from videos import numbered_frames, write_video
 
 from hf_selfdistill import C3DModel, R2Plus1DModel
 from hf_selfdistill.commands import evaluate_model, finetune, pretrain
-from hf_selfdistill.hub.citations import works_behind
+from hf_selfdistill.training.citations import works_behind
 from hf_selfdistill.pretraining.objective import OBJECTIVE_NAME
 from hf_selfdistill.pretraining.objectives import OBJECTIVES
 

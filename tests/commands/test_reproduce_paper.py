@@ -8,7 +8,7 @@ import pytest
 
 from hf_selfdistill import C3DConfig, C3DModel
 from hf_selfdistill.commands import reproduce_paper
-from hf_selfdistill.commands.models import from_scratch
+from hf_selfdistill.models.loading import from_scratch
 
 ROOT = Path(__file__).parents[2]
 ALL = {

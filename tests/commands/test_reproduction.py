@@ -14,7 +14,7 @@ from hf_selfdistill.commands.reproduction import (
     pretraining_step,
     rows_of,
 )
-from hf_selfdistill.commands.smoke_videos import write_smoke_videos
+from hf_selfdistill.experiments.smoke_videos import write_smoke_videos
 
 BOTH = {"ucf101": ("UCF-101", None), "hmdb51": ("hmdb51_org", None)}
 

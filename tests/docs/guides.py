@@ -75,6 +75,6 @@ def subcommand(line: str) -> list[str] | None:
 
 
 def _name_of(module: str) -> str:
-    from hf_selfdistill.commands.console import COMMANDS
+    from hf_selfdistill.cli.console import COMMANDS
 
     return next(name for name, (its_module, _) in COMMANDS.items() if its_module == module)

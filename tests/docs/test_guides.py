@@ -13,8 +13,8 @@ from shards import write_shards
 from tiny_classifiers import save_checkpoint, tiny_model, tiny_processor
 
 from hf_selfdistill import C3DConfig, C3DModel, C3DVideoProcessor
-from hf_selfdistill.commands import console, finetune
-from hf_selfdistill.commands.arguments import CommandParser, config_flags
+from hf_selfdistill.cli import console, finetune
+from hf_selfdistill.cli.parser import CommandParser, config_flags
 from hf_selfdistill.data.moving_shapes import write_moving_shapes
 
 SHELL = [block for page in PAGES for block in blocks(page) if block.language == "sh"]

@@ -12,7 +12,7 @@ import pytest
 from guides import ROOT
 
 import hf_selfdistill
-from hf_selfdistill.commands.console import COMMANDS
+from hf_selfdistill.cli.console import COMMANDS
 
 
 @pytest.fixture(scope="module")

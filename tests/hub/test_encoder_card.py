@@ -2,7 +2,7 @@ import pytest
 from huggingface_hub import ModelCard
 from transformers import TrainerState, TrainingArguments, VideoMAEConfig
 
-from hf_selfdistill.hub.citations import PRETRAINED_BY
+from hf_selfdistill.training.citations import PRETRAINED_BY
 from hf_selfdistill.hub.encoder_card import EncoderCardCallback, EncoderFacts
 from hf_selfdistill.models import C3DConfig
 

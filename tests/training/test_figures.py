@@ -17,7 +17,7 @@ def test_a_figure_touches_neither_pyplot_nor_the_settings_of_others():
 
 
 def test_the_package_does_not_import_matplotlib():
-    code = "import sys, hf_selfdistill, hf_selfdistill.evaluation.report; assert 'matplotlib' not in sys.modules"
+    code = "import sys, hf_selfdistill, hf_selfdistill.reporting.report; assert 'matplotlib' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

@@ -10,7 +10,7 @@ import datasets
 from transformers import BaseVideoProcessor, PreTrainedConfig
 
 from hf_selfdistill.commands.datasets import AugmentationArguments, DatasetArguments
-from hf_selfdistill.commands.models import FROM_SCRATCH
+from hf_selfdistill.models.loading import FROM_SCRATCH
 from hf_selfdistill.commands.regularization import in_words
 from hf_selfdistill.commands.unlabelled import UnlabelledArguments
 from hf_selfdistill.data.datasets import OFFICIAL_SPLITS

@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 
 from hf_selfdistill.commands.job_record import facts_of
 from hf_selfdistill.commands.run_files import FORGETTING, RESULTS
-from hf_selfdistill.evaluation.comparison import Run, Setting, runs_by_setting, spread
-from hf_selfdistill.evaluation.comparison_table import as_table
-from hf_selfdistill.evaluation.paper_results import paper_accuracy
-from hf_selfdistill.evaluation.plots import Outcome, frontier_figure, lambda_figure
+from hf_selfdistill.experiments.comparison import Run, Setting, runs_by_setting, spread
+from hf_selfdistill.experiments.comparison_table import as_table
+from hf_selfdistill.experiments.paper_results import paper_accuracy
+from hf_selfdistill.reporting.plots import Outcome, frontier_figure, lambda_figure
 from hf_selfdistill.training.accuracies import MEASURED
 
 __all__ = ["Place", "Tested", "write_comparison", "write_rows"]

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from hf_selfdistill.commands.arguments import CommandParser, start_logging, user_errors
-from hf_selfdistill.hub.citations import PRETRAINED_BY
+from hf_selfdistill.cli.parser import CommandParser, start_logging, user_errors
+from hf_selfdistill.training.citations import PRETRAINED_BY
 from hf_selfdistill.models import C3DVideoProcessor
 from hf_selfdistill.models.conversion import PREPROCESSING, load_foreign_checkpoint
 

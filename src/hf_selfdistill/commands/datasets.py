@@ -9,7 +9,7 @@ import datasets
 import torch
 from transformers import BaseVideoProcessor, PreTrainedModel
 
-from hf_selfdistill.commands.best_epochs import PARTS
+from hf_selfdistill.training.best_epochs import PARTS
 from hf_selfdistill.data.clips import TestingClips, TrainingClips
 from hf_selfdistill.data.datasets import load_video_dataset
 from hf_selfdistill.data.sampling import clip_sampler

@@ -10,13 +10,13 @@ from typing import Any, NamedTuple, get_type_hints
 
 import torch
 
-from hf_selfdistill.commands.arguments import CommandParser, fit_workers, start_logging, user_errors
+from hf_selfdistill.cli.parser import CommandParser, fit_workers, start_logging, user_errors
 from hf_selfdistill.commands.classification import evaluate_classifier, read_baseline, refresh_card
 from hf_selfdistill.commands.feature_tasks import evaluate_features
 from hf_selfdistill.commands.forgetting import evaluate_forgetting, write_report
 from hf_selfdistill.commands.relearning import evaluate_relearning, relearning_in_words
 from hf_selfdistill.commands.testing import FEATURE_TASKS, Evaluation
-from hf_selfdistill.evaluation.forgetting_table import quote
+from hf_selfdistill.reporting.forgetting_table import quote
 from hf_selfdistill.hub.feature_results import add_feature_results
 from hf_selfdistill.training.accuracies import silent
 

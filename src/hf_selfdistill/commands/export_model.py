@@ -13,8 +13,8 @@ import torch
 from transformers import BaseVideoProcessor, PreTrainedModel
 from transformers.utils import cached_file
 
-from hf_selfdistill.commands.arguments import CommandParser, start_logging, user_errors
-from hf_selfdistill.commands.models import load_for_inference
+from hf_selfdistill.cli.parser import CommandParser, start_logging, user_errors
+from hf_selfdistill.models.loading import load_for_inference
 from hf_selfdistill.data.transforms import ClipProcessor
 from hf_selfdistill.hub.curves import CURVES
 from hf_selfdistill.hub.export import export_classifier

@@ -12,7 +12,7 @@ from transformers import BaseVideoProcessor, PreTrainedModel
 
 from hf_selfdistill.commands.cards import against_in_words, clips_in_words
 from hf_selfdistill.commands.datasets import DatasetArguments, SamplingArguments, sampling_rate, testing_clips
-from hf_selfdistill.commands.models import load_for_features
+from hf_selfdistill.models.loading import load_for_features
 from hf_selfdistill.commands.testing import Evaluation
 from hf_selfdistill.data.callbacks import UnreadableVideosCallback
 from hf_selfdistill.data.clips import TestingClips, video_name

@@ -11,10 +11,10 @@ from datasets import DatasetDict
 from transformers import PreTrainedModel
 from transformers.trainer_utils import HubStrategy
 
-from hf_selfdistill.commands.arguments import CommandParser, fit_workers, start_logging, user_errors
-from hf_selfdistill.commands.best_epochs import KeepBestCallback, KeepBestOnTestCallback, check_keep_best
+from hf_selfdistill.cli.parser import CommandParser, fit_workers, start_logging, user_errors
+from hf_selfdistill.training.best_epochs import KeepBestCallback, KeepBestOnTestCallback, check_keep_best
 from hf_selfdistill.commands.cards import card_facts
-from hf_selfdistill.commands.checkpoints import settle_checkpoint
+from hf_selfdistill.training.checkpoints import settle_checkpoint
 from hf_selfdistill.commands.datasets import (
     AugmentationArguments,
     DatasetArguments,
@@ -25,10 +25,10 @@ from hf_selfdistill.commands.datasets import (
     training_clips,
     videos_to_learn,
 )
-from hf_selfdistill.commands.models import ModelArguments, load_classifier
+from hf_selfdistill.models.loading import ModelArguments, load_classifier
 from hf_selfdistill.commands.regularization import check_regularizer, regularize
 from hf_selfdistill.commands.retention import RetentionArguments, reference_clips, watch_retention
-from hf_selfdistill.commands.trackers import check_trackers, name_alike
+from hf_selfdistill.training.trackers import check_trackers, name_alike
 from hf_selfdistill.commands.training import (
     DEFAULTS,
     MOST_USED,
@@ -38,7 +38,7 @@ from hf_selfdistill.commands.training import (
 )
 from hf_selfdistill.data.callbacks import EpochCallback, UnreadableVideosCallback
 from hf_selfdistill.data.clips import TestingClips, collate_clips
-from hf_selfdistill.evaluation.multi_clip import MultiClipAccuracy, rows_of_videos
+from hf_selfdistill.training.multi_clip import MultiClipAccuracy, rows_of_videos
 from hf_selfdistill.hub.model_card import ModelCardCallback
 from hf_selfdistill.regularizers.arguments import RegularizerArguments
 from hf_selfdistill.regularizers.wise_ft import WeightAverage

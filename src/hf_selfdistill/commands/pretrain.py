@@ -14,12 +14,12 @@ import transformers
 from accelerate.utils import gather_object
 from transformers import AutoModel, BaseVideoProcessor, PreTrainedModel
 
-from hf_selfdistill.commands.arguments import CommandParser, config_flags, fit_workers, start_logging, user_errors
+from hf_selfdistill.cli.parser import CommandParser, config_flags, fit_workers, start_logging, user_errors
 from hf_selfdistill.commands.cards import encoder_facts
-from hf_selfdistill.commands.checkpoints import settle_checkpoint
+from hf_selfdistill.training.checkpoints import settle_checkpoint
 from hf_selfdistill.commands.datasets import SamplingArguments, sampling_rate
-from hf_selfdistill.commands.models import from_scratch, in_its_memory_format, load_encoder, refuse_overrides
-from hf_selfdistill.commands.trackers import check_trackers, name_alike
+from hf_selfdistill.models.loading import from_scratch, in_its_memory_format, load_encoder, refuse_overrides
+from hf_selfdistill.training.trackers import check_trackers, name_alike
 from hf_selfdistill.commands.training import (
     DEFAULTS,
     MOST_USED,
@@ -31,7 +31,7 @@ from hf_selfdistill.commands.unlabelled import UnlabelledArguments
 from hf_selfdistill.data.callbacks import EpochCallback, UnreadableVideosCallback
 from hf_selfdistill.data.findings import VideoFindings
 from hf_selfdistill.data.unlabelled import StreamedUnlabelledClips, UnlabelledClips
-from hf_selfdistill.hub.citations import PRETRAINED_BY
+from hf_selfdistill.training.citations import PRETRAINED_BY
 from hf_selfdistill.hub.encoder_card import EncoderCardCallback
 from hf_selfdistill.pretraining.arguments import PretrainingArguments
 from hf_selfdistill.pretraining.objectives import OBJECTIVES

@@ -22,7 +22,7 @@ from hf_selfdistill.commands.datasets import (
 )
 from hf_selfdistill.commands.feature_tasks import gallery_and_queries
 from hf_selfdistill.commands.forgetting import distance_between
-from hf_selfdistill.commands.models import (
+from hf_selfdistill.models.loading import (
     ModelArguments,
     in_its_memory_format,
     load_classifier,

@@ -10,7 +10,7 @@ from transformers import BaseVideoProcessor, PreTrainedModel, Trainer, TrainingA
 
 from hf_selfdistill.commands.datasets import DatasetArguments, SamplingArguments, testing_clips
 from hf_selfdistill.commands.feature_tasks import gallery_and_queries
-from hf_selfdistill.commands.models import FROM_SCRATCH
+from hf_selfdistill.models.loading import FROM_SCRATCH
 from hf_selfdistill.data.callbacks import UnreadableVideosCallback
 from hf_selfdistill.data.clips import TestingClips
 from hf_selfdistill.data.splits import few_of_each_class, held_out_groups

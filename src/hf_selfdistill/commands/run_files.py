@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from hf_selfdistill.commands.json_shape import ANY, read_json
-from hf_selfdistill.evaluation.forgetting_table import NAMES
+from hf_selfdistill.reporting.forgetting_table import NAMES
 from hf_selfdistill.training.accuracies import MEASURED
 
 __all__ = ["ALL_RESULTS", "FORGETTING", "RESULTS", "RETRIEVAL", "RunFiles", "read_run"]

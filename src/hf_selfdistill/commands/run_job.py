@@ -9,7 +9,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from hf_selfdistill.commands.console import main
+from hf_selfdistill.cli.console import main
 from hf_selfdistill.commands.job import WORKING
 from hf_selfdistill.commands.job_record import note_done, read
 

@@ -15,7 +15,7 @@ from transformers import TrainingArguments
 from hf_selfdistill.commands.run_files import ALL_RESULTS, FORGETTING, RESULTS, RETRIEVAL
 from hf_selfdistill.data.callbacks import UnreadableVideosCallback
 from hf_selfdistill.hub.card_tables import REPORT
-from hf_selfdistill.hub.uploads import UploadWarningCallback
+from hf_selfdistill.training.uploads import UploadWarningCallback
 from hf_selfdistill.training.trainer import VideoTrainer
 
 __all__ = [

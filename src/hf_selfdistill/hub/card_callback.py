@@ -10,7 +10,7 @@ from huggingface_hub import ModelCard, ModelCardData
 from transformers import PreTrainedConfig, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from hf_selfdistill.hub.card_tables import REPORT, link_report
-from hf_selfdistill.hub.citations import works_behind
+from hf_selfdistill.training.citations import works_behind
 from hf_selfdistill.hub.curves import draw_curves
 from hf_selfdistill.models import C3DConfig, R2Plus1DConfig
 

@@ -1,0 +1,94 @@
+"""Settings compared, in the layout of the paper's Table 2."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from hf_selfdistill.experiments.comparison import (
+    Difference,
+    Run,
+    Setting,
+    in_percent,
+    paired_difference,
+    runs_by_setting,
+)
+from hf_selfdistill.training.accuracies import telling
+
+__all__ = ["as_table"]
+
+Paper = Callable[[float], tuple[float, float] | None]
+
+NOTES = """
+Percent; mean ± standard deviation over runs (splits × seeds). "Against" is the mean difference to plain fine-tuning
+with the same split, seed, learning rate, labels and choice of the epoch, ± its standard deviation over the pairs;
+plain fine-tuning at a lower rate is held against that at the highest. p is of a two-sided sign-flip test over the
+pairs, which can't fall below 2 / 2ⁿ. Where p is large, no difference was shown. Seeds of one split share its test
+videos, so a small p speaks of these videos first. "Best on test" is chosen by the videos that it is then tested on.
+The paper's figures are of its own learning rate.
+"""
+
+
+def as_table(runs: Sequence[Run], classes: int, paper: Paper | None = None) -> str:
+    """A Markdown table, one row per setting, one block per share of labels and learning rate.
+
+    Args:
+        runs: of all settings.
+        classes: how many the data set has.
+        paper: λ → the paper's top-1 and top-5 in percent; None where the data set is not the paper's.
+    """
+    by_setting = runs_by_setting(runs)
+    wide = "video_top5" in telling(classes)
+    accuracies = ["Acc@1", "Acc@5"] if wide else ["Acc@1"]
+    heads = [
+        "Method",
+        "labels",
+        "learning rate",
+        *accuracies,
+        "against, top-1",
+        "p",
+        "retention",
+        "against, retention",
+        "p",
+        "runs",
+    ]
+    heads += ["paper, Acc@1 / Acc@5"] if paper is not None else []
+    lines = [f"| {' | '.join(heads)} |", "|" + "---|" * len(heads)]
+    for setting, own in by_setting.items():
+        cells = _cells(setting, own, _baseline(setting, by_setting), wide)
+        if paper is not None:
+            in_paper = setting.regularizer in ("self_distillation", "none") and setting.label_fraction == 1
+            known = paper(setting.distill_weight) if in_paper else None
+            cells.append("" if known is None else f"{known[0]:.1f} / {known[1]:.1f}")
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n" + NOTES
+
+
+def _baseline(setting: Setting, by_setting: dict[Setting, list[Run]]) -> list[Run]:
+    """Runs of plain fine-tuning at the same learning rate; for plain fine-tuning itself, at a higher one."""
+    same = (setting.label_fraction, setting.epoch)
+    plain = [other for other in by_setting if other.is_baseline and (other.label_fraction, other.epoch) == same]
+    rate = max(other.learning_rate for other in plain) if setting.is_baseline else setting.learning_rate
+    if setting.is_baseline and setting.learning_rate == rate:
+        return []
+    return [run for other in plain if other.learning_rate == rate for run in by_setting[other]]
+
+
+def _cells(setting: Setting, own: Sequence[Run], baseline: Sequence[Run], wide: bool) -> list[str]:
+    kept = [run.retention for run in own if run.retention is not None]
+    return [
+        setting.name,
+        f"{100 * setting.label_fraction:g} %",
+        f"{setting.learning_rate:g}",
+        in_percent([run.top1 for run in own]),
+        *([in_percent([run.top5 for run in own])] if wide else []),
+        *_against(paired_difference(own, baseline)),
+        in_percent(kept) if kept else "",
+        *_against(paired_difference(own, baseline, "retention")),
+        str(len(own)),
+    ]
+
+
+def _against(difference: Difference | None) -> tuple[str, str]:
+    if difference is None:
+        return "", ""
+    return f"{100 * difference.mean:+.1f} ± {100 * difference.spread:.1f}", f"{difference.p:.2g}"

@@ -1,0 +1,128 @@
+"""Pictures of where a model saw the class that it gives a video."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from pathlib import Path
+
+import torch
+from transformers import BaseVideoProcessor, PreTrainedModel
+
+from hf_selfdistill.data.clips import TestingClips
+from hf_selfdistill.data.decoding import VideoReader
+from hf_selfdistill.data.transforms import ClipProcessor
+from hf_selfdistill.reporting.filmstrip import Explanation, draw_filmstrip, write_gif
+from hf_selfdistill.training.multi_clip import likeliest
+from hf_selfdistill.reporting.saliency import check_explainable, grad_cam
+
+__all__ = ["Explainer"]
+
+SHOWN_SIZE = 160  # pixels of a frame's shorter side in the pictures, at least
+SHOWN_CLASSES = 5
+
+
+class Explainer:
+    """Writes `<video>.png`, a filmstrip, and `<video>.gif` of each video's most convincing clip.
+
+    Args:
+        model: a C3D or R(2+1)D classifier.
+        processor: its own.
+        clips: of the videos that will be explained, for their names and their sampler.
+        columns: frames of a filmstrip, at most.
+        side: pixels of a frame's shorter side in the pictures, at least.
+
+    Raises:
+        ValueError: the model has no map over time and space.
+    """
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        processor: BaseVideoProcessor,
+        clips: TestingClips,
+        columns: int = 8,
+        side: int = SHOWN_SIZE,
+    ) -> None:
+        check_explainable(model)
+        self.model, self.processor, self.clips = model, processor, clips
+        self.columns, self.side = columns, side
+        paths = [Path(video["path"]) for video in clips.records["video"]]
+        stems = Counter(path.stem for path in paths)
+        self.names = {str(path): path.stem if stems[path.stem] == 1 else _whole_name(path) for path in paths}
+
+    def write(self, video: str, logits: torch.Tensor, folder: Path) -> None:
+        """Writes the pictures of a video.
+
+        Args:
+            video: its path.
+            logits: `(K, classes)` of its clips.
+            folder: where they go.
+
+        Raises:
+            OSError: a file can't be written.
+        """
+        explanation = self.explain(video, logits)
+        name = folder / self.names[video]
+        draw_filmstrip(explanation, self.columns).save(f"{name}.png")
+        write_gif(explanation, Path(f"{name}.gif"))
+
+    def explain(self, video: str, logits: torch.Tensor) -> Explanation:
+        """The clip that is surest of the video's class, and where it is seen there.
+
+        Raises:
+            VideoDecodingError: the file can't be read.
+        """
+        scores = logits.mean(0).softmax(-1)
+        index = int(scores.argmax())
+        surest = int(logits.softmax(-1)[:, index].argmax())
+        best = likeliest(scores, self.model.config.id2label, SHOWN_CLASSES)
+        return self.explain_clip(video, surest, index, best, f"clip {surest + 1} of {len(logits)}")
+
+    def explain_clip(
+        self, video: str, number: int, index: int, scores: list[tuple[str, float]], clip: str
+    ) -> Explanation:
+        """Where in one clip a class is seen.
+
+        Args:
+            video: its path.
+            number: of the clip.
+            index: of the class.
+            scores: the likeliest classes of the video and their probabilities, best first.
+            clip: in words, which it is.
+
+        Raises:
+            VideoDecodingError: the file can't be read.
+        """
+        with VideoReader(video) as reader:
+            positions = self.clips.sampler(reader.num_frames, reader.fps)[number]
+            frames = reader.read(positions)
+            times = [position % reader.num_frames / reader.fps for position in positions]
+            duration = reader.num_frames / reader.fps
+        pixels = self.clips.transform(frames)[None].to(self.model.device)
+        return Explanation(
+            frames=_as_seen(frames, self.processor, self.side),
+            evidence=grad_cam(self.model, pixels, torch.tensor([index], device=pixels.device))[0].cpu(),
+            times=times,
+            duration=duration,
+            label=self.model.config.id2label[index],
+            scores=scores,
+            clip=clip,
+        )
+
+
+def _as_seen(frames: torch.Tensor, processor: BaseVideoProcessor, side: int) -> torch.Tensor:
+    """Frames `(T, C, H, W)` uint8 cropped as for the model, but large enough to look at."""
+    factor = math.ceil(side / min(ClipProcessor.size_of(processor)))
+    sizes = {
+        name: {side: factor * value for side, value in processor.to_dict()[name].items() if value is not None}
+        for name in ("size", "crop_size")
+    }
+    batch = processor(
+        frames, do_sample_frames=False, do_rescale=False, do_normalize=False, return_tensors="pt", **sizes
+    )
+    return batch[processor.model_input_names[0]][0].clamp(0, 255).to(torch.uint8)
+
+
+def _whole_name(path: Path) -> str:
+    return "-".join(part for part in path.parts if part != path.anchor)
