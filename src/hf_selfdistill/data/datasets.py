@@ -17,6 +17,7 @@ from hf_selfdistill.data.annotations import (
 from hf_selfdistill.data.class_folders import scan_class_folders
 from hf_selfdistill.data.hub_dataset import load_hub_dataset
 from hf_selfdistill.data.moving_shapes import LIST_NAME, write_moving_shapes
+from hf_selfdistill.data.origin import Origin, note_origin
 from hf_selfdistill.data.splits import check_disjoint, complete_splits
 
 __all__ = ["DATASETS", "OFFICIAL_SPLITS", "load_video_dataset"]
@@ -88,7 +89,15 @@ def load_video_dataset(
         _check_missing(entries, root, source, max_missing_fraction)
         videos = _to_dataset_dict(classes, entries, root)
     check_disjoint(videos, source, per_class=name == "hmdb51")
-    return complete_splits(videos, validation_fraction, seed)
+    videos = complete_splits(videos, validation_fraction, seed)
+    for part, records in videos.items():
+        note_origin(records, Origin(name, split if name in OFFICIAL_SPLITS else None, part, root or _root_of(name)))
+    return videos
+
+
+def _root_of(name: str) -> Path | None:
+    """Return the folder of a data set that is named by its folder."""
+    return Path(name) if Path(name).is_dir() else None
 
 
 def _check_arguments(

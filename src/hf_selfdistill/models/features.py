@@ -12,7 +12,7 @@ from typing import Any, cast
 import torch
 from torch import nn
 
-__all__ = ["LAST_LAYER", "FeatureTap", "copy_encoder", "last_layer"]
+__all__ = ["LAST_LAYER", "FeatureTap", "copy_encoder", "last_layer", "logits_of"]
 
 LAST_LAYER = "classifier"
 PLACES = (
@@ -43,6 +43,11 @@ def copy_encoder(model: nn.Module) -> nn.Module:
     """A copy of the model that returns, as its logits, the features that its last layer would have received."""
     # The memo hands out an identity where deepcopy would have copied the last layer (and whatever hooks it).
     return copy.deepcopy(model, {id(last_layer(model)): nn.Identity()})
+
+
+def logits_of(outputs: Any) -> torch.Tensor:
+    """Return the logits of a forward pass without labels, whether the model gives a dictionary or a tuple."""
+    return outputs["logits"] if isinstance(outputs, dict) else outputs[0]
 
 
 class FeatureTap:

@@ -1,12 +1,11 @@
-"""From the name of a model to a classifier with its video processor."""
+"""Loading of models by name, each with the processor of its clips."""
 
 from __future__ import annotations
 
 import logging
 import re
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Any
 
 import torch
 import yaml
@@ -23,32 +22,32 @@ from transformers import (
 )
 from transformers.models.auto.modeling_auto import MODEL_FOR_VIDEO_CLASSIFICATION_MAPPING
 
-from hf_selfdistill.models.load_report import (
-    absent_keys,
-    absent_weights,
-    layers_of,
-    refuse_misfit,
-    tell_partial_weights,
-    without_load_report,
-)
 from hf_selfdistill.data.transforms import ClipProcessor
 from hf_selfdistill.models import C3DConfig, C3DVideoProcessor, R2Plus1DConfig
 from hf_selfdistill.models.adapters import add_lora
 from hf_selfdistill.models.features import LAST_LAYER, last_layer
 from hf_selfdistill.models.frames import frames_per_clip
+from hf_selfdistill.models.load_report import (
+    absent_keys,
+    absent_weights,
+    check_weights_fit,
+    layers_of,
+    warn_of_partial_weights,
+    without_load_report,
+)
 
 if TYPE_CHECKING:
     from peft import PeftModel
 
 __all__ = [
     "FROM_SCRATCH",
-    "ModelArguments",
     "from_scratch",
     "in_its_memory_format",
     "load_classifier",
     "load_encoder",
     "load_for_features",
     "load_for_inference",
+    "processor_of",
     "refuse_overrides",
 ]
 
@@ -58,56 +57,50 @@ FROM_SCRATCH: dict[str, type[PreTrainedConfig]] = {"c3d": C3DConfig, "r2plus1d":
 TRAINED_IN = torch.float32  # whatever a checkpoint is stored in: half precision is autocast's (--bf16)
 
 
-@dataclass
-class ModelArguments:
-    """Model."""
+def load_classifier(
+    name: str,
+    labels: list[str],
+    config_overrides: str | None = None,
+    lora_rank: int | None = None,
+    lora_target_modules: str | None = None,
+) -> tuple[PreTrainedModel | PeftModel, BaseVideoProcessor]:
+    """Load a model with a head for the given classes, and the processor of its clips.
 
-    model_name_or_path: str = field(
-        metadata={"help": "c3d or r2plus1d (random weights), a folder, or a name on the Hub."}
-    )
-    config_overrides: Optional[str] = field(  # noqa: UP045 - HfArgumentParser's form
-        default=None,
-        metadata={"help": "With c3d or r2plus1d: hidden_sizes=16,32,64,128,128,image_size=48,num_frames=8."},
-    )
-    lora_rank: Optional[int] = field(  # noqa: UP045
-        default=None, metadata={"help": "Train adapters of this rank (LoRA) and the head, not the whole encoder."}
-    )
-    lora_target_modules: Optional[str] = field(  # noqa: UP045
-        default=None, metadata={"help": "Layers that get adapters: query,value; by default all linear ones."}
-    )
-
-
-def load_classifier(args: ModelArguments, labels: list[str]) -> tuple[PreTrainedModel | PeftModel, BaseVideoProcessor]:
-    """A classifier of these classes, with adapters if there are to be any, and the processor of its clips.
+    Args:
+        name: `c3d` or `r2plus1d` (random weights), a folder, or a name on the Hub.
+        labels: names of the classes, in the order of their indices.
+        config_overrides: settings of a network with random weights, such as `image_size=48,num_frames=8`.
+        lora_rank: rank of LoRA adapters, which are trained in place of the encoder; None trains the whole model.
+        lora_target_modules: names of the layers that get adapters, separated by commas; by default all linear layers.
 
     Raises:
         ValueError: an override is wrong, or the model can't have adapters.
         OSError: there is no such model.
     """
-    if args.lora_target_modules and args.lora_rank is None:
-        raise ValueError(f"--lora_target_modules {args.lora_target_modules} goes with --lora_rank")
+    if lora_target_modules and lora_rank is None:
+        raise ValueError(f"`lora_target_modules` is {lora_target_modules}, but `lora_rank` is not given; give both")
     classes: dict[str, Any] = {
         "id2label": dict(enumerate(labels)),
         "label2id": {label: index for index, label in enumerate(labels)},
     }
-    name, new_layers = args.model_name_or_path, list[str]()
+    new_layers = list[str]()
     if name in FROM_SCRATCH:
-        config, processor = from_scratch(name, args.config_overrides, classes)
+        config, processor = from_scratch(name, config_overrides, classes)
         model = AutoModelForVideoClassification.from_config(config)
     else:
-        refuse_overrides(name, args.config_overrides)
+        refuse_overrides(name, config_overrides)
         _check_found(name)
         processor = AutoVideoProcessor.from_pretrained(name)
         model, new_layers = _pretrained(name, classes, labels)
     model = in_its_memory_format(model)
-    if args.lora_rank is not None:
-        targets = args.lora_target_modules.split(",") if args.lora_target_modules else None
-        return add_lora(model, args.lora_rank, targets, new_layers), processor
+    if lora_rank is not None:
+        targets = lora_target_modules.split(",") if lora_target_modules else None
+        return add_lora(model, lora_rank, targets, new_layers), processor
     return model, processor
 
 
 def load_for_inference(name: str) -> tuple[PreTrainedModel, BaseVideoProcessor]:
-    """A fine-tuned classifier as it is, in evaluation mode, and its processor.
+    """Load a fine-tuned classifier in evaluation mode, and its processor.
 
     Raises:
         ValueError: the model is an encoder without a trained head.
@@ -121,13 +114,13 @@ def load_for_inference(name: str) -> tuple[PreTrainedModel, BaseVideoProcessor]:
     if absent:
         raise ValueError(
             f"{name} lacks {', '.join(absent)}: it is not a fine-tuned classifier; "
-            f"fine-tune it first: hf-selfdistill finetune, or scripts/finetune.py, with --model_name_or_path {name}"
+            f"fine-tune it first: hf-selfdistill finetune --model_name_or_path {name}"
         )
     return in_its_memory_format(model.eval()), AutoVideoProcessor.from_pretrained(name)
 
 
 def load_for_features(name: str, overrides: str | None = None) -> tuple[PreTrainedModel, BaseVideoProcessor]:
-    """A model for its features: with a head that goes unused, or without one; and its processor.
+    """Load a model for its features, with or without a head, and its processor.
 
     Raises:
         ValueError: an override is wrong, or the weights do not fit the configuration.
@@ -144,7 +137,7 @@ def load_for_features(name: str, overrides: str | None = None) -> tuple[PreTrain
     model, report = AutoModel.from_pretrained(
         name, dtype=TRAINED_IN, ignore_mismatched_sizes=True, output_loading_info=True
     )
-    refuse_misfit(name, model, sorted(absent_keys(report)))
+    check_weights_fit(name, model, sorted(absent_keys(report)))
     processor = AutoVideoProcessor.from_pretrained(name)
     if type(model.config) in MODEL_FOR_VIDEO_CLASSIFICATION_MAPPING and not _is_pooled(model, processor):
         # Its classifier knows what the feature of a clip is; a head that the checkpoint lacks goes unused.
@@ -152,20 +145,29 @@ def load_for_features(name: str, overrides: str | None = None) -> tuple[PreTrain
     return in_its_memory_format(model.eval()), processor
 
 
-def load_encoder(name: str) -> tuple[PreTrainedModel, BaseVideoProcessor]:
-    """An encoder, or that of a classifier, and the processor of its clips.
+def load_encoder(name: str, overrides: str | None = None) -> tuple[PreTrainedModel, BaseVideoProcessor]:
+    """Load an encoder, or the encoder of a classifier, and the processor of its clips.
+
+    Args:
+        name: `c3d` or `r2plus1d` (random weights), a folder, or a name on the Hub.
+        overrides: settings of a network with random weights, such as `image_size=48,num_frames=8`.
 
     Raises:
-        ValueError: its weights do not fit its configuration, or it gives no pooled feature of a clip.
+        ValueError: an override is wrong, the weights do not fit the configuration, or the model gives no pooled
+            feature of a clip.
         OSError: there is no such model.
     """
+    if name in FROM_SCRATCH:
+        config, processor = from_scratch(name, overrides)
+        return in_its_memory_format(AutoModel.from_config(config)), processor
+    refuse_overrides(name, overrides)
     _check_found(name)
     encoder, report = AutoModel.from_pretrained(
         name, dtype=TRAINED_IN, ignore_mismatched_sizes=True, output_loading_info=True
     )
     absent = absent_keys(report)
     pooler = {key for key in report["missing_keys"] if key.startswith("pooler.")}
-    refuse_misfit(name, encoder, sorted(absent - pooler))
+    check_weights_fit(name, encoder, sorted(absent - pooler))
     if pooler:  # which classifiers do without, ViViT's for one
         logger.warning("%s lacks weights of its pooler: they start at random", name)
     processor = AutoVideoProcessor.from_pretrained(name)
@@ -173,8 +175,22 @@ def load_encoder(name: str) -> tuple[PreTrainedModel, BaseVideoProcessor]:
     return in_its_memory_format(encoder), processor
 
 
+def processor_of(model: PreTrainedModel) -> BaseVideoProcessor:
+    """Return the video processor saved with a model; of a C3D or R(2+1)D without one, that of its configuration.
+
+    Raises:
+        ValueError: there is none.
+    """
+    config = model.config
+    if model.name_or_path:
+        return AutoVideoProcessor.from_pretrained(model.name_or_path)
+    if config.model_type not in FROM_SCRATCH:
+        raise ValueError("`processing_class` is missing; give the video processor of the model")
+    return _processor_for(config)
+
+
 def in_its_memory_format(model: PreTrainedModel) -> PreTrainedModel:
-    """C3D with channels-last weights, which its convolutions and poolings run faster on; others as they are."""
+    """Return the model with channels-last weights if it is a C3D, whose convolutions run faster on them."""
     return model.to(memory_format=torch.channels_last_3d) if model.config.model_type == "c3d" else model
 
 
@@ -182,24 +198,29 @@ def refuse_overrides(name: str, overrides: str | None) -> None:
     """Refuse overrides for a model that has a configuration of its own.
 
     Raises:
-        ValueError: there are overrides.
+        ValueError: overrides are given.
     """
     if overrides:
         raise ValueError(
-            f"--config_overrides {overrides} go with c3d or r2plus1d; {name} brings its own configuration"
+            f"`config_overrides` is {overrides}, but {name} has a configuration of its own; overrides need c3d or "
+            "r2plus1d"
         )
 
 
 def from_scratch(
     name: str, overrides: str | None, classes: dict[str, Any] | None = None
 ) -> tuple[PreTrainedConfig, C3DVideoProcessor]:
-    """The configuration of a `c3d` or `r2plus1d` with random weights, and the processor of its clips.
+    """Return the configuration of a `c3d` or `r2plus1d` with random weights, and the processor of its clips.
 
     Raises:
         ValueError: an override is wrong.
     """
     config = _config_from_scratch(name, overrides, classes or {})
-    return config, C3DVideoProcessor(
+    return config, _processor_for(config)
+
+
+def _processor_for(config: PreTrainedConfig) -> C3DVideoProcessor:
+    return C3DVideoProcessor(
         size={"shortest_edge": config.image_size},
         crop_size={"height": config.image_size, "width": config.image_size},
         num_frames=config.num_frames,
@@ -214,18 +235,20 @@ def _config_from_scratch(name: str, overrides: str | None, classes: dict[str, An
         key, _, value = setting.partition("=")
         known = FROM_SCRATCH[name]().to_dict()
         if key not in known or not value:
-            raise ValueError(f"--config_overrides: {setting!r} sets nothing of {name}; one that does: image_size=48")
+            raise ValueError(
+                f"`config_overrides`: {setting!r} sets nothing of {name}; give settings such as image_size=48"
+            )
         try:
             values[key] = yaml.safe_load(f"[{value}]" if isinstance(known[key], list | tuple) else value)
         except yaml.YAMLError:
-            raise ValueError(f"--config_overrides: the value of {setting!r} can't be read") from None
+            raise ValueError(f"`config_overrides`: the value of {setting!r} can't be read") from None
     return FROM_SCRATCH[name](**values, **classes)
 
 
 def _check_found(name: str) -> None:
     if Path(name).is_dir():
         return
-    about = f"{name} is no folder here, and a name on the Hub has the form user/model"
+    about = f"`model_name_or_path` {name} is not a folder, and names on the Hub have the form user/model"
     try:
         validate_repo_id(name)
     except HFValidationError:
@@ -237,7 +260,7 @@ def _check_found(name: str) -> None:
 
 
 def _pretrained(name: str, classes: dict[str, Any], labels: list[str]) -> tuple[PreTrainedModel, list[str]]:
-    """The model, and its layers but the last whose weights are not, or not all, the checkpoint's."""
+    """Return the model, and the layers (the last one excluded) that lack some weights in the checkpoint."""
     before = AutoConfig.from_pretrained(name)
     with without_load_report():
         model, report = AutoModelForVideoClassification.from_pretrained(
@@ -251,15 +274,15 @@ def _pretrained(name: str, classes: dict[str, Any], labels: list[str]) -> tuple[
     elif old != labels:
         last_layer(model).reset_parameters()
         logger.warning("%s was trained on other classes (%s …): new head", name, ", ".join(old[:3]))
-    tell_partial_weights(name, model, report)
+    warn_of_partial_weights(name, model, report)
     return model, [layer for layer in new_layers if layer != LAST_LAYER]
 
 
 def _check_pooled(name: str, encoder: PreTrainedModel, processor: BaseVideoProcessor) -> None:
     if not _is_pooled(encoder, processor):
         raise ValueError(
-            f"{name}, a {encoder.config.model_type}, gives no pooled feature of a clip (pooler_output), which the "
-            "objectives need; take an encoder that does, such as C3D, R(2+1)D or ViViT"
+            f"{name}, a {encoder.config.model_type}, has no pooled feature of a clip (pooler_output), which the "
+            "objectives need; use an encoder that has one, such as C3D, R(2+1)D or ViViT"
         )
 
 

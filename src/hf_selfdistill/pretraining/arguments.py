@@ -1,11 +1,10 @@
-"""What pre-training adds to the arguments of training on video."""
+"""Arguments of self-supervised pre-training."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Optional
 
-from hf_selfdistill.training.arguments import VideoTrainingArguments
+from hf_selfdistill.training.arguments import VideoTrainingArguments, check_positive
 
 __all__ = ["PretrainingArguments"]
 
@@ -22,7 +21,7 @@ class PretrainingArguments(VideoTrainingArguments):
         ValueError: an argument has a value that is not allowed.
     """
 
-    learning_rate_batch_size: Optional[int] = field(  # noqa: UP045 - HfArgumentParser's form
+    learning_rate_batch_size: int | None = field(
         default=None,
         metadata={"help": "Videos per step that --learning_rate is for; scaled to the actual ones."},
     )
@@ -30,10 +29,7 @@ class PretrainingArguments(VideoTrainingArguments):
 
     def __post_init__(self) -> None:
         """Check our own argument first."""
-        if self.learning_rate_batch_size is not None and self.learning_rate_batch_size < 1:
-            raise ValueError(
-                f"learning_rate_batch_size is {self.learning_rate_batch_size}; it must be at least 1, or left out"
-            )
+        check_positive("learning_rate_batch_size", self.learning_rate_batch_size)
         super().__post_init__()
 
     @property

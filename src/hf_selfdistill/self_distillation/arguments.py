@@ -1,11 +1,11 @@
-"""What the method adds to transformers' TrainingArguments."""
+"""Arguments of fine-tuning with self-distillation."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal, Optional
+from typing import Literal
 
-from hf_selfdistill.training.arguments import VideoTrainingArguments, check_choice
+from hf_selfdistill.training.arguments import ClassificationArguments, check_choice, check_positive
 
 __all__ = ["SelfDistillationArguments"]
 
@@ -18,12 +18,12 @@ _CHOICES: dict[str, tuple[str, ...]] = {
 
 
 @dataclass
-class SelfDistillationArguments(VideoTrainingArguments):
-    """Self-distillation (Zhou et al., arXiv 2205.00506).
+class SelfDistillationArguments(ClassificationArguments):
+    """Fine-tuning with self-distillation (Zhou et al., arXiv 2205.00506).
 
-    Besides what `VideoTrainingArguments` and transformers' TrainingArguments take. What the paper leaves open is an
-    argument here with a documented default. Gradients are clipped at norm 1.0 (transformers' own default), which the
-    paper does not mention and which keeps large λ stable.
+    Takes every argument of `ClassificationArguments` and of transformers' TrainingArguments too. Each choice that the
+    paper leaves open is an argument with a documented default. Gradients are clipped at norm 1.0 (transformers'
+    default), which the paper does not mention and which keeps large λ stable.
 
     Args:
         distill_weight: λ of Eq. 3. With 0 there is no teacher, and training is the plain Trainer's.
@@ -36,7 +36,8 @@ class SelfDistillationArguments(VideoTrainingArguments):
             pre-trained encoder).
         teacher_update_steps: optimiser steps between two copies; required with `"steps"`.
         teacher_ema_decay: per optimiser step, for `"ema"`; on parameters, buffers are copied.
-        teacher_norm: BatchNorm of the teacher: statistics of the `"batch"`, as the student's, or `"running"` ones.
+        teacher_norm: statistics that the teacher's BatchNorm uses: those of the `"batch"`, as the student does, or
+            the `"running"` ones.
 
     Raises:
         ValueError: an argument has a value that is not allowed.
@@ -53,7 +54,7 @@ class SelfDistillationArguments(VideoTrainingArguments):
     teacher_update: Literal["epoch", "steps", "ema", "frozen"] = field(
         default="epoch", metadata={"help": "When the teacher is renewed; the paper: at the beginning of every epoch."}
     )
-    teacher_update_steps: Optional[int] = field(  # noqa: UP045 - HfArgumentParser's form
+    teacher_update_steps: int | None = field(
         default=None, metadata={"help": "Optimiser steps between two copies, with --teacher_update steps."}
     )
     teacher_ema_decay: float = field(default=0.999, metadata={"help": "Decay per step, with --teacher_update ema."})
@@ -66,14 +67,13 @@ class SelfDistillationArguments(VideoTrainingArguments):
         for name, allowed in _CHOICES.items():
             check_choice(name, getattr(self, name), allowed)
         if not self.distill_weight >= 0:
-            raise ValueError(f"distill_weight is {self.distill_weight}; λ must be 0 (no teacher) or positive")
+            raise ValueError(f"`distill_weight` is {self.distill_weight}; λ must be 0 (no teacher) or positive")
         if (self.teacher_update == "steps") != (self.teacher_update_steps is not None):
             raise ValueError(
-                f"teacher_update is {self.teacher_update!r} and teacher_update_steps {self.teacher_update_steps}; "
-                'the number of steps goes with teacher_update="steps" and with no other'
+                f"`teacher_update` is {self.teacher_update!r} and `teacher_update_steps` {self.teacher_update_steps}; "
+                "give the number of steps with `teacher_update` steps, and with no other"
             )
-        if self.teacher_update_steps is not None and self.teacher_update_steps < 1:
-            raise ValueError(f"teacher_update_steps is {self.teacher_update_steps}; it must be at least 1")
+        check_positive("teacher_update_steps", self.teacher_update_steps)
         if not 0 <= self.teacher_ema_decay <= 1:
-            raise ValueError(f"teacher_ema_decay is {self.teacher_ema_decay}; it must lie between 0 and 1")
+            raise ValueError(f"`teacher_ema_decay` is {self.teacher_ema_decay}; it must lie between 0 and 1")
         super().__post_init__()

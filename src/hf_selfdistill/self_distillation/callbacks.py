@@ -11,8 +11,9 @@ from transformers import TrainerCallback, TrainerControl, TrainerState
 
 from hf_selfdistill.self_distillation.arguments import SelfDistillationArguments
 from hf_selfdistill.self_distillation.teacher import Teacher
+from hf_selfdistill.self_distillation.terms import LossTerms
 
-__all__ = ["CollapseWarningCallback", "TeacherRefreshCallback"]
+__all__ = ["ClearTermsCallback", "CollapseWarningCallback", "TeacherRefreshCallback"]
 
 logger = logging.getLogger(__name__)
 
@@ -110,3 +111,20 @@ class CollapseWarningCallback(TrainerCallback):
                 args.learning_rate,
                 args.max_grad_norm,
             )
+
+
+class ClearTermsCallback(TrainerCallback):
+    """Forgets the loss terms of an attempt that ran out of memory, with `auto_find_batch_size`.
+
+    Args:
+        terms: the terms since the last log.
+    """
+
+    def __init__(self, terms: LossTerms) -> None:
+        self.terms = terms
+
+    def on_train_begin(
+        self, args: SelfDistillationArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Begin every attempt without terms."""
+        self.terms.clear()

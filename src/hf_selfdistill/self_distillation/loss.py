@@ -8,6 +8,7 @@ import torch
 from torch.nn import functional as F
 
 from hf_selfdistill.data.clips import UNREADABLE
+from hf_selfdistill.models.features import logits_of
 
 __all__ = ["ClassificationLoss", "self_distillation_loss"]
 
@@ -62,12 +63,12 @@ class ClassificationLoss:
     def __call__(
         self, outputs: Any, labels: torch.Tensor, num_items_in_batch: torch.Tensor | int | None = None
     ) -> torch.Tensor:
-        """Cross-entropy of `outputs.logits` `(clips, classes)`; labels of −100 (unreadable clips) are left out."""
-        labels = labels.flatten()
+        """Return the cross-entropy of the logits `(clips, classes)`; labels of −100 (unreadable clips) are left out."""
+        labels, logits = labels.flatten(), logits_of(outputs)
         loss = F.cross_entropy(
-            outputs.logits.view(labels.numel(), -1),
+            logits.view(labels.numel(), -1),
             labels,
-            weight=None if self.class_weights is None else self.class_weights.to(outputs.logits),
+            weight=None if self.class_weights is None else self.class_weights.to(logits),
             reduction="sum",
             ignore_index=UNREADABLE,
             label_smoothing=self.label_smoothing,

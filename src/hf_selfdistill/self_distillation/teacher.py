@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from hf_selfdistill.models.features import copy_encoder
+from hf_selfdistill.models.features import copy_encoder, logits_of
 from hf_selfdistill.training.buffers import share_buffers
 from hf_selfdistill.training.encoder_copy import take_over, whole
 
@@ -43,7 +43,7 @@ class Teacher:
     @torch.no_grad()
     def __call__(self, **inputs: torch.Tensor) -> torch.Tensor:
         """Features `(clips, dim)` of the clips that the student sees."""
-        return self.encoder(**inputs).logits.flatten(1)
+        return logits_of(self.encoder(**inputs)).flatten(1)
 
     def copy_from(self, student: nn.Module) -> None:
         """Take over the student's encoder as it stands, parameters and buffers (Algorithm 1, begin of an epoch)."""

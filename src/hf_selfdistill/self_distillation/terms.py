@@ -12,45 +12,65 @@ class LossTerms:
     """Collects the loss terms of each batch without waiting for the device; averages them when they are logged."""
 
     def __init__(self) -> None:
-        # (3 + 2·dim,): clips, mean cross-entropy, mean distance, mean features, sums of their squared deviations
+        # (4 + 2·dim,): labelled clips, sum of their cross-entropy; clips, sum of their distance; mean features, sums
+        # of their squared deviations
         self._row: torch.Tensor | None = None
         self._distilled = False
 
     @torch.no_grad()
-    def add(self, ce: torch.Tensor, distance: torch.Tensor | None, features: torch.Tensor) -> None:
-        """Note one batch: mean cross-entropy, mean distance (None without a teacher), features `(clips, dim)`."""
+    def add(
+        self, ce: torch.Tensor, labelled: torch.Tensor | int, distance: torch.Tensor | None, features: torch.Tensor
+    ) -> None:
+        """Note one batch.
+
+        Args:
+            ce: mean cross-entropy of the labelled clips.
+            labelled: number of clips with a label.
+            distance: mean distance of all clips; None without a teacher.
+            features: `(clips, dim)`.
+        """
         features = features.detach().float()
         self._distilled = distance is not None
-        scalars = torch.stack([ce.new_tensor(len(features)), ce, ce * 0 if distance is None else distance])
+        clips, labels = ce.new_tensor(len(features)), torch.as_tensor(labelled, device=ce.device)
+        sums = [
+            labels,
+            torch.where(labels > 0, ce * labels, 0.0),
+            clips,
+            clips * (0 if distance is None else distance),
+        ]
         mean = features.mean(0)
-        row = torch.cat([scalars.float(), mean, (features - mean).square().sum(0)])
+        row = torch.cat([torch.stack([value.float() for value in sums]), mean, (features - mean).square().sum(0)])
         self._row = row if self._row is None else _merge(torch.stack([self._row, row]))
 
     def pop(self, accelerator: Accelerator) -> dict[str, float]:
-        """Means over all clips since the last call, over all processes; a collective call, empty before any batch.
+        """Return means over all clips since the last call, over all processes; a collective call.
 
-        `feature_std` is the standard deviation over the clips, averaged over the feature dimensions.
+        Empty before any batch. `feature_std` is the standard deviation over the clips, averaged over the feature
+        dimensions.
         """
         if self._row is None:
             return {}
         row, self._row = _merge(accelerator.gather(self._row[None])), None
-        clips, ce, distance = row[:3]
-        squares = row[3:].chunk(2)[1]
-        terms = {"ce_loss": ce, "feature_std": (squares / clips).sqrt().mean()}
+        labelled, ce, clips, distance = row[:4]
+        squares = row[4:].chunk(2)[1]
+        terms = {"ce_loss": ce / labelled.clamp(min=1), "feature_std": (squares / clips).sqrt().mean()}
         if self._distilled:
-            terms["distill_loss"] = distance
+            terms["distill_loss"] = distance / clips
         return {name: value.item() for name, value in terms.items()}
+
+    def clear(self) -> None:
+        """Forget the batches since the last log, such as those of an attempt that ran out of memory."""
+        self._row = None
 
 
 def _merge(rows: torch.Tensor) -> torch.Tensor:
-    """Rows of batches as the row of all their clips.
+    """Return the row of all clips of several rows.
 
     Deviations are merged about the common mean (Chan, Golub & LeVeque 1979): a plain mean of squares would lose, in
     float32, just the small spreads that matter.
     """
-    clips = rows[:, :1]  # (rows, 1)
-    weight = clips / clips.sum()
-    means, squares = rows[:, 3:].chunk(2, dim=1)
-    mean = (weight * means).sum(0)
+    clips = rows[:, 2:3]  # (rows, 1)
+    means, squares = rows[:, 4:].chunk(2, dim=1)
+    mean = (clips / clips.sum() * means).sum(0)
     squares = squares.sum(0) + (clips * (means - mean).square()).sum(0)
-    return torch.cat([clips.sum(0), (weight * rows[:, 1:3]).sum(0), mean, squares])
+    return torch.cat([rows[:, :4].sum(0), mean, squares])

@@ -10,19 +10,27 @@ from torch import nn
 from transformers import PreTrainedModel
 from transformers.trainer_utils import has_length
 
+from hf_selfdistill.data.clips import UNREADABLE
+from hf_selfdistill.data.origin import is_video_dataset
 from hf_selfdistill.models.features import FeatureTap, last_layer
 from hf_selfdistill.self_distillation.arguments import SelfDistillationArguments
-from hf_selfdistill.self_distillation.callbacks import CollapseWarningCallback, TeacherRefreshCallback
+from hf_selfdistill.self_distillation.callbacks import (
+    ClearTermsCallback,
+    CollapseWarningCallback,
+    TeacherRefreshCallback,
+)
+from hf_selfdistill.self_distillation.description import describe_method
 from hf_selfdistill.self_distillation.loss import ClassificationLoss, self_distillation_loss
 from hf_selfdistill.self_distillation.schedule import weight_factor
 from hf_selfdistill.self_distillation.teacher import Teacher
 from hf_selfdistill.self_distillation.terms import LossTerms
-from hf_selfdistill.training.trainer import VideoTrainer
+from hf_selfdistill.training.classification import ClassificationTrainer
+from hf_selfdistill.training.clips import balanced_class_weights
 
 __all__ = ["SelfDistillationTrainer"]
 
 
-class SelfDistillationTrainer(VideoTrainer):
+class SelfDistillationTrainer(ClassificationTrainer):
     """Fine-tunes any Hugging Face video classifier without letting its encoder drift far from what it was.
 
     Algorithm 1, for each epoch t: the teacher becomes a frozen copy of the encoder (`TeacherRefreshCallback`); each
@@ -31,52 +39,76 @@ class SelfDistillationTrainer(VideoTrainer):
 
     Logs `ce_loss`, `distill_loss` (D, unweighted) and `feature_std` beside the Trainer's own.
 
+    Takes raw videos or finished clips, and the arguments of `ClassificationTrainer`.
+
     Args:
-        model: a video classifier whose last layer is named `classifier`.
+        model: a video classifier whose last layer is named `classifier`, or the name of one.
         args: the training arguments and the method's own.
+        train_dataset: raw videos or finished clips.
         compute_loss_func: replaces the cross-entropy; as in `Trainer`, it divides by `num_items_in_batch`.
         teacher_model: a classifier whose encoder teaches instead of the student's own past; it is never renewed.
-        kwargs: what `Trainer` takes.
+        kwargs: further arguments of `ClassificationTrainer`.
 
     Raises:
         ValueError: the model has no layer named `classifier`, the teacher's features have another size, or epochs are
             asked for of a data set without a length.
     """
 
+    args: SelfDistillationArguments
+
     def __init__(
         self,
-        model: PreTrainedModel | nn.Module,
-        args: SelfDistillationArguments,
+        model: PreTrainedModel | nn.Module | str | None = None,
+        args: SelfDistillationArguments | None = None,
+        train_dataset: Any = None,
         compute_loss_func: Callable[..., torch.Tensor] | None = None,
         teacher_model: nn.Module | None = None,
         **kwargs: Any,
     ) -> None:
-        loss = compute_loss_func or ClassificationLoss(label_smoothing=args.label_smoothing_factor)
-        super().__init__(model, args, compute_loss_func=loss, **kwargs)
-        self._check_teacher(teacher_model)
+        args = args or SelfDistillationArguments("tmp_trainer")
+        if compute_loss_func is None:
+            balanced = args.class_weights == "balanced" and is_video_dataset(train_dataset)
+            weights = balanced_class_weights(train_dataset) if balanced else None
+            compute_loss_func = ClassificationLoss(weights, args.label_smoothing_factor)
+        super().__init__(model, args, train_dataset, compute_loss_func=compute_loss_func, **kwargs)
+        self.teacher_model = teacher_model
         self.terms = LossTerms()
-        self.teacher = self._make_teacher(teacher_model) if args.distill_weight > 0 else None
-        self.student_features = FeatureTap(self.model)
+        self.add_callback(ClearTermsCallback(self.terms))
         self.add_callback(CollapseWarningCallback())
+        self._attach()
 
-    def _check_teacher(self, given: nn.Module | None) -> None:
-        if given is not None and (self.args.distill_weight == 0 or self.args.teacher_update != "frozen"):
-            raise ValueError(
-                f'a teacher_model is never renewed and needs a weight; set teacher_update="frozen" (now '
-                f"{self.args.teacher_update!r}) and distill_weight above 0 (now {self.args.distill_weight:g})"
-            )
-        by_epoch = self.args.distill_weight > 0 and self.args.teacher_update == "epoch"
-        if by_epoch and self.train_dataset is not None and not has_length(self.train_dataset):
-            raise ValueError(
-                f'teacher_update is "epoch", but {type(self.train_dataset).__name__} has no length, so it is unknown '
-                "when an epoch begins. Give it a length (hf_selfdistill.data.streaming.StreamedClips has one), or set "
-                'teacher_update="steps" and teacher_update_steps'
-            )
+    def _attach(self) -> None:
+        """Observe the features of the model, and copy the teacher from it."""
+        # The copy is taken before the features are tapped, and now because FSDP2 forbids copying a sharded model.
+        self.teacher = self._make_teacher(self.teacher_model) if self.args.distill_weight > 0 else None
+        self.pop_callback(TeacherRefreshCallback)
+        if self.teacher is not None and self.teacher_model is None:
+            self.add_callback(TeacherRefreshCallback(self.teacher))
+        self.student_features = FeatureTap(self.model)
+
+    def _hp_search_setup(self, trial: Any) -> None:
+        super()._hp_search_setup(trial)
+        if self.model_init is not None:  # `train` has made another model, and a trial can set another λ
+            self._attach()
 
     def _make_teacher(self, other: nn.Module | None) -> Teacher:
+        if other is not None and self.args.teacher_update != "frozen":
+            raise ValueError(
+                f"`teacher_model` is never renewed, but `teacher_update` is {self.args.teacher_update!r}; set it to "
+                "'frozen'"
+            )
+        if (
+            self.args.teacher_update == "epoch"
+            and self.train_dataset is not None
+            and not has_length(self.train_dataset)
+        ):
+            raise ValueError(
+                f"`teacher_update` is 'epoch', but {type(self.train_dataset).__name__} has no length, so it is unknown "
+                "when an epoch begins. Give it a length (hf_selfdistill.data.streaming.StreamedClips has one), or set "
+                "`teacher_update` to 'steps' and `teacher_update_steps`"
+            )
         if other is not None and self.args.sync_batch_norm:
             other = nn.SyncBatchNorm.convert_sync_batchnorm(other)
-        # Now, because FSDP2 forbids copying a model that it has sharded.
         teacher = Teacher(self.model if other is None else other, self.args.teacher_norm)
         mine, its = last_layer(self.model).in_features, last_layer(other or self.model).in_features
         if mine != its:
@@ -84,8 +116,6 @@ class SelfDistillationTrainer(VideoTrainer):
         teacher.encoder.to(self.args.device)
         if self.args.torch_compile:
             teacher.encoder.compile(backend=self.args.torch_compile_backend, mode=self.args.torch_compile_mode)
-        if other is None:
-            self.add_callback(TeacherRefreshCallback(teacher))
         return teacher
 
     def compute_loss(
@@ -97,20 +127,32 @@ class SelfDistillationTrainer(VideoTrainer):
     ) -> torch.Tensor | tuple[torch.Tensor, Any]:
         """Eq. 3: cross-entropy plus λ times the distance to the teacher's features of the same clips."""
         inputs = dict(inputs)  # the Trainer takes the labels out
+        labels = inputs.get("labels")
+        if (
+            labels is not None
+            and labels.is_floating_point()
+            and isinstance(self.compute_loss_func, ClassificationLoss)
+        ):
+            self.compute_loss_func = None  # soft labels, several labels, regression: the model's own loss
         loss, outputs = super().compute_loss(model, inputs, True, num_items_in_batch)
         features = self.student_features.take()
         if model.training:
-            share = self._share_of_step(len(features), num_items_in_batch)
-            ce, distance = loss.detach() / share, None
+            counted = _counted(labels, len(features))
+            share, ce, distance = self._share_of_step(counted, num_items_in_batch), loss.detach(), None
             if self.teacher is not None:
+                inputs.pop("labels", None)
                 with self.accelerator.autocast():
                     teacher_features = self.teacher(**inputs)
                 distance = self_distillation_loss(
                     features, teacher_features, self.args.distill_reduction, self.args.distill_normalize
                 )
                 loss = loss + self.distill_weight * share * distance
-            self.terms.add(ce, distance, features)
+            self.terms.add(ce / share, counted, distance, features)
         return (loss, outputs) if return_outputs else loss
+
+    def describe(self) -> dict[str, dict[str, str]]:
+        """Add how the encoder is held."""
+        return {"method": describe_method(self.args), **super().describe()}
 
     @property
     def distill_weight(self) -> float:
@@ -118,12 +160,14 @@ class SelfDistillationTrainer(VideoTrainer):
         progress = self.state.global_step / max(self.state.max_steps, 1)  # 0 outside of `train`
         return self.args.distill_weight * weight_factor(self.args.distill_weight_schedule, progress)
 
-    def _share_of_step(self, clips: int, num_items_in_batch: torch.Tensor | int | None) -> torch.Tensor | float:
-        """What this batch's mean weighs in the optimiser step: the Trainer's rule for the cross-entropy."""
-        if num_items_in_batch is None:
+    def _share_of_step(
+        self, counted: torch.Tensor | int, num_items_in_batch: torch.Tensor | int | None
+    ) -> torch.Tensor | float:
+        """Return the weight of this batch's mean in the optimiser step: the Trainer's rule for the cross-entropy."""
+        if num_items_in_batch is None or self.compute_loss_func is None:
             return 1.0
         ranks = self.accelerator.num_processes if self.args.average_tokens_across_devices else 1
-        return clips * ranks / num_items_in_batch
+        return counted * ranks / num_items_in_batch
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Add the loss terms since the last log, averaged over all processes."""
@@ -142,3 +186,8 @@ class SelfDistillationTrainer(VideoTrainer):
         super()._load_optimizer_and_scheduler(checkpoint)
         if self.teacher is not None and checkpoint is not None:
             self.teacher.load(checkpoint)
+
+
+def _counted(labels: torch.Tensor | None, clips: int) -> torch.Tensor | int:
+    """Return the number of clips with a class label; clips labelled −100 weigh nothing in either term of the loss."""
+    return clips if labels is None or labels.ndim > 1 else labels.ne(UNREADABLE).sum()

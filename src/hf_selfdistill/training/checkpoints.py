@@ -1,148 +1,183 @@
-"""Which checkpoint a run resumes from."""
+"""Checkpoints to resume from, and checks that a run resumes as it began."""
 
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HTTPError
 from transformers import AutoConfig, PreTrainedConfig, TrainerState, TrainingArguments
 from transformers.trainer import TRAINER_STATE_NAME
 
-from hf_selfdistill.commands.run_files import ALL_RESULTS
-from hf_selfdistill.commands.training import warn_of_overwriting
+from hf_selfdistill.training.record import RunRecord
 
 if TYPE_CHECKING:
     from peft import LoraConfig
 
-__all__ = ["checkpoint_to_resume", "last_checkpoint", "settle_checkpoint"]
+__all__ = [
+    "ALL_RESULTS",
+    "changed_parameters",
+    "check_same_data",
+    "checkpoint_to_resume",
+    "find_checkpoint",
+    "last_checkpoint",
+    "warn_of_overwriting",
+]
 
-ON_THE_HUB = "last-checkpoint"  # what the Trainer calls it with `hub_strategy="checkpoint"`
+logger = logging.getLogger(__name__)
 
-
-def settle_checkpoint(args: TrainingArguments, config: PreTrainedConfig, adapters: LoraConfig | None = None) -> None:
-    """Have the arguments name the checkpoint to go on from, if one is asked for, and warn where a run is overwritten.
-
-    Raises:
-        ValueError: there is no such checkpoint, it does not fit the model, or an interrupted run would be lost.
-    """
-    args.resume_from_checkpoint = checkpoint_to_resume(
-        args.resume_from_checkpoint, args.output_dir, config, adapters, args.hub_token
-    )
-    _check_best_checkpoint(args)
-    warn_of_overwriting(args)
+ALL_RESULTS = "all_results.json"
+ON_THE_HUB = "last-checkpoint"  # name that the Trainer gives to the folder with `hub_strategy="checkpoint"`
+WRITTEN = ("*.safetensors", "config.json", "README.md", ALL_RESULTS, "trainer_state.json", "checkpoint-*")
+"""Files that a run overwrites or deletes in its output folder."""
 
 
 def checkpoint_to_resume(
-    given: str | None,
-    output_dir: str | None,
-    config: PreTrainedConfig,
-    adapters: LoraConfig | None = None,
-    token: str | None = None,
+    args: TrainingArguments, config: PreTrainedConfig, adapters: LoraConfig | None = None
 ) -> str | None:
-    """The folder that `--resume_from_checkpoint` means: a path, `true` for the last whole one of the output folder, or
-    `user/model` on the Hub, whose `last-checkpoint` is downloaded (of `user/model/checkpoint-10` that one).
-
-    The Trainer writes its state last, so a checkpoint that a crash cut short has none.
+    """Return the folder that `resume_from_checkpoint` means, None to begin a run.
 
     Args:
-        given: the flag; `false` begins anew where a run was interrupted.
-        output_dir: where the run saves its checkpoints.
-        config: of the model that is to be trained.
-        adapters: that it has, None without.
-        token: for the Hub.
+        args: arguments of the training; `resume_from_checkpoint` is a folder, `true` for the last whole checkpoint of
+            the output folder, `false` to start over where a run was interrupted, or `user/model` on the Hub, whose
+            `last-checkpoint` is downloaded (`user/model/checkpoint-10` names another one).
+        config: configuration of the model that is trained.
+        adapters: configuration of the LoRA adapters; None without adapters.
 
     Raises:
-        ValueError: there is no whole checkpoint, or it is of another architecture or of other adapters; or nothing is
-            asked for, and the output folder holds an interrupted run, which would be lost.
+        ValueError: there is no whole checkpoint, it has another architecture or other adapters, the best checkpoint is
+            missing, or an interrupted run in the output folder would be lost.
     """
+    given, output_dir = args.resume_from_checkpoint, Path(str(args.output_dir))
     if given is None:
-        _refuse_to_lose_a_run(Path(output_dir or "."))
+        _refuse_to_lose_a_run(output_dir)
     if given is None or given.lower() == "false":
+        warn_of_overwriting(output_dir)
         return None
-    checkpoint = _find(given, Path(output_dir or "."), token)
+    checkpoint = find_checkpoint(given, output_dir, args.hub_token)
     if _adapters_of(checkpoint) != (adapters and (adapters.r, set(adapters.target_modules or ()))):
         raise ValueError(
-            f"--resume_from_checkpoint {checkpoint} was trained with another --lora_rank or --lora_target_modules, or "
-            "on another model; give those that it was trained with"
+            f"`resume_from_checkpoint` {checkpoint} was trained with another `lora_rank` or other "
+            "`lora_target_modules`, or on another model; give those of the checkpoint"
         )
-    if adapters is None:  # which have no config.json
+    if adapters is None:  # checkpoints of adapters have no config.json
         _check_same_model(checkpoint, config)
+    if args.load_best_model_at_end:
+        _check_best_checkpoint(checkpoint)
     return str(checkpoint)
 
 
-def _find(given: str, output_dir: Path, token: str | None) -> Path:
-    """The whole checkpoint that the flag means."""
+def find_checkpoint(given: str, output_dir: Path, token: str | None = None) -> Path:
+    """Return the whole checkpoint that `resume_from_checkpoint` means.
+
+    The Trainer writes its state last, so a checkpoint that a crash cut short has none.
+
+    Raises:
+        ValueError: there is no whole checkpoint.
+    """
     if given.lower() == "true":
         last = last_checkpoint(output_dir)
         if last is None:
             raise ValueError(
-                f"--resume_from_checkpoint true: {output_dir} holds no whole checkpoint-* folder; leave the flag "
-                "out to begin anew"
+                f"`resume_from_checkpoint` is true, but {output_dir} holds no whole checkpoint-* folder; omit it to "
+                "begin a run"
             )
         return last
     checkpoint = Path(given)
-    if given.count("/") in (1, 2) and not checkpoint.is_absolute() and not checkpoint.exists():
+    names_a_checkpoint = checkpoint.name.startswith("checkpoint-")
+    if given.count("/") == 1 + names_a_checkpoint and not Path(checkpoint.parts[0]).exists():
         checkpoint = _from_the_hub(given, token)
     if not _is_whole(checkpoint):
         raise ValueError(
-            f"--resume_from_checkpoint {given}: no whole checkpoint, as {given}/{TRAINER_STATE_NAME} is missing "
-            "or was cut short; name a checkpoint-* folder, or set true for the last one of --output_dir"
+            f"`resume_from_checkpoint` {given} is not a whole checkpoint: {given}/{TRAINER_STATE_NAME} is missing or "
+            "was cut short; give a checkpoint-* folder, or true for the last one of `output_dir`"
         )
     return checkpoint
+
+
+def last_checkpoint(output_dir: Path) -> Path | None:
+    """Return the last whole checkpoint in the output folder of a run, None if there is none."""
+    numbered = [folder for folder in output_dir.glob("checkpoint-*") if folder.name.split("-", 1)[1].isdigit()]
+    whole = [folder for folder in numbered if _is_whole(folder)]
+    return max(whole, key=lambda folder: int(folder.name.split("-")[1]), default=None)
+
+
+def warn_of_overwriting(folder: Path) -> None:
+    """Warn about the files of a finished run that a new run overwrites."""
+    if not (folder / ALL_RESULTS).is_file():
+        return
+    names = ", ".join(file.name for pattern in WRITTEN for file in sorted(folder.glob(pattern)))
+    logger.warning("`output_dir` %s holds a finished run; this run overwrites %s", folder, names)
+    record = RunRecord.load(folder)
+    if record is not None and (measured := sorted({result.task for result in record.results})):
+        logger.warning("These results are from the previous run and are now stale: %s", ", ".join(measured))
+
+
+def check_same_data(before: RunRecord, now: RunRecord) -> None:
+    """Refuse to resume a run on other videos than it began with.
+
+    Raises:
+        ValueError: the hash of an input differs, or a part is missing.
+    """
+    for part in ("train", "validation", "test"):
+        old, new = before.inputs.get(part), now.inputs.get(part)
+        if old is not None and old != new:
+            found = "is missing" if new is None else f"has {new.videos} videos, SHA-256 {new.sha256:.8}"
+            raise ValueError(
+                f"`resume_from_checkpoint`: the run began with {old.videos} videos for {part}, SHA-256 "
+                f"{old.sha256:.8}, but now the {part} part {found}; resume with the same videos, or begin a new run "
+                "in another `output_dir`"
+            )
+
+
+def changed_parameters(before: RunRecord, now: RunRecord, step: int) -> list[dict[str, Any]]:
+    """Return the parameters that a resumed run changes from a step on, with both values; None is the default."""
+    changes = []
+    for name in sorted({*before.config, *now.config} - {"resume_from_checkpoint", "output_dir"}):
+        old, new = before.config.get(name), now.config.get(name)
+        if old != new:
+            logger.warning("The run is resumed with another `%s`: it was %s, now it is %s", name, old, new)
+            changes.append({"step": step, "parameter": name, "before": old, "after": new})
+    return changes
 
 
 def _refuse_to_lose_a_run(output_dir: Path) -> None:
     last = last_checkpoint(output_dir)
     if last is not None and not (output_dir / ALL_RESULTS).is_file():
         raise ValueError(
-            f"--output_dir {output_dir} holds a run that was interrupted after {last.name}; set "
-            "--resume_from_checkpoint true to go on with it, or false to begin anew, which overwrites it"
+            f"`output_dir` {output_dir} holds a run that was interrupted after {last.name}; set "
+            "`resume_from_checkpoint` true to continue it, or false to start over, which overwrites it"
         )
 
 
-def last_checkpoint(output_dir: Path) -> Path | None:
-    """The last whole checkpoint in the output folder of a run, None where there is none."""
-    whole = [folder for folder in output_dir.glob("checkpoint-*") if _is_whole(folder)]
-    return max(whole, key=lambda folder: int(folder.name.split("-")[-1]), default=None)
-
-
-def _check_best_checkpoint(args: TrainingArguments) -> None:
-    """Refuse to resume where the checkpoint that was best so far, to be loaded at the end, is on another machine.
-
-    Raises:
-        ValueError: it says which one it is.
-    """
-    if args.resume_from_checkpoint is None or not args.load_best_model_at_end:
-        return
-    best = TrainerState.load_from_json(
-        str(Path(args.resume_from_checkpoint) / TRAINER_STATE_NAME)
-    ).best_model_checkpoint
+def _check_best_checkpoint(checkpoint: Path) -> None:
+    best = TrainerState.load_from_json(str(checkpoint / TRAINER_STATE_NAME)).best_model_checkpoint
     if best is not None and not Path(best).is_dir():
         raise ValueError(
-            f"--load_best_model_at_end: the best checkpoint so far, {best}, is not here; copy it there, or set "
-            "--load_best_model_at_end false"
+            f"`load_best_model_at_end` is set, but the best checkpoint so far, {best}, is missing; copy it there, or "
+            "set `load_best_model_at_end` false"
         )
 
 
 def _from_the_hub(given: str, token: str | None) -> Path:
-    """The checkpoint that `user/model`, or `user/model/checkpoint-10`, names, downloaded."""
+    """Download the checkpoint that `user/model`, or `user/model/checkpoint-10`, names."""
     user, model, *rest = given.split("/")
     name, folder = f"{user}/{model}", rest[0] if rest else ON_THE_HUB
     try:
         repository = snapshot_download(name, allow_patterns=f"{folder}/*", token=token)
-    except (HTTPError, OSError) as error:
+    except (HTTPError, OSError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
         raise ValueError(
-            f"--resume_from_checkpoint {given} is no folder, and not to be had from the Hub ({reason})"
+            f"`resume_from_checkpoint` {given} is not a folder, and it can't be downloaded from the Hub ({reason})"
         ) from None
     checkpoint = Path(repository) / folder
     if not checkpoint.is_dir():
         raise ValueError(
-            f"--resume_from_checkpoint {given}: {name} has no {folder} on the Hub; a run with --push_to_hub "
-            "--hub_strategy checkpoint uploads one"
+            f"`resume_from_checkpoint` {given}: {name} has no {folder} on the Hub; a run with `push_to_hub` and "
+            "`hub_strategy` checkpoint uploads one"
         )
     return checkpoint
 
@@ -160,15 +195,15 @@ def _check_same_model(checkpoint: Path, config: PreTrainedConfig) -> None:
     for name in ("model_type", "hidden_sizes", "hidden_size", "id2label"):
         if saved.get(name) != mine.get(name):
             raise ValueError(
-                f"--resume_from_checkpoint {checkpoint} has the {name} {saved.get(name)}, but the model of this run "
-                f"{mine.get(name)}; resume with the model and the classes that the checkpoint was trained with"
+                f"`resume_from_checkpoint` {checkpoint} has the {name} {saved.get(name)}, but the model of this run "
+                f"has {mine.get(name)}; resume with the model and the classes of the checkpoint"
             )
 
 
 def _adapters_of(checkpoint: Path) -> tuple[int, set[str]] | None:
-    """Rank and layers of the adapters that a checkpoint holds."""
+    """Return rank and layers of the adapters that a checkpoint holds."""
     file = checkpoint / "adapter_config.json"
     if not file.is_file():
         return None
-    saved = json.loads(file.read_text())
+    saved: dict[str, Any] = json.loads(file.read_text())
     return saved["r"], set(saved["target_modules"])

@@ -1,13 +1,11 @@
-"""The works that an encoder comes from, as far as its configuration says."""
+"""References of encoders and of what pre-trained them."""
 
 from __future__ import annotations
-
-from transformers import PreTrainedConfig
 
 __all__ = ["PRETRAINED_BY", "works_behind"]
 
 PRETRAINED_BY = "pretrained_by"
-"""The entry of a configuration that names who pre-trained its weights, one of `_PRETRAINING`."""
+"""Entry of a configuration that names what pre-trained the weights, one of `_PRETRAINING`."""
 
 _PRETRAINING = {
     "rspnet": "Chen et al., RSPNet: Relative Speed Perception for Unsupervised Video Representation Learning, "
@@ -34,8 +32,12 @@ _ARCHITECTURES = {
 }
 
 
-def works_behind(config: PreTrainedConfig) -> list[str]:
-    """References of the architecture and, where the configuration names it, of the pre-training."""
-    entries = config.to_dict()
-    found = (_ARCHITECTURES.get(config.model_type), _PRETRAINING.get(entries.get(PRETRAINED_BY, "")))
+def works_behind(model_type: str, pretrained_by: str | None = None) -> list[str]:
+    """Return the references of an architecture and of its pre-training.
+
+    Args:
+        model_type: type of the model's configuration.
+        pretrained_by: what pre-trained the weights, the `PRETRAINED_BY` of the configuration.
+    """
+    found = (_ARCHITECTURES.get(model_type), _PRETRAINING.get(pretrained_by or ""))
     return list(dict.fromkeys(work for work in found if work))

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hf_selfdistill.training.accuracies import with_a_blank
+from hf_selfdistill.training.card import CURVES
 from hf_selfdistill.training.figures import COLOURS, MARKERS, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["curve_figures", "training_curves"]
+__all__ = ["curve_figures", "draw_curves", "training_curves"]
+
+logger = logging.getLogger(__name__)
 
 Series = dict[str, tuple[list[int], list[float]]]
 
@@ -54,6 +59,18 @@ def curve_figures(log_history: Sequence[Mapping[str, Any]]) -> dict[str, Figure]
         figures[title] = new_figure(4, 3)
         _draw(figures[title].subplots(), title, series)
     return figures
+
+
+def draw_curves(log_history: Sequence[Mapping[str, Any]], folder: Path) -> None:
+    """Draw the training curves into a folder, if matplotlib is there and something was logged twice."""
+    try:
+        figure = training_curves(log_history)
+    except ImportError as error:
+        logger.info("No training curves are drawn: %s", error)
+        return
+    if figure is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        figure.savefig(folder / CURVES)
 
 
 def _panels(log_history: Sequence[Mapping[str, Any]]) -> dict[str, Series]:

@@ -1,176 +1,230 @@
-"""What training on video asks of transformers' Trainer, whatever the loss."""
+"""The base of our trainers: runs that find their checkpoint and leave model, record and card."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any
+import dataclasses
+import logging
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Literal
 
-import torch
+import datasets
+from huggingface_hub.errors import HTTPError
 from torch import nn
-from torch.utils.data import DataLoader
-from transformers import PreTrainedModel, Trainer
-from transformers.trainer_utils import EvalLoopOutput
+from transformers import PreTrainedModel, TrainerState
+from transformers.integrations import MLflowCallback
+from transformers.trainer import TRAINER_STATE_NAME
+from transformers.trainer_utils import TrainOutput
 
-from hf_selfdistill.data.streaming import StreamedVideos
-from hf_selfdistill.models.modeling_video_encoder import VideoEncoderPreTrainedModel
+from hf_selfdistill.data.callbacks import UnreadableVideosCallback
+from hf_selfdistill.data.origin import hash_of_videos
 from hf_selfdistill.training.arguments import VideoTrainingArguments
-from hf_selfdistill.training.buffers import share_buffers
-from hf_selfdistill.training.epoch_end import SaveAfterEpochCallback
-from hf_selfdistill.training.schedule import epoch_schedule
+from hf_selfdistill.training.card import write_card
+from hf_selfdistill.training.checkpoints import (
+    changed_parameters,
+    check_same_data,
+    checkpoint_to_resume,
+    find_checkpoint,
+)
+from hf_selfdistill.training.curves import draw_curves
+from hf_selfdistill.training.description import describe_hyperparameters
+from hf_selfdistill.training.loop import TrainingLoop
+from hf_selfdistill.training.record import Input, RunRecord, hash_of_model, software
+from hf_selfdistill.training.trackers import AlikeMLflowCallback, check_trackers
+from hf_selfdistill.training.uploads import CardCallback, UploadWarningCallback
 
 __all__ = ["VideoTrainer"]
 
+logger = logging.getLogger(__name__)
 
-class VideoTrainer(Trainer):
-    """The Trainer with learning rates by epoch, whole validation sets, streams, and BatchNorm on several processes.
+
+class VideoTrainer(TrainingLoop):
+    """A Trainer that keeps a record of its run.
+
+    A subclass that is given raw videos calls `manage`. From then on a training is a *managed run*: `train` finds the
+    checkpoint to resume from, and leaves the model, the record `run.json` and the model card in the output folder.
 
     Args:
         model: a video classifier, or an encoder with the heads of an objective.
         args: the training arguments.
-        model_card: writes the model card into the output folder, given the arguments, the state, the model's
-            configuration and the keywords of `create_model_card`; by default the Trainer's draft is written.
-        kwargs: what `Trainer` takes.
+        record: record of the run, with its config; by default the trainer begins one.
+        kwargs: further arguments of `Trainer`.
 
     Raises:
-        ValueError: more than one GPU is used by one process, processes without GPUs would each train alone, or
-            BatchNorm is to be synchronised between them.
+        ValueError: the package of a tracker is missing, or `TrainingLoop` refuses the arguments.
     """
 
     args: VideoTrainingArguments
+    task: ClassVar[Literal["finetune", "pretrain"]] = "finetune"
 
     def __init__(
         self,
-        model: PreTrainedModel | nn.Module,
+        model: PreTrainedModel | nn.Module | None,
         args: VideoTrainingArguments,
-        model_card: Callable[..., None] | None = None,
+        record: RunRecord | None = None,
         **kwargs: Any,
     ) -> None:
-        _check_devices(args)
-        if args.sync_batch_norm:
-            model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
-        self.model_card = model_card
+        check_trackers(args)
         super().__init__(model, args, **kwargs)
-        self.add_callback(SaveAfterEpochCallback())
-        if self.is_fsdp_enabled:
-            # Autocast is the whole of mixed precision. Weights that FSDP casts by itself would make the features of a
-            # student and its teacher differ at equal weights, and BatchNorm does not take them.
-            self.accelerator.state.fsdp_plugin.mixed_precision_policy = None
+        self.record = record or RunRecord(self.task)
+        self.unreadable: UnreadableVideosCallback | None = None
+        if self.pop_callback(MLflowCallback) is not None:
+            self.add_callback(AlikeMLflowCallback)
 
-    def save_without_upload(self, folder: str | None = None) -> None:
-        """`save_model`, to the output folder by default, without the upload that comes with it under `push_to_hub`."""
-        self.save_model(folder, _internal_call=True)
+    def manage(self, videos: Mapping[str, datasets.Dataset], unreadable: UnreadableVideosCallback) -> None:
+        """Make every training a managed run.
 
-    def autocast_smart_context_manager(self, cache_enabled: bool | None = True) -> AbstractContextManager[Any]:
-        """Mixed precision of the student's forward pass and the loss; Accelerate sees to it itself, save for FSDP2."""
-        return self.accelerator.autocast() if self.is_fsdp_enabled else nullcontext()
+        Args:
+            videos: maps each part that is used, or held out for a test, to its videos.
+            unreadable: counts the videos that can't be read.
+        """
+        self.unreadable = unreadable
+        self.add_callback(unreadable)
+        self.add_callback(CardCallback(self.write_record))
+        if self.args.push_to_hub and self.is_world_process_zero():
+            self.add_callback(UploadWarningCallback(self))
+        self.record.inputs |= {
+            part: Input(hash_of_videos(records), len(records)) for part, records in videos.items() if len(records)
+        }
+        _check_whole_batch(len(self.train_dataset), self.args)
 
-    def create_scheduler(
-        self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None
-    ) -> torch.optim.lr_scheduler.LRScheduler:
-        """The Trainer's, or one constant within each epoch where `epoch_lr_schedule` says so."""
-        name = self.args.epoch_lr_schedule
-        if name == "none":
-            return super().create_scheduler(num_training_steps, optimizer)
-        optimizer = optimizer or self.optimizer
-        self.lr_scheduler = epoch_schedule(name, optimizer, num_training_steps, self.args.num_train_epochs)
-        return self.lr_scheduler
+    def train(self, resume_from_checkpoint: str | bool | None = None, trial: Any = None, **kwargs: Any) -> TrainOutput:
+        """Train; of a managed run the arguments say what to resume from, and its model is saved at the end.
 
-    def get_decay_parameter_names(self, model: nn.Module) -> list[str]:
-        """All parameters of C3D and R(2+1)D, as in their released recipes; the Trainer's choice for other models."""
-        if not isinstance(model, VideoEncoderPreTrainedModel):
-            return super().get_decay_parameter_names(model)
-        return [name for name, _ in model.named_parameters()]
+        Raises:
+            ValueError: there is no such checkpoint, or it does not belong to the run.
+        """
+        given = resume_from_checkpoint
+        if isinstance(given, bool):
+            given = str(given).lower()
+        if self.unreadable is None or trial is not None:
+            found = None if given in (None, "false") else find_checkpoint(given, Path(str(self.args.output_dir)))
+            return super().train(None if found is None else str(found), trial, **kwargs)
+        self.args.resume_from_checkpoint = given or self.args.resume_from_checkpoint
+        checkpoint = checkpoint_to_resume(self.args, self.model.config, self._adapters())
+        self._begin_record(checkpoint)
+        output = super().train(checkpoint, **kwargs)
+        self._finish(output.metrics)
+        return output
 
-    def get_train_dataloader(self) -> DataLoader:
-        """Of a stream each process reads its own shards; Accelerate would have one process read for all."""
-        if not isinstance(self.train_dataset, StreamedVideos):
-            return super().get_train_dataloader()
-        return DataLoader(
-            self.train_dataset.part(self.args.process_index, self.args.world_size),
-            batch_size=self.args.train_batch_size,
-            collate_fn=self.data_collator,
-            num_workers=self.args.dataloader_num_workers,
-            pin_memory=self.args.dataloader_pin_memory,
-            persistent_workers=self.args.dataloader_persistent_workers,
-            prefetch_factor=self.args.dataloader_prefetch_factor,
-            drop_last=self.args.dataloader_drop_last,
-        )
-
-    def num_examples(self, dataloader: DataLoader) -> int:
-        """Clips of an epoch, over all processes."""
-        if isinstance(dataloader.dataset, StreamedVideos):
-            return len(self.train_dataset)
-        return super().num_examples(dataloader)
-
-    def get_eval_dataloader(self, eval_dataset: Any = None) -> DataLoader:
-        """All clips are evaluated, not only whole batches."""
-        with self._whole_data_set():
-            return super().get_eval_dataloader(eval_dataset)
-
-    def get_test_dataloader(self, test_dataset: Any) -> DataLoader:
-        """All clips are evaluated, not only whole batches."""
-        with self._whole_data_set():
-            return super().get_test_dataloader(test_dataset)
-
-    @contextmanager
-    def _whole_data_set(self) -> Iterator[None]:
-        # `dataloader_drop_last`, which recipes set, is about training batches; the Trainer applies it everywhere.
-        drop_last, self.args.dataloader_drop_last = self.args.dataloader_drop_last, False
-        try:
-            yield
-        finally:
-            self.args.dataloader_drop_last = drop_last
-
-    def init_hf_repo(self, token: str | None = None, private: bool | None = None) -> None:
-        """As the Trainer's; from then on the arguments name the repository with its owner, as the card does."""
-        super().init_hf_repo(token, private)
+    def _begin_record(self, checkpoint: str | None) -> None:
+        """Write the record of a run that begins, or that continues from a checkpoint."""
+        self._began = time.monotonic()
+        self.record.software, self.record.status, self.record.wall_seconds = software(), "running", 0.0
+        before = RunRecord.load(str(self.args.output_dir))
+        if before is not None:
+            self.record.results = before.results  # stale from now on, unless the weights stay
+            if checkpoint is not None:
+                check_same_data(before, self.record)
+                step = TrainerState.load_from_json(str(Path(checkpoint) / TRAINER_STATE_NAME)).global_step
+                self.record.wall_seconds = before.wall_seconds
+                self.record.changes = [*before.changes, *changed_parameters(before, self.record, step)]
         if self.is_world_process_zero():
-            self.args.hub_model_id = self.hub_model_id
+            self.record.save(str(self.args.output_dir))
 
-    def create_model_card(self, *args: Any, **kwargs: Any) -> None:
-        """The card that `model_card` writes, or the Trainer's draft."""
-        if self.model_card is None:
-            super().create_model_card(*args, **kwargs)
-        elif self.is_world_process_zero():
-            self.model_card(self.args, self.state, self.model.config, *args, **kwargs)
+    def _finish(self, metrics: dict[str, Any]) -> None:
+        """Save the model, evaluate it on the validation part, write record and card, and upload the folder.
 
-    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
-        if not self._load_weights(resume_from_checkpoint):
-            super()._load_from_checkpoint(resume_from_checkpoint, model)
+        Raises:
+            ValueError: too many videos can't be read, or the upload failed; everything is saved then.
+        """
+        assert self.unreadable is not None
+        if self._adapters() is not None:
+            self.model = self.model.merge_and_unload()  # a plain model is saved and evaluated
+        self.save_without_upload()  # the upload comes last, when everything is there
+        self.save_state()
+        if self.eval_dataset is not None:
+            metrics |= self.evaluate()
+        metrics |= self.findings()
+        self.save_metrics("all", metrics)
+        self.record.metrics, self.record.status = metrics, "finished"
+        self.create_model_card()
+        self.unreadable.check()
+        if self.args.push_to_hub:
+            self._push()
+        logger.info("The model is in %s", Path(str(self.args.output_dir)).resolve())
 
-    def _load_best_model(self) -> None:
-        if not self._load_weights(self.state.best_model_checkpoint):
-            super()._load_best_model()
+    def findings(self) -> dict[str, Any]:
+        """Return what training found out about the videos, over all processes; a collective call."""
+        assert self.unreadable is not None
+        return {"unreadable": self.unreadable.failures()}
 
-    def _load_weights(self, checkpoint: str | None) -> bool:
-        # `save_pretrained` writes some weights under older names (VideoMAE's biases of query and value), which the
-        # Trainer would not find again; `from_pretrained` does. https://github.com/huggingface/transformers/issues/48805
-        if not isinstance(self.model, PreTrainedModel) or self.is_fsdp_enabled or self.is_deepspeed_enabled:
-            return False
-        saved = type(self.model).from_pretrained(checkpoint, dtype=self.model.dtype)
-        self.model.load_state_dict(saved.state_dict())
-        return True
+    def describe(self) -> dict[str, dict[str, str]]:
+        """Return tables that describe the training, by title: name → value as text."""
+        return {"hyper-parameter": describe_hyperparameters(self.args, self.state)}
 
-    def evaluation_loop(self, *args: Any, **kwargs: Any) -> EvalLoopOutput:
-        """With rank 0's BatchNorm statistics on every process: those of the model that is saved."""
-        share_buffers(self.model)
-        return super().evaluation_loop(*args, **kwargs)
+    def write_record(self, folder: str | Path | None = None) -> None:
+        """Write record and card into the output folder, or into the folder of a copy of the model."""
+        if not self.is_world_process_zero():
+            return
+        target = Path(folder or str(self.args.output_dir))
+        self.record.description = self.describe()
+        self.record.progress = {
+            "step": self.state.global_step,
+            "max_steps": self.state.max_steps,
+            "epoch": self.state.epoch or 0.0,
+            "num_epochs": self.state.num_train_epochs,
+        }
+        now = time.monotonic()
+        self.record.wall_seconds += now - self._began
+        self._began = now
+        record = self.record
+        if folder is not None:
+            record = dataclasses.replace(record, results=[], metrics={}, status="finished")
+        if record.status == "finished":
+            record.weights = hash_of_model(target)
+        draw_curves(self.state.log_history, target)
+        record.save(target)
+        write_card(target, record)
+
+    def save_copy(self, folder: Path) -> None:
+        """Save the model as it stands into a folder of its own, with a record and a card."""
+        self.save_without_upload(str(folder))
+        if self.unreadable is not None:
+            self.write_record(folder)
+
+    def create_model_card(
+        self,
+        language: str | None = None,
+        license: str | None = None,
+        tags: str | list[str] | None = None,
+        model_name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Write record and card of a managed run; of another run, the Trainer's draft."""
+        if self.unreadable is None:
+            super().create_model_card(language, license, tags, model_name, **kwargs)
+            return
+        known = {"language": language, "license": license, "model_name": model_name}
+        known |= {"tags": [tags] if isinstance(tags, str) else tags, "hub_model_id": self.args.hub_model_id}
+        self.record.card |= {name: value for name, value in known.items() if value is not None}
+        self.write_record()
+
+    def _push(self) -> None:
+        """Upload the output folder.
+
+        Raises:
+            ValueError: the upload failed; the message says how to upload later.
+        """
+        try:
+            self.push_to_hub()
+        except (HTTPError, OSError, RuntimeError) as error:  # RuntimeError: a large file was refused
+            name, folder, reason = self.args.hub_model_id, self.args.output_dir, error.__cause__ or error
+            raise ValueError(
+                f"the upload to {name} failed ({reason}); the whole model is in {folder}; when the Hub can be "
+                f"reached: hf upload {name} {folder} --exclude 'checkpoint-*'"
+            ) from error
+
+    def _adapters(self) -> Any:
+        """Return the configuration of LoRA adapters, None without adapters."""
+        return getattr(self.model, "peft_config", {}).get("default")
 
 
-def _check_devices(args: VideoTrainingArguments) -> None:
-    if args.n_gpu > 1:
+def _check_whole_batch(videos: int, args: VideoTrainingArguments) -> None:
+    batch = args.per_device_train_batch_size * max(args.n_gpu, 1) * args.world_size
+    if args.dataloader_drop_last and videos < batch:
         raise ValueError(
-            f"one process sees {args.n_gpu} GPUs, and torch.nn.DataParallel does not hand features on; start with "
-            "`accelerate launch` for all of them, or set CUDA_VISIBLE_DEVICES=0 for one"
-        )
-    if torch.distributed.is_initialized() and torch.distributed.get_world_size() > args.world_size:
-        raise ValueError(
-            f"{torch.distributed.get_world_size()} processes were started, but no GPUs were found and each process "
-            "would train alone; set --use_cpu to train together without GPUs"
-        )
-    if args.sync_batch_norm and args.world_size > 1 and args.device.type == "cpu":
-        raise ValueError(
-            f"sync_batch_norm is set for {args.world_size} processes without GPUs, but torch.nn.SyncBatchNorm needs "
-            "them; leave it out"
+            f"{videos} training videos do not fill one batch of {batch}, and `dataloader_drop_last` drops the rest; "
+            "lower `per_device_train_batch_size`, or set `dataloader_drop_last` false"
         )

@@ -1,23 +1,24 @@
-"""Uploads in the background: what fails there must be said, because the Trainer does not look."""
+"""Uploads while a run goes on."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-__all__ = ["UploadWarningCallback"]
+__all__ = ["CardCallback", "UploadWarningCallback"]
 
 logger = logging.getLogger(__name__)
 
 
 class UploadWarningCallback(TrainerCallback):
-    """Warns when an upload of a checkpoint fails; training goes on, and the next upload holds what this one did.
+    """Warns about failed background uploads; training continues, and the next upload includes the missing files.
 
     Args:
-        trainer: the one that uploads, on the first process.
+        trainer: the trainer of the run, on the first process.
     """
 
     def __init__(self, trainer: Trainer) -> None:
@@ -25,16 +26,33 @@ class UploadWarningCallback(TrainerCallback):
         self._watched: list[Future[Any]] = []
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        """Comes after the Trainer has begun to upload."""
+        """Watch the upload that the Trainer has just begun."""
         under_way = self.trainer.push_in_progress  # None before the first upload
         for job in under_way.jobs if under_way else ():
             if job not in self._watched:
                 self._watched.append(job)
-                job.add_done_callback(_say_if_failed)
+                job.add_done_callback(_warn_if_failed)
 
 
-def _say_if_failed(job: Future[Any]) -> None:
+def _warn_if_failed(job: Future[Any]) -> None:
     error = job.exception()
     if error is not None:
         reason = " ".join(str(error).split())
-        logger.warning("an upload failed, training goes on, nothing is lost in the output folder: %s", reason)
+        logger.warning("An upload failed; training continues, and the output folder is complete: %s", reason)
+
+
+class CardCallback(TrainerCallback):
+    """Writes record and model card of the run so far before each upload.
+
+    Args:
+        write: writes both files on the first process.
+    """
+
+    def __init__(self, write: Callable[[], None]) -> None:
+        self.write = write
+
+    def on_push_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Write both files."""
+        self.write()

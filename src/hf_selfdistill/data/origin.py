@@ -1,0 +1,64 @@
+"""Where a part of a data set comes from, kept in its `datasets.DatasetInfo`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import datasets
+
+from hf_selfdistill.data.fingerprint import fingerprint
+
+__all__ = ["Origin", "hash_of_videos", "is_video_dataset", "note_origin", "origin_of"]
+
+
+class Origin(NamedTuple):
+    """Where a part of a data set comes from.
+
+    Args:
+        dataset: name of the data set, as `load_video_dataset` takes it; empty if unknown.
+        split: number of the official split, for data sets that have several.
+        part: `"train"`, `"validation"` or `"test"`; empty if unknown.
+        root: folder that names of videos are relative to where they are hashed.
+    """
+
+    dataset: str = ""
+    split: int | None = None
+    part: str = ""
+    root: Path | None = None
+
+    def __str__(self) -> str:
+        """Describe the data set: `ucf101 split 1`."""
+        name = self.dataset or "videos"
+        return name if self.split is None else f"{name} split {self.split}"
+
+
+def note_origin(records: datasets.Dataset, origin: Origin) -> None:
+    """Note an origin in a part of a data set; selections and shuffled copies of the part keep it."""
+    records.info.dataset_name = origin.dataset
+    records.info.config_name = None if origin.split is None else str(origin.split)
+    records.info.description = origin.part
+    records.info.homepage = str(origin.root or "")
+
+
+def origin_of(records: datasets.Dataset) -> Origin:
+    """Return the origin of a part of a data set, as far as it is known."""
+    info = records.info
+    part = str(records.split or "") if info.description not in ("train", "validation", "test") else info.description
+    is_ours = part == info.description
+    return Origin(
+        info.dataset_name or "",
+        int(info.config_name) if is_ours and info.config_name else None,
+        part,
+        Path(info.homepage) if is_ours and info.homepage else None,
+    )
+
+
+def hash_of_videos(records: datasets.Dataset) -> str:
+    """Return the `fingerprint` of a part of a data set."""
+    return fingerprint(records, origin_of(records).root)
+
+
+def is_video_dataset(videos: object) -> bool:
+    """Distinguish raw videos, a `datasets.Dataset` with a column `video`, from finished clips."""
+    return isinstance(videos, datasets.Dataset) and "video" in videos.features

@@ -1,0 +1,38 @@
+"""Files that are written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+__all__ = ["write_json", "write_whole"]
+
+
+def write_whole(file: Path, content: str | bytes) -> None:
+    """Write a file beside its name and move it into place, so that a full disk or a kill leaves the old one.
+
+    Args:
+        file: the file to write.
+        content: text, written as UTF-8, or bytes.
+    """
+    unfinished = file.with_name(f".{file.name}.{os.getpid()}.part")
+    try:
+        unfinished.write_bytes(content.encode() if isinstance(content, str) else content)
+        unfinished.replace(file)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def write_json(file: Path, fields: dict[str, Any]) -> None:
+    """Write a JSON file whole: dictionaries indented, each element of a list on a line of its own."""
+    lines = ",\n  ".join(f"{json.dumps(name)}: {_indented(value)}" for name, value in fields.items())
+    write_whole(file, f"{{\n  {lines}\n}}\n")
+
+
+def _indented(value: Any) -> str:
+    if isinstance(value, list) and value:
+        elements = ",\n    ".join(json.dumps(element, ensure_ascii=False) for element in value)
+        return f"[\n    {elements}\n  ]"
+    return json.dumps(value, indent=2, ensure_ascii=False).replace("\n", "\n  ")  # text in JSON has no line break

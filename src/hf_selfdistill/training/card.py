@@ -1,0 +1,156 @@
+"""The model card, README.md, rendered whole from the record of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import EvalResult, ModelCard, ModelCardData
+
+from hf_selfdistill.data.whole_files import write_whole
+from hf_selfdistill.training.accuracies import MEASURED, telling, with_a_blank
+from hf_selfdistill.training.citations import works_behind
+from hf_selfdistill.training.record import Result, RunRecord
+
+__all__ = ["CARD", "CURVES", "KEPT", "REPORT", "describe_rate", "write_card"]
+
+CARD = "README.md"
+CURVES = "training_curves.png"
+REPORT = "report.html"
+KEPT = "<!-- Everything below this line is yours: it is kept when the card is written again. -->"
+
+TEMPLATES = Path(__file__).parent / "templates"
+OURS = ("c3d", "r2plus1d")  # model types that transformers knows through this package
+FEATURE_TASKS = ("retrieval", "linear_probe", "knn")
+
+
+def write_card(folder: str | Path, record: RunRecord) -> None:
+    """Render the card of a model into its folder; what a person wrote below the line `KEPT` stays.
+
+    Args:
+        folder: folder of the model. Its curves and its report are shown if they are there.
+        record: record of the run.
+    """
+    folder = Path(folder)
+    location = record.card.get("hub_model_id") or folder.resolve().name
+    name = record.card.get("model_name") or location.split("/")[-1]
+    base = record.model.get("base")
+    card = ModelCard.from_template(
+        _metadata(record, name),
+        template_path=str(TEMPLATES / ("model_card.md" if record.task == "finetune" else "encoder_card.md")),
+        name=name,
+        location=location,
+        model=record.model,
+        base=base,
+        ours=record.model["model_type"] in OURS,
+        rate=describe_rate(record.model["frame_stride"], record.model["target_fps"]),
+        distilled=record.config.get("distill_weight") != 0,
+        inputs=record.inputs,
+        dataset=record.model.get("dataset"),
+        split=record.model.get("split"),
+        videos=record.model.get("videos"),
+        description=record.description,
+        curves=CURVES if (folder / CURVES).is_file() else None,
+        report=REPORT if (folder / REPORT).is_file() else None,
+        results=_accuracy_table(record),
+        features=_feature_table([result for task in FEATURE_TASKS for result in record.current(task)]),
+        card=record.card,
+        works=works_behind(record.model["model_type"], record.model.get("pretrained_by")),
+    )
+    write_whole(folder / CARD, f"{str(card).rstrip()}\n\n{KEPT}\n{_kept(folder / CARD)}")
+
+
+def describe_rate(stride: int, fps: float | None) -> str:
+    """Describe which frames of a video make a clip."""
+    return f"stride {stride}" if fps is None else f"stride {stride} at {fps:g} fps"
+
+
+def _kept(file: Path) -> str:
+    """Return what a person wrote into an earlier card."""
+    text = file.read_text(encoding="utf-8") if file.is_file() else ""
+    return text.partition(f"{KEPT}\n")[2]
+
+
+def _metadata(record: RunRecord, name: str) -> ModelCardData:
+    base, dataset, tags = record.model.get("base"), record.model.get("dataset") or "", record.card.get("tags") or []
+    known: dict[str, Any] = {"tags": ["self-supervised", "video", record.model.get("pretrained_by", "")]}
+    if record.task == "finetune":
+        entries = [entry for measured in _accuracies(record) for entry in _evaluation_entries(record, *measured)]
+        known = {
+            "tags": ["self-distillation", "generated_from_trainer"],
+            "pipeline_tag": "video-classification",
+            "datasets": dataset if "/" in dataset else None,
+            "metrics": ["accuracy"],
+            "model_name": name if entries else None,
+            "eval_results": entries or None,
+        }
+    known["tags"] = ["hf_selfdistill", *known["tags"], record.model["model_type"], *tags]
+    return ModelCardData(
+        library_name="transformers",
+        base_model=base if base is not None and base.count("/") == 1 else None,
+        language=record.card.get("language"),
+        license=record.card.get("license"),
+        **known,
+    )
+
+
+def _accuracies(record: RunRecord) -> list[tuple[str, str, Mapping[str, Any]]]:
+    """Return part, protocol and accuracies of the last validation and of every test on the saved weights."""
+    measured: list[tuple[str, str, Mapping[str, Any]]] = []
+    if all(f"eval_{name}" in record.metrics for name in MEASURED):
+        values = {name: record.metrics[f"eval_{name}"] for name in MEASURED}
+        measured.append(("validation", record.model["validation_protocol"], values))
+    tests = record.current("classification")
+    return measured + [(test.config.get("part", "test"), test.protocol, test.values) for test in tests]
+
+
+def _evaluation_entries(record: RunRecord, part: str, protocol: str, values: Mapping[str, Any]) -> list[EvalResult]:
+    dataset = record.model.get("dataset") or "videos"
+    return [
+        EvalResult(
+            task_type="video-classification",
+            task_name="Video classification",
+            dataset_type=dataset,
+            dataset_name=dataset,
+            dataset_split=part,
+            dataset_args={"protocol": protocol},
+            metric_type="accuracy",
+            metric_name=with_a_blank(name),
+            metric_value=round(values[name], 4),
+        )
+        for name in telling(len(record.model["classes"]))
+        if name.startswith("video")
+    ]
+
+
+def _accuracy_table(record: RunRecord) -> str:
+    measured = [(protocol, values) for _, protocol, values in _accuracies(record)]
+    for test in record.current("classification"):
+        if baseline := test.values.get("baseline"):
+            measured.append((f"{baseline['protocol']} — the same with λ = 0", baseline))
+    if not measured:
+        return "Nothing has been measured yet."
+    names = telling(len(record.model["classes"]))
+    rows = [
+        [protocol, f"{values['num_videos']:.0f}", *(f"{values[name]:.3f}" for name in names)]
+        for protocol, values in measured
+    ]
+    return _table(["measured on", "videos", *map(with_a_blank, names)], rows)
+
+
+def _feature_table(results: Sequence[Result]) -> str:
+    if not results:
+        return "Nothing has been measured yet."
+    rows = []
+    for result in results:
+        start = f"{result.task}_top"
+        accuracies = {name.removeprefix(start): v for name, v in result.values.items() if name.startswith(start)}
+        accuracy = ", ".join(f"top-{k} {value:.3f}" for k, value in accuracies.items())
+        rows.append([result.task.replace("_", " "), accuracy, str(result.values["num_videos"]), result.protocol])
+    return _table(["task", "accuracy", "videos", "measured on"], rows)
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)

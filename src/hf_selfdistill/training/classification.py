@@ -1,0 +1,219 @@
+"""Classification of raw videos: clips, labels, accuracies, best epochs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import datasets
+from torch import nn
+from torch.utils.data import Dataset
+from transformers import BaseVideoProcessor, PreTrainedModel, set_seed
+from transformers.trainer_utils import HubStrategy
+
+from hf_selfdistill.data.callbacks import EpochCallback, UnreadableVideosCallback
+from hf_selfdistill.data.clips import collate_clips, video_name
+from hf_selfdistill.data.origin import is_video_dataset, origin_of
+from hf_selfdistill.data.transforms import ClipProcessor
+from hf_selfdistill.models.frames import frames_per_clip
+from hf_selfdistill.models.labels import use_labels
+from hf_selfdistill.models.loading import load_classifier, load_for_inference, processor_of
+from hf_selfdistill.training.accuracies import MEASURED
+from hf_selfdistill.training.arguments import ClassificationArguments, VideoTrainingArguments, given_values
+from hf_selfdistill.training.best_epochs import KeepBestCallback, KeepBestOnTestCallback
+from hf_selfdistill.training.citations import PRETRAINED_BY
+from hf_selfdistill.training.clips import describe_clips, set_sampling, testing_clips, training_clips
+from hf_selfdistill.training.description import describe_clip_drawing
+from hf_selfdistill.training.multi_clip import MultiClipAccuracy, rows_of_videos
+from hf_selfdistill.training.trainer import VideoTrainer
+
+__all__ = ["ClassificationTrainer"]
+
+
+class ClassificationTrainer(VideoTrainer):
+    """A Trainer that takes raw videos: parts of a data set with the columns `video` and `label`.
+
+    From raw videos it builds the clips, the collator, the labels, the metric, and the callbacks for epochs, unreadable
+    files and best models. Data sets of finished clips (any with the model's inputs) are treated as transformers'
+    Trainer treats them.
+
+    Args:
+        model: a video classifier or an encoder: a model, or its name (`c3d` or `r2plus1d` for random weights, a
+            folder, or a name on the Hub).
+        args: the training arguments.
+        train_dataset: raw videos, or finished clips.
+        eval_dataset: raw videos, or finished clips.
+        test_dataset: raw videos that are held out for a test: recorded, and read only by `keep_best` "test".
+        processing_class: video processor; by default the one saved with the model.
+        kwargs: further arguments of `Trainer`, and `record`.
+
+    Raises:
+        ValueError: the model and the videos do not fit, or an argument has a value that is not allowed.
+        OSError: there is no such model.
+    """
+
+    args: ClassificationArguments
+
+    def __init__(
+        self,
+        model: PreTrainedModel | nn.Module | str | None = None,
+        args: VideoTrainingArguments | None = None,
+        train_dataset: Any = None,
+        eval_dataset: Any = None,
+        test_dataset: datasets.Dataset | None = None,
+        processing_class: BaseVideoProcessor | None = None,
+        **kwargs: Any,
+    ) -> None:
+        args = args or self.default_arguments()
+        labels = next((_labels(part) for part in (train_dataset, eval_dataset) if is_video_dataset(part)), None)
+        name = model if isinstance(model, str) else None
+        if name is not None:
+            set_seed(args.seed)  # of random weights
+            model, own = load_for_inference(name) if labels is None else load_classifier(name, labels)
+            processing_class = processing_class or own
+        super().__init__(
+            model,
+            args,
+            train_dataset=train_dataset,
+            eval_dataset=eval_dataset,
+            processing_class=processing_class,
+            **kwargs,
+        )
+        if labels is not None:
+            self.processing_class = processing_class or processor_of(self.model)
+            self._prepare(labels, test_dataset, name or self.record.config.get("model_name_or_path"))
+
+    @classmethod
+    def default_arguments(cls) -> VideoTrainingArguments:
+        """Return the arguments of a trainer that is given none."""
+        return ClassificationArguments("tmp_trainer")
+
+    def _prepare(self, labels: list[str], test_dataset: datasets.Dataset | None, name: str | None) -> None:
+        """Put clips in place of the raw videos, with the metric and the callbacks that belong to them."""
+        args = self.args
+        use_labels(self.model, labels)
+        set_sampling(self.processing_class, args)
+        found = {"train": self.train_dataset, "validation": self.eval_dataset, "test": test_dataset}
+        videos = {part: records for part, records in found.items() if records is not None and len(records)}
+        if "train" in videos:
+            self.train_dataset = training_clips(videos["train"], self.model, self.processing_class, args)
+            self.add_callback(EpochCallback(self.train_dataset))
+        self.eval_dataset = self.clips_of(videos["validation"]) if "validation" in videos else None
+        if self.eval_dataset is None and args.eval_strategy != "no":
+            raise ValueError(
+                f"`eval_strategy` is {args.eval_strategy.value}, but there are no validation videos; set it to no, or "
+                "keep some training videos for validation (`validation_fraction`)"
+            )
+        self.data_collator = collate_clips
+        self.compute_metrics = self.compute_metrics or MultiClipAccuracy(labels)
+        self.preprocess_logits_for_metrics = self.preprocess_logits_for_metrics or rows_of_videos
+        watched = [self.train_dataset, self.eval_dataset]
+        if "test" in args.keep_best:
+            if test_dataset is None:
+                raise ValueError("`keep_best` test needs `test_dataset`, the raw videos of the test part")
+            test_clips = self.clips_of(test_dataset)
+            watched.append(test_clips)
+        if self._adapters() is not None:
+            args.hub_strategy = HubStrategy.END  # the Hub gets the merged model, not the adapters of a checkpoint
+        self.record.config = self.record.config or given_values(args) | ({"model_name_or_path": name} if name else {})
+        self.record.model = self._facts(labels, videos.get("train", videos.get("validation")), name)
+        self.manage(videos, UnreadableVideosCallback(*filter(None, watched), most=args.max_unreadable))
+        if "validation" in args.keep_best:
+            self.add_callback(KeepBestCallback(self))
+        if "test" in args.keep_best:
+            self.add_callback(KeepBestOnTestCallback(self, test_clips))
+
+    def _facts(self, labels: list[str], videos: datasets.Dataset, name: str | None) -> dict[str, Any]:
+        config, origin = self.model.config, origin_of(videos)
+        stride, fps = ClipProcessor.sampling_of(self.processing_class)
+        from_scratch = name in ("c3d", "r2plus1d")
+        return {
+            "architecture": type(self.model).__name__,
+            "model_type": config.model_type,
+            "base": None if from_scratch or name is None else Path(name).name if Path(name).is_dir() else name,
+            "classes": labels,
+            "num_frames": frames_per_clip(config),
+            "frame_stride": stride,
+            "target_fps": fps,
+            "pretrained_by": config.to_dict().get(PRETRAINED_BY),
+            "dataset": origin.dataset or None,
+            "split": origin.split,
+            "validation_protocol": self.protocol(videos, "validation", self.args.eval_num_clips),
+        }
+
+    def clips_of(self, videos: Any) -> Any:
+        """Return the clips that validate on raw videos; finished clips as they are."""
+        if not is_video_dataset(videos):
+            return videos
+        return testing_clips(videos, self.model, self.processing_class, self.args.eval_num_clips)
+
+    def protocol(self, videos: datasets.Dataset, part: str, num_clips: int) -> str:
+        """Describe what accuracies are measured on."""
+        clips = describe_clips(num_clips, self.model, self.processing_class)
+        return f"{origin_of(videos)} {part}, {clips}, centre crop, mean of logits"
+
+    def describe(self) -> dict[str, dict[str, str]]:
+        """Add how the training clips are drawn."""
+        tables = super().describe()
+        tables["hyper-parameter"] |= describe_clip_drawing(self.args)
+        return tables
+
+    def evaluate(
+        self,
+        eval_dataset: Any = None,
+        ignore_keys: list[str] | None = None,
+        metric_key_prefix: str = "eval",
+        num_clips: int | None = None,
+    ) -> dict[str, Any]:
+        """Evaluate, or test raw videos as the paper does.
+
+        Args:
+            eval_dataset: raw videos or finished clips; by default the trainer's own.
+            ignore_keys: as in `Trainer.evaluate`.
+            metric_key_prefix: as in `Trainer.evaluate`.
+            num_clips: test raw videos on this number of evenly spaced clips each, whose logits are averaged; by
+                default the result is that of `Trainer.evaluate`.
+
+        Returns:
+            The metrics of `Trainer.evaluate`; of a test `video_top1`, `video_top5`, `clip_top1`, `clip_top5` (fractions
+            of 1), `num_videos`, `num_classes`, `protocol`, `per_class`, `predictions` and `failed`.
+
+        Raises:
+            ValueError: the videos have other classes than the model, or too many of them can't be read.
+        """
+        if num_clips is None:
+            return super().evaluate(self.clips_of(eval_dataset), ignore_keys, metric_key_prefix)
+        return self._test(eval_dataset, num_clips)
+
+    def _test(self, videos: datasets.Dataset, num_clips: int) -> dict[str, Any]:
+        labels = _labels(videos)
+        use_labels(self.model, labels)
+        self.processing_class = self.processing_class or processor_of(self.model)
+        clips = testing_clips(videos, self.model, self.processing_class, num_clips)
+        unreadable = UnreadableVideosCallback(clips, most=self.args.max_unreadable)
+        accuracy = MultiClipAccuracy(labels)
+        kept = self.data_collator, self.compute_metrics, self.preprocess_logits_for_metrics
+        self.data_collator, self.compute_metrics = collate_clips, accuracy
+        self.preprocess_logits_for_metrics = rows_of_videos
+        try:
+            prediction = self.predict(clips, metric_key_prefix="")
+        finally:
+            self.data_collator, self.compute_metrics, self.preprocess_logits_for_metrics = kept
+        unreadable.check()
+        metrics: Mapping[str, Any] = {key.removeprefix("_"): value for key, value in prediction.metrics.items()}
+        return {
+            **{key: metrics[key] for key in MEASURED},
+            "num_classes": len(labels),
+            "protocol": self.protocol(videos, origin_of(videos).part or "videos", num_clips),
+            "per_class": accuracy.per_class(prediction),
+            "predictions": [
+                {"video": video_name(videos, place), "label": label, "predicted": predicted, "score": round(score, 4)}
+                for place, label, predicted, score in accuracy.predictions(prediction)
+            ],
+            "failed": unreadable.failures(),
+        }
+
+
+def _labels(videos: Dataset[Any] | datasets.Dataset) -> list[str]:
+    return list(videos.features["label"].names)

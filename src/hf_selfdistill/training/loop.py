@@ -1,0 +1,175 @@
+"""The loop of transformers' Trainer, mended for video models."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils.data import DataLoader
+from transformers import PreTrainedModel, Trainer
+from transformers.trainer_utils import EvalLoopOutput
+
+from hf_selfdistill.data.streaming import StreamedVideos
+from hf_selfdistill.models.modeling_video_encoder import VideoEncoderPreTrainedModel
+from hf_selfdistill.training.arguments import VideoTrainingArguments
+from hf_selfdistill.training.buffers import share_buffers
+from hf_selfdistill.training.epoch_end import SaveAfterEpochCallback
+from hf_selfdistill.training.schedule import epoch_schedule
+
+__all__ = ["TrainingLoop"]
+
+
+class TrainingLoop(Trainer):
+    """The Trainer with learning rates by epoch, whole validation sets, streams, and BatchNorm on several processes.
+
+    With `save_strategy="steps"` the checkpoint of an epoch's last step is saved after the epoch's evaluation, so that
+    `on_save` follows `on_epoch_end` and `on_evaluate` there; transformers' Trainer saves first.
+
+    Args:
+        model: a video classifier, or an encoder with the heads of an objective.
+        args: the training arguments.
+        kwargs: further arguments of `Trainer`.
+
+    Raises:
+        ValueError: one process sees more than one GPU, processes without GPUs would each train alone, or BatchNorm is
+            to be synchronised between them.
+    """
+
+    args: VideoTrainingArguments
+
+    def __init__(self, model: PreTrainedModel | nn.Module | None, args: VideoTrainingArguments, **kwargs: Any) -> None:
+        _check_devices(args)
+        if args.sync_batch_norm and model is not None:
+            model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
+        super().__init__(model, args, **kwargs)
+        self.add_callback(SaveAfterEpochCallback())
+        if self.is_fsdp_enabled:
+            # Autocast is the whole of mixed precision. Weights that FSDP casts would make the features of a student
+            # and its teacher differ at equal weights, and BatchNorm does not take them.
+            self.accelerator.state.fsdp_plugin.mixed_precision_policy = None
+
+    def save_without_upload(self, folder: str | None = None) -> None:
+        """Save the model, by default into the output folder, without the upload that `push_to_hub` adds."""
+        self.save_model(folder, _internal_call=True)
+
+    def autocast_smart_context_manager(self, cache_enabled: bool | None = True) -> AbstractContextManager[Any]:
+        """Mixed precision of the student's forward pass and the loss; Accelerate sees to it itself, save for FSDP2."""
+        return self.accelerator.autocast() if self.is_fsdp_enabled else nullcontext()
+
+    def create_scheduler(
+        self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None
+    ) -> torch.optim.lr_scheduler.LRScheduler:
+        """The Trainer's, or one constant within each epoch where `epoch_lr_schedule` says so."""
+        name = self.args.epoch_lr_schedule
+        if name == "none":
+            return super().create_scheduler(num_training_steps, optimizer)
+        optimizer = optimizer or self.optimizer
+        self.lr_scheduler = epoch_schedule(name, optimizer, num_training_steps, self.args.num_train_epochs)
+        return self.lr_scheduler
+
+    def get_decay_parameter_names(self, model: nn.Module) -> list[str]:
+        """All parameters of C3D and R(2+1)D, as in their released recipes; the Trainer's choice for other models."""
+        if not isinstance(model, VideoEncoderPreTrainedModel):
+            return super().get_decay_parameter_names(model)
+        return [name for name, _ in model.named_parameters()]
+
+    def get_train_dataloader(self) -> DataLoader:
+        """Of a stream each process reads its own shards; Accelerate would have one process read for all."""
+        if not isinstance(self.train_dataset, StreamedVideos):
+            return super().get_train_dataloader()
+        return DataLoader(
+            self.train_dataset.part(self.args.process_index, self.args.world_size),
+            batch_size=self.args.train_batch_size,
+            collate_fn=self.data_collator,
+            num_workers=self.args.dataloader_num_workers,
+            pin_memory=self.args.dataloader_pin_memory,
+            persistent_workers=self.args.dataloader_persistent_workers,
+            prefetch_factor=self.args.dataloader_prefetch_factor,
+            drop_last=self.args.dataloader_drop_last,
+        )
+
+    def num_examples(self, dataloader: DataLoader) -> int:
+        """Clips of an epoch, over all processes."""
+        if isinstance(dataloader.dataset, StreamedVideos):
+            return len(self.train_dataset)
+        return super().num_examples(dataloader)
+
+    def get_eval_dataloader(self, eval_dataset: Any = None) -> DataLoader:
+        """All clips are evaluated, not only whole batches."""
+        with self._whole_data_set():
+            return super().get_eval_dataloader(eval_dataset)
+
+    def get_test_dataloader(self, test_dataset: Any) -> DataLoader:
+        """All clips are evaluated, not only whole batches."""
+        with self._whole_data_set():
+            return super().get_test_dataloader(test_dataset)
+
+    @contextmanager
+    def _whole_data_set(self) -> Iterator[None]:
+        # `dataloader_drop_last`, which recipes set, is about training batches; the Trainer applies it everywhere.
+        drop_last, self.args.dataloader_drop_last = self.args.dataloader_drop_last, False
+        try:
+            yield
+        finally:
+            self.args.dataloader_drop_last = drop_last
+
+    def init_hf_repo(self, token: str | None = None, private: bool | None = None) -> None:
+        """As the Trainer's; from then on the arguments name the repository with its owner, as the card does."""
+        super().init_hf_repo(token, private)
+        if self.is_world_process_zero():
+            self.args.hub_model_id = self.hub_model_id
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
+        if not self._load_weights(resume_from_checkpoint):
+            super()._load_from_checkpoint(resume_from_checkpoint, model)
+
+    def _load_best_model(self) -> None:
+        if not self._load_weights(self.state.best_model_checkpoint):
+            super()._load_best_model()
+
+    def _load_weights(self, checkpoint: str | None) -> bool:
+        # `save_pretrained` writes some weights under older names (VideoMAE's biases of query and value), which the
+        # Trainer would not find again; `from_pretrained` does. https://github.com/huggingface/transformers/issues/48805
+        if not isinstance(self.model, PreTrainedModel) or self.is_fsdp_enabled or self.is_deepspeed_enabled:
+            return False
+        saved = type(self.model).from_pretrained(checkpoint, dtype=self.model.dtype)
+        self.model.load_state_dict(saved.state_dict())
+        return True
+
+    def evaluation_loop(self, *args: Any, **kwargs: Any) -> EvalLoopOutput:
+        """With rank 0's BatchNorm statistics on every process: those of the model that is saved."""
+        share_buffers(self.model)
+        return super().evaluation_loop(*args, **kwargs)
+
+    def end(self) -> None:
+        """Release DDP and the processes' group before the interpreter ends.
+
+        Threads of the group that outlive the interpreter abort the process now and then: "terminate called without an
+        active exception". A callback that holds its trainer is enough to keep both alive until then.
+        """
+        self.model_wrapped = self.model
+        self.accelerator.free_memory()
+        gc.collect()
+        super().end()
+
+
+def _check_devices(args: VideoTrainingArguments) -> None:
+    if args.n_gpu > 1:
+        raise ValueError(
+            f"one process sees {args.n_gpu} GPUs, and torch.nn.DataParallel does not hand features on; start with "
+            "`accelerate launch` for all of them, or set CUDA_VISIBLE_DEVICES=0 for one"
+        )
+    if torch.distributed.is_initialized() and torch.distributed.get_world_size() > args.world_size:
+        raise ValueError(
+            f"{torch.distributed.get_world_size()} processes were started, but no GPUs were found and each process "
+            "would train alone; set `use_cpu` to train together without GPUs"
+        )
+    if args.sync_batch_norm and args.world_size > 1 and args.device.type == "cpu":
+        raise ValueError(
+            f"`sync_batch_norm` is set for {args.world_size} processes without GPUs, but torch.nn.SyncBatchNorm needs "
+            "them; omit it"
+        )

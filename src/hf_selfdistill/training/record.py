@@ -1,0 +1,191 @@
+"""The record of a run, `run.json`: its config, its inputs, and everything measured of its model."""
+
+# Annotations are evaluated here: `strict` checks values against them and does not resolve strings.
+import dataclasses
+import hashlib
+import json
+import subprocess
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from huggingface_hub.dataclasses import strict
+from huggingface_hub.errors import StrictDataclassError
+
+from hf_selfdistill.data.whole_files import write_whole
+
+__all__ = ["RECORD", "Input", "Result", "RunRecord", "hash_of_model", "software", "together"]
+
+RECORD = "run.json"
+
+
+@strict
+@dataclass
+class Input:
+    """One input of a run.
+
+    Args:
+        sha256: hash of the contents: of the names and labels of videos, or of a model's configuration and weights.
+        videos: number of videos; None for a model.
+    """
+
+    sha256: str
+    videos: int | None = None
+
+
+@strict
+@dataclass
+class Result:
+    """One measurement of a model.
+
+    Args:
+        task: `"classification"`, `"retrieval"`, `"linear_probe"`, `"knn"`, `"forgetting"` or `"relearning"`.
+        weights: `hash_of_model` of the model that was measured.
+        values: everything that was measured, as in the JSON file of the evaluation, `protocol` included.
+        config: config of the evaluation; what is left out has its default.
+        identity: identity of that config.
+        software: versions of the software that measured.
+    """
+
+    task: str
+    weights: str
+    values: dict[str, Any]
+    config: dict[str, Any] = field(default_factory=dict)
+    identity: str = ""
+    software: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def protocol(self) -> str:
+        """What was measured on."""
+        return str(self.values["protocol"])
+
+
+@strict
+@dataclass
+class RunRecord:
+    """Everything known about a run.
+
+    Args:
+        task: `"finetune"` or `"pretrain"`.
+        config: config of the run; what is left out has its default.
+        identity: hash of all that changes the result, see `RunConfig.identity`; empty for a run without a config.
+        inputs: maps each input (`encoder`, `train`, `validation`, `test`, `reference`) to the hash of its contents.
+        software: versions, and the commit of the package.
+        status: `"running"` until the model is saved.
+        model: facts about the model: `architecture`, `model_type`, `classes`, `num_frames`, `frame_stride`, …
+        description: tables for people, by title: name → value as text.
+        progress: `step`, `max_steps`, `epoch` and `num_epochs`.
+        changes: parameters that a resumed run changed: `step`, `parameter`, `before`, `after`.
+        wall_seconds: wall time of all attempts.
+        weights: `hash_of_model` of the saved model.
+        metrics: metrics of the training and of the last validation, as in `all_results.json`.
+        results: later measurements.
+        card: metadata that the model card gets: `license`, `language`, `tags`, `model_name`, `hub_model_id`.
+    """
+
+    task: Literal["finetune", "pretrain"]
+    config: dict[str, Any] = field(default_factory=dict)
+    identity: str = ""
+    inputs: dict[str, Input] = field(default_factory=dict)
+    software: dict[str, str] = field(default_factory=dict)
+    status: Literal["running", "finished"] = "running"
+    model: dict[str, Any] = field(default_factory=dict)
+    description: dict[str, dict[str, str]] = field(default_factory=dict)
+    progress: dict[str, Any] = field(default_factory=dict)
+    changes: list[dict[str, Any]] = field(default_factory=list)
+    wall_seconds: float = 0.0
+    weights: str | None = None
+    metrics: dict[str, Any] = field(default_factory=dict)
+    results: list[Result] = field(default_factory=list)
+    card: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Self | None:
+        """Read the record of a folder; None if the folder has none.
+
+        Raises:
+            ValueError: the file is damaged.
+        """
+        file = Path(folder) / RECORD
+        if not file.is_file():
+            return None
+        try:
+            fields = json.loads(file.read_text(encoding="utf-8"))
+            fields["inputs"] = {name: Input(**own) for name, own in fields["inputs"].items()}
+            fields["results"] = [Result(**own) for own in fields["results"]]
+            return cls(**fields)
+        except (ValueError, TypeError, KeyError, AttributeError, StrictDataclassError) as error:
+            reason = " ".join(str(error).split())
+            raise ValueError(f"{file} is damaged ({reason}); move it away, or run the command again") from None
+
+    def save(self, folder: str | Path) -> None:
+        """Write the record whole, or leave the old one."""
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        content = json.dumps(dataclasses.asdict(self), indent=1, ensure_ascii=False)
+        write_whole(Path(folder) / RECORD, content + "\n")
+
+    def add(self, result: Result) -> None:
+        """Add a result in place of an earlier one of the same task and protocol."""
+        self.results = [r for r in self.results if (r.task, r.protocol) != (result.task, result.protocol)] + [result]
+
+    def current(self, task: str | None = None) -> list[Result]:
+        """Return the results that were measured on the saved weights, of one task or of all."""
+        return [r for r in self.results if r.weights == self.weights and task in (None, r.task)]
+
+    def latest(self, task: str) -> dict[str, Any] | None:
+        """Return the values of a task's last result on the saved weights."""
+        return next((result.values for result in reversed(self.current(task))), None)
+
+    def stale(self) -> list[str]:
+        """Return the tasks that were measured on other weights than the saved ones, and not since."""
+        return sorted({result.task for result in self.results} - {result.task for result in self.current()})
+
+
+def hash_of_model(name: str | Path) -> str | None:
+    """Return the SHA-256 of a model's configuration and weights; None for a name that is not a local folder.
+
+    Args:
+        name: folder of the model.
+    """
+    folder = Path(name)
+    weights = sorted(folder.glob("model*.safetensors")) or sorted(folder.glob("pytorch_model*.bin"))
+    if not weights:
+        return None
+    digests = []
+    for file in (folder / "config.json", *weights):
+        with file.open("rb") as stream:
+            digests.append(hashlib.file_digest(stream, "sha256").hexdigest())
+    return together(digests)
+
+
+def together(hashes: Iterable[str]) -> str:
+    """Return one hash of several."""
+    return hashlib.sha256("\n".join(hashes).encode()).hexdigest()
+
+
+def software() -> dict[str, str]:
+    """Return the versions that a result depends on, and the commit if the package runs from a checkout."""
+    import av
+    import torch
+    import transformers
+
+    here = Path(__file__)
+    commit = _git(here, "describe", "--always", "--dirty", "--exclude=*", "--abbrev=40")
+    found: Mapping[str, str] = {
+        "hf_selfdistill": version("hf_selfdistill"),
+        "commit": commit if _git(here, "ls-files", here.name) else "",
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+        "decoder": f"PyAV {av.__version__}",
+    }
+    return {name: value for name, value in found.items() if value}
+
+
+def _git(file: Path, *arguments: str) -> str:
+    try:
+        said = subprocess.run(["git", *arguments], cwd=file.parent, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):  # git is missing, or the package is installed
+        return ""
+    return said.stdout.strip()
