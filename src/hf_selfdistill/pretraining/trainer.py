@@ -7,15 +7,31 @@ import logging
 from pathlib import Path
 from typing import Any
 
+import datasets
 import torch
 from torch import nn
 from torch.utils.data import default_collate
-from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
-from transformers.trainer_utils import EvalLoopOutput
+from transformers import (
+    BaseVideoProcessor,
+    PreTrainedModel,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+    set_seed,
+)
+from transformers.trainer_utils import EvalLoopOutput, TrainOutput
 
+from hf_selfdistill.data.origin import origin_of
+from hf_selfdistill.data.unlabelled import StreamedUnlabelledClips
+from hf_selfdistill.models.loading import load_encoder, processor_of
 from hf_selfdistill.pretraining.arguments import PretrainingArguments
 from hf_selfdistill.pretraining.metrics import MetricMeans
 from hf_selfdistill.pretraining.objective import Objective
+from hf_selfdistill.pretraining.objectives import OBJECTIVES
+from hf_selfdistill.pretraining.samples import describe_short_videos, samples_of, streamed_failures
+from hf_selfdistill.training.citations import PRETRAINED_BY
+from hf_selfdistill.training.clips import set_sampling
 from hf_selfdistill.training.trainer import VideoTrainer
 
 __all__ = ["PretrainingTrainer"]
@@ -30,30 +46,96 @@ class PretrainingTrainer(VideoTrainer):
     in `objective.safetensors`. Logs the objective's metrics beside the Trainer's own.
 
     Args:
-        model: the objective with its encoder.
+        model: an objective with its encoder; or an encoder, or its name (`c3d` or `r2plus1d` for random weights, a
+            folder, or a name on the Hub), which gets the objective that `args.objective` names.
         args: the training arguments.
-        kwargs: what `Trainer` takes; data sets are `UnlabelledClips` or `StreamedUnlabelledClips`.
+        train_dataset: raw videos (a `datasets.Dataset` with the column `video`, or a stream, which needs
+            `args.clips_per_epoch`), or finished samples (`UnlabelledClips`, `StreamedUnlabelledClips`).
+        eval_dataset: raw videos or finished samples.
+        processing_class: video processor of the encoder; by default the one saved with it.
+        objective_arguments: the objective's own arguments; by default its defaults.
+        kwargs: further arguments of `Trainer`, and `record`.
 
     Raises:
         ValueError: the objective can't be trained on so many videos per step, or FSDP is asked for.
+        OSError: there is no such encoder.
     """
 
     args: PretrainingArguments
     model: Objective
+    task = "pretrain"
 
-    def __init__(self, model: Objective, args: PretrainingArguments, **kwargs: Any) -> None:
-        if kwargs.get("train_dataset") is not None:
+    def __init__(
+        self,
+        model: Objective | PreTrainedModel | str,
+        args: PretrainingArguments,
+        train_dataset: Any = None,
+        eval_dataset: Any = None,
+        processing_class: BaseVideoProcessor | None = None,
+        objective_arguments: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        name = model if isinstance(model, str) else None
+        if isinstance(model, str):
+            set_seed(args.seed)  # of random weights
+            model, own = load_encoder(model)
+            processing_class = processing_class or own
+        if not isinstance(model, Objective):
+            processing_class = processing_class or processor_of(model)
+            setattr(model.config, PRETRAINED_BY, args.objective)  # for the cards of models made from the encoder
+            kind = OBJECTIVES[args.objective]
+            model = kind(model, objective_arguments or kind.Arguments())
+        videos = {"train": train_dataset, "validation": eval_dataset}
+        raw = isinstance(train_dataset, datasets.Dataset | datasets.IterableDataset)
+        if raw:
+            set_sampling(processing_class, args)
+            views = model.views(processing_class)
+            train_dataset, eval_dataset = (samples_of(part, views, args) for part in videos.values())
+        if train_dataset is not None:
             model.fit_to_batch(args.train_batch_size, args.world_size)
-            model.warn_of(len(kwargs["train_dataset"]))
+            model.warn_of(len(train_dataset))
         args = copy.copy(args)  # the caller's keep the rate that was given, should they be used again
         args.learning_rate, args.learning_rate_batch_size = args.scaled_learning_rate, None
-        super().__init__(model, args, **{"data_collator": default_collate, **kwargs})
+        super().__init__(
+            model,
+            args,
+            train_dataset=train_dataset,
+            eval_dataset=eval_dataset,
+            processing_class=processing_class,
+            **{"data_collator": default_collate, **kwargs},
+        )
         if self.is_fsdp_enabled:
-            raise ValueError("pre-training was not made for FSDP; use DDP (configs/accelerate/multi_gpu.yaml)")
+            raise ValueError("`fsdp` is not supported in pre-training; use DDP (configs/accelerate/multi_gpu.yaml)")
         self.metrics = {True: MetricMeans(), False: MetricMeans()}  # in training, in evaluation
         self.last_logged: dict[str, float] = {}
         self.diverged, self.warns_of_divergence = torch.tensor(False, device=args.device), True
         self.add_callback(_BeginStep(model))
+        if raw:
+            listed = {part: records for part, records in videos.items() if isinstance(records, datasets.Dataset)}
+            origin = origin_of(listed["train"]) if listed else "a stream"
+            self.record.model = {"videos": f"Videos of `{origin}`", **self.record.model}
+            self.manage(listed, model.encoder, name)
+
+    def train(self, *args: Any, **kwargs: Any) -> TrainOutput:
+        """Train; a new run on a stream forgets what an earlier one found out about the videos."""
+        resumes = any(args) or kwargs.get("resume_from_checkpoint") or self.args.resume_from_checkpoint
+        if isinstance(self.train_dataset, StreamedUnlabelledClips) and self.train_dataset.findings and not resumes:
+            with self.args.main_process_first(desc="clearing the findings of an earlier run"):
+                if self.args.local_process_index == 0:
+                    self.train_dataset.findings.clear()
+        return super().train(*args, **kwargs)
+
+    def describe(self) -> dict[str, dict[str, str]]:
+        """Add the objective's arguments."""
+        own = {name: str(value) for name, value in self.model.arguments_that_count().items()}
+        return {f"`{self.model.name}`": own, **super().describe()}
+
+    def findings(self) -> dict[str, Any]:
+        """Return, over all processes, the unreadable videos and the number of short ones; a collective call."""
+        clips = self.train_dataset
+        streamed = isinstance(clips, StreamedUnlabelledClips)
+        found = {"unreadable": streamed_failures(clips)} if streamed else super().findings()
+        return found | {"short_videos": describe_short_videos(clips)}
 
     def get_decay_parameter_names(self, model: nn.Module) -> list[str]:
         """Every parameter, as in the released recipes."""
@@ -108,8 +190,8 @@ class PretrainingTrainer(VideoTrainer):
             if self.diverged and self.warns_of_divergence:
                 self.warns_of_divergence = False
                 logger.warning(
-                    "The loss is not finite at step %d, and is logged as 0: the run has diverged. Begin anew with a "
-                    "lower --learning_rate (now %g) or clipped gradients (--max_grad_norm 1.0, now %g).",
+                    "The loss is not finite at step %d, and is logged as 0: the run has diverged. Begin again with a "
+                    "lower `learning_rate` (now %g) or clipped gradients (`max_grad_norm` 1.0, now %g).",
                     self.state.global_step,
                     self.args.learning_rate,
                     self.args.max_grad_norm,

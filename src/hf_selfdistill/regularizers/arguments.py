@@ -9,7 +9,7 @@ from hf_selfdistill.training.arguments import check_choice
 
 __all__ = ["REGULARIZERS", "RegularizerArguments"]
 
-Regularizer = Literal["self_distillation", "none", "l2_sp", "layerwise_lr_decay", "linear_probe", "wise_ft"]
+Regularizer = Literal["self_distillation", "l2_sp", "layerwise_lr_decay", "linear_probe", "wise_ft"]
 REGULARIZERS: tuple[str, ...] = get_args(Regularizer)
 
 
@@ -17,11 +17,10 @@ REGULARIZERS: tuple[str, ...] = get_args(Regularizer)
 class RegularizerArguments:
     """Regularizer.
 
-    A lower learning rate, the simplest rival, is `--learning_rate` with `--regularizer none`.
+    A lower learning rate, the simplest rival, is `learning_rate` with `distill_weight` 0.
 
     Args:
-        regularizer: `"self_distillation"` (the paper; λ and the teacher are SelfDistillationArguments'), `"none"`, or
-            one of its rivals, each described in the module of its name.
+        regularizer: `"self_distillation"` (the paper; plain fine-tuning with `distill_weight` 0), or one of its rivals, each described in the module of its name.
         l2_sp_weight: α of L2-SP.
         layer_lr_decay: factor of the learning rate from each layer to the one below it.
         wise_ft_weights: shares of the fine-tuned weights in the averages that WiSE-FT writes; the first one's is the
@@ -31,11 +30,9 @@ class RegularizerArguments:
         ValueError: an argument has a value that is not allowed.
     """
 
-    regularizer: Literal["self_distillation", "none", "l2_sp", "layerwise_lr_decay", "linear_probe", "wise_ft"] = (
-        field(
-            default="self_distillation",
-            metadata={"help": "What keeps the encoder near what it was:"},
-        )
+    regularizer: Literal["self_distillation", "l2_sp", "layerwise_lr_decay", "linear_probe", "wise_ft"] = field(
+        default="self_distillation",
+        metadata={"help": "What keeps the encoder near what it was:"},
     )
     l2_sp_weight: float = field(default=0.1, metadata={"help": "α of --regularizer l2_sp."})
     layer_lr_decay: float = field(

@@ -4,40 +4,45 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from hf_selfdistill.models.features import last_layer
 from hf_selfdistill.training.trainer import VideoTrainer
 
-__all__ = ["AVERAGES", "WeightAverage"]
+__all__ = ["AVERAGES", "WeightAverageCallback"]
 
 AVERAGES = "averages"
 """Folder of the averages in a run's output folder."""
 
 
-class WeightAverage:
+class WeightAverageCallback(TrainerCallback):
     """θ_α = (1 − α) · θ⁰ + α · θ̂ for the encoder, after training; the fine-tuned head stays as it is.
 
-    BatchNorm's running statistics are averaged like weights, counts are the fine-tuned model's.
+    BatchNorm's running statistics are averaged like weights, counts are the fine-tuned model's. Each average goes into
+    `averages/α` in the output folder; the first one becomes the model of the run.
 
     Args:
-        model: the classifier before training, whose encoder is copied. A resumed run must start from the same model.
-        weights: the α of the averages to make; the first one's is kept.
+        trainer: the trainer, before training; its model is θ⁰. A resumed run must start from the same model.
+        weights: the α of the averages; the first one's average is kept.
     """
 
-    def __init__(self, model: nn.Module, weights: Sequence[float]) -> None:
-        self.weights = weights
-        self.start = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
+    def __init__(self, trainer: VideoTrainer, weights: Sequence[float]) -> None:
+        self.trainer, self.weights = trainer, weights
+        self.start = {name: tensor.detach().clone() for name, tensor in trainer.model.state_dict().items()}
 
-    def save_all(self, trainer: VideoTrainer) -> None:
-        """Write `averages/α` into the output folder for each α, and leave the first one's in the model."""
-        fine_tuned = {name: tensor.clone() for name, tensor in trainer.model.state_dict().items()}
+    def on_train_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Write all averages, and leave the first one in the model."""
+        model = self.trainer.model
+        fine_tuned = {name: tensor.clone() for name, tensor in model.state_dict().items()}
         for weight in [*self.weights[1:], self.weights[0]]:
-            self.average(fine_tuned, trainer.model, weight)
-            folder = Path(trainer.args.output_dir) / AVERAGES / f"{weight:g}"
-            trainer.save_without_upload(str(folder))
+            self.average(fine_tuned, model, weight)
+            self.trainer.save_copy(Path(str(args.output_dir)) / AVERAGES / f"{weight:g}")
 
     @torch.no_grad()
     def average(self, fine_tuned: dict[str, Tensor], model: nn.Module, weight: float) -> None:

@@ -70,9 +70,15 @@ class SelfDistillationTrainer(ClassificationTrainer):
             balanced = args.class_weights == "balanced" and is_video_dataset(train_dataset)
             weights = balanced_class_weights(train_dataset) if balanced else None
             compute_loss_func = ClassificationLoss(weights, args.label_smoothing_factor)
+        if teacher_model is not None and (args.distill_weight == 0 or args.teacher_update != "frozen"):
+            raise ValueError(
+                f"`teacher_model` is never renewed and needs a weight; set `teacher_update` to 'frozen' (now "
+                f"{args.teacher_update!r}) and `distill_weight` above 0 (now {args.distill_weight:g})"
+            )
         super().__init__(model, args, train_dataset, compute_loss_func=compute_loss_func, **kwargs)
         self.teacher_model = teacher_model
         self.terms = LossTerms()
+        self.method: dict[str, str] = {}  # what the card says of a rival of self-distillation
         self.add_callback(ClearTermsCallback(self.terms))
         self.add_callback(CollapseWarningCallback())
         self._attach()
@@ -92,11 +98,6 @@ class SelfDistillationTrainer(ClassificationTrainer):
             self._attach()
 
     def _make_teacher(self, other: nn.Module | None) -> Teacher:
-        if other is not None and self.args.teacher_update != "frozen":
-            raise ValueError(
-                f"`teacher_model` is never renewed, but `teacher_update` is {self.args.teacher_update!r}; set it to "
-                "'frozen'"
-            )
         if (
             self.args.teacher_update == "epoch"
             and self.train_dataset is not None
@@ -104,7 +105,7 @@ class SelfDistillationTrainer(ClassificationTrainer):
         ):
             raise ValueError(
                 f"`teacher_update` is 'epoch', but {type(self.train_dataset).__name__} has no length, so it is unknown "
-                "when an epoch begins. Give it a length (hf_selfdistill.data.streaming.StreamedClips has one), or set "
+                "when an epoch begins; give it a length (hf_selfdistill.data.streaming.StreamedClips has one), or set "
                 "`teacher_update` to 'steps' and `teacher_update_steps`"
             )
         if other is not None and self.args.sync_batch_norm:
@@ -152,7 +153,7 @@ class SelfDistillationTrainer(ClassificationTrainer):
 
     def describe(self) -> dict[str, dict[str, str]]:
         """Add how the encoder is held."""
-        return {"method": describe_method(self.args), **super().describe()}
+        return {"method": describe_method(self.args) | self.method, **super().describe()}
 
     @property
     def distill_weight(self) -> float:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import datasets
@@ -12,17 +11,14 @@ from torch.utils.data import Dataset
 from transformers import BaseVideoProcessor, PreTrainedModel, set_seed
 from transformers.trainer_utils import HubStrategy
 
-from hf_selfdistill.data.callbacks import EpochCallback, UnreadableVideosCallback
+from hf_selfdistill.data.callbacks import UnreadableVideosCallback
 from hf_selfdistill.data.clips import collate_clips, video_name
 from hf_selfdistill.data.origin import is_video_dataset, origin_of
-from hf_selfdistill.data.transforms import ClipProcessor
-from hf_selfdistill.models.frames import frames_per_clip
 from hf_selfdistill.models.labels import use_labels
 from hf_selfdistill.models.loading import load_classifier, load_for_inference, processor_of
 from hf_selfdistill.training.accuracies import MEASURED
-from hf_selfdistill.training.arguments import ClassificationArguments, VideoTrainingArguments, given_values
+from hf_selfdistill.training.arguments import ClassificationArguments, VideoTrainingArguments
 from hf_selfdistill.training.best_epochs import KeepBestCallback, KeepBestOnTestCallback
-from hf_selfdistill.training.citations import PRETRAINED_BY
 from hf_selfdistill.training.clips import describe_clips, set_sampling, testing_clips, training_clips
 from hf_selfdistill.training.description import describe_clip_drawing
 from hf_selfdistill.training.multi_clip import MultiClipAccuracy, rows_of_videos
@@ -82,7 +78,7 @@ class ClassificationTrainer(VideoTrainer):
         )
         if labels is not None:
             self.processing_class = processing_class or processor_of(self.model)
-            self._prepare(labels, test_dataset, name or self.record.config.get("model_name_or_path"))
+            self._prepare(labels, test_dataset, name)
 
     @classmethod
     def default_arguments(cls) -> VideoTrainingArguments:
@@ -98,7 +94,6 @@ class ClassificationTrainer(VideoTrainer):
         videos = {part: records for part, records in found.items() if records is not None and len(records)}
         if "train" in videos:
             self.train_dataset = training_clips(videos["train"], self.model, self.processing_class, args)
-            self.add_callback(EpochCallback(self.train_dataset))
         self.eval_dataset = self.clips_of(videos["validation"]) if "validation" in videos else None
         if self.eval_dataset is None and args.eval_strategy != "no":
             raise ValueError(
@@ -108,35 +103,24 @@ class ClassificationTrainer(VideoTrainer):
         self.data_collator = collate_clips
         self.compute_metrics = self.compute_metrics or MultiClipAccuracy(labels)
         self.preprocess_logits_for_metrics = self.preprocess_logits_for_metrics or rows_of_videos
-        watched = [self.train_dataset, self.eval_dataset]
+        if self._adapters() is not None:
+            args.hub_strategy = HubStrategy.END  # the Hub gets the merged model, not the adapters of a checkpoint
+        on_test = []
         if "test" in args.keep_best:
             if test_dataset is None:
                 raise ValueError("`keep_best` test needs `test_dataset`, the raw videos of the test part")
-            test_clips = self.clips_of(test_dataset)
-            watched.append(test_clips)
-        if self._adapters() is not None:
-            args.hub_strategy = HubStrategy.END  # the Hub gets the merged model, not the adapters of a checkpoint
-        self.record.config = self.record.config or given_values(args) | ({"model_name_or_path": name} if name else {})
-        self.record.model = self._facts(labels, videos.get("train", videos.get("validation")), name)
-        self.manage(videos, UnreadableVideosCallback(*filter(None, watched), most=args.max_unreadable))
+            on_test = [self.clips_of(test_dataset)]
+        self._note(labels, videos.get("train", videos.get("validation")))
+        self.manage(videos, self.model, name, *on_test)
         if "validation" in args.keep_best:
             self.add_callback(KeepBestCallback(self))
-        if "test" in args.keep_best:
-            self.add_callback(KeepBestOnTestCallback(self, test_clips))
+        for clips in on_test:
+            self.add_callback(KeepBestOnTestCallback(self, clips))
 
-    def _facts(self, labels: list[str], videos: datasets.Dataset, name: str | None) -> dict[str, Any]:
-        config, origin = self.model.config, origin_of(videos)
-        stride, fps = ClipProcessor.sampling_of(self.processing_class)
-        from_scratch = name in ("c3d", "r2plus1d")
-        return {
-            "architecture": type(self.model).__name__,
-            "model_type": config.model_type,
-            "base": None if from_scratch or name is None else Path(name).name if Path(name).is_dir() else name,
+    def _note(self, labels: list[str], videos: datasets.Dataset) -> None:
+        origin = origin_of(videos)
+        self.record.model |= {
             "classes": labels,
-            "num_frames": frames_per_clip(config),
-            "frame_stride": stride,
-            "target_fps": fps,
-            "pretrained_by": config.to_dict().get(PRETRAINED_BY),
             "dataset": origin.dataset or None,
             "split": origin.split,
             "validation_protocol": self.protocol(videos, "validation", self.args.eval_num_clips),
@@ -176,8 +160,8 @@ class ClassificationTrainer(VideoTrainer):
                 default the result is that of `Trainer.evaluate`.
 
         Returns:
-            The metrics of `Trainer.evaluate`; of a test `video_top1`, `video_top5`, `clip_top1`, `clip_top5` (fractions
-            of 1), `num_videos`, `num_classes`, `protocol`, `per_class`, `predictions` and `failed`.
+            The metrics of `Trainer.evaluate`; of a test `video_top1`, `video_top5`, `clip_top1` and `clip_top5`
+            (fractions of 1), `num_videos`, `num_classes`, `protocol`, `per_class`, `predictions` and `failed`.
 
         Raises:
             ValueError: the videos have other classes than the model, or too many of them can't be read.

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 from transformers import PreTrainedModel, Trainer
+from transformers.integrations import MLflowCallback
 from transformers.trainer_utils import EvalLoopOutput
 
 from hf_selfdistill.data.streaming import StreamedVideos
@@ -19,6 +20,7 @@ from hf_selfdistill.training.arguments import VideoTrainingArguments
 from hf_selfdistill.training.buffers import share_buffers
 from hf_selfdistill.training.epoch_end import SaveAfterEpochCallback
 from hf_selfdistill.training.schedule import epoch_schedule
+from hf_selfdistill.training.trackers import AlikeMLflowCallback, check_trackers
 
 __all__ = ["TrainingLoop"]
 
@@ -35,18 +37,21 @@ class TrainingLoop(Trainer):
         kwargs: further arguments of `Trainer`.
 
     Raises:
-        ValueError: one process sees more than one GPU, processes without GPUs would each train alone, or BatchNorm is
-            to be synchronised between them.
+        ValueError: one process sees more than one GPU, processes without GPUs would each train alone, BatchNorm is to
+            be synchronised between them, or the package of a tracker is missing.
     """
 
     args: VideoTrainingArguments
 
     def __init__(self, model: PreTrainedModel | nn.Module | None, args: VideoTrainingArguments, **kwargs: Any) -> None:
         _check_devices(args)
+        check_trackers(args)
         if args.sync_batch_norm and model is not None:
             model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
         super().__init__(model, args, **kwargs)
         self.add_callback(SaveAfterEpochCallback())
+        if self.pop_callback(MLflowCallback) is not None:
+            self.add_callback(AlikeMLflowCallback)
         if self.is_fsdp_enabled:
             # Autocast is the whole of mixed precision. Weights that FSDP casts would make the features of a student
             # and its teacher differ at equal weights, and BatchNorm does not take them.

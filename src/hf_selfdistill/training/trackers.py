@@ -1,18 +1,18 @@
-"""Experiment trackers: they are there, and a figure has the same name in all of them."""
+"""Experiment trackers: installed, and with the same metric names in all of them."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from transformers import Trainer, TrainerControl, TrainerState, TrainingArguments
+from transformers import TrainerControl, TrainerState, TrainingArguments
 from transformers.integrations import MLflowCallback, get_available_reporting_integrations
 from transformers.integrations.integration_utils import rewrite_logs
 
-__all__ = ["AlikeMLflowCallback", "check_trackers", "name_alike"]
+__all__ = ["AlikeMLflowCallback", "check_trackers"]
 
 
 class AlikeMLflowCallback(MLflowCallback):
-    """MLflow, given `train/…` and `eval/…`, the names that transformers makes for the other trackers."""
+    """MLflow with the names `train/…` and `eval/…`, as transformers gives them to the other trackers."""
 
     def on_log(
         self,
@@ -22,22 +22,16 @@ class AlikeMLflowCallback(MLflowCallback):
         logs: dict[str, float],
         **kwargs: Any,
     ) -> None:
-        """Send what is logged under those names."""
+        """Log under those names."""
         super().on_log(args, state, control, rewrite_logs(logs), **kwargs)
 
 
 def check_trackers(args: TrainingArguments) -> None:
-    """Refuse a `--report_to` whose package is not installed.
+    """Refuse a tracker whose package is not installed.
 
     Raises:
-        ValueError: it names the package.
+        ValueError: a package is missing; the message names it.
     """
     missing = set(args.report_to) - set(get_available_reporting_integrations())
     if missing:
-        raise ValueError(f"--report_to {' '.join(sorted(missing))}: install that package, or leave the flag out")
-
-
-def name_alike(trainer: Trainer) -> None:
-    """Have MLflow, if it is among the trackers, show the names of the others."""
-    if trainer.pop_callback(MLflowCallback) is not None:
-        trainer.add_callback(AlikeMLflowCallback)
+        raise ValueError(f"`report_to` {' '.join(sorted(missing))} is not installed; install that package, or omit it")

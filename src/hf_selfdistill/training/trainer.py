@@ -13,13 +13,13 @@ import datasets
 from huggingface_hub.errors import HTTPError
 from torch import nn
 from transformers import PreTrainedModel, TrainerState
-from transformers.integrations import MLflowCallback
 from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_utils import TrainOutput
 
-from hf_selfdistill.data.callbacks import UnreadableVideosCallback
+from hf_selfdistill.data.callbacks import EpochCallback, UnreadableVideosCallback
+from hf_selfdistill.data.clips import VideoClips
 from hf_selfdistill.data.origin import hash_of_videos
-from hf_selfdistill.training.arguments import VideoTrainingArguments
+from hf_selfdistill.training.arguments import VideoTrainingArguments, given_values
 from hf_selfdistill.training.card import write_card
 from hf_selfdistill.training.checkpoints import (
     changed_parameters,
@@ -29,9 +29,9 @@ from hf_selfdistill.training.checkpoints import (
 )
 from hf_selfdistill.training.curves import draw_curves
 from hf_selfdistill.training.description import describe_hyperparameters
+from hf_selfdistill.training.facts import model_facts
 from hf_selfdistill.training.loop import TrainingLoop
 from hf_selfdistill.training.record import Input, RunRecord, hash_of_model, software
-from hf_selfdistill.training.trackers import AlikeMLflowCallback, check_trackers
 from hf_selfdistill.training.uploads import CardCallback, UploadWarningCallback
 
 __all__ = ["VideoTrainer"]
@@ -52,7 +52,7 @@ class VideoTrainer(TrainingLoop):
         kwargs: further arguments of `Trainer`.
 
     Raises:
-        ValueError: the package of a tracker is missing, or `TrainingLoop` refuses the arguments.
+        ValueError: `TrainingLoop` refuses the arguments.
     """
 
     args: VideoTrainingArguments
@@ -65,29 +65,39 @@ class VideoTrainer(TrainingLoop):
         record: RunRecord | None = None,
         **kwargs: Any,
     ) -> None:
-        check_trackers(args)
         super().__init__(model, args, **kwargs)
         self.record = record or RunRecord(self.task)
         self.unreadable: UnreadableVideosCallback | None = None
-        if self.pop_callback(MLflowCallback) is not None:
-            self.add_callback(AlikeMLflowCallback)
 
-    def manage(self, videos: Mapping[str, datasets.Dataset], unreadable: UnreadableVideosCallback) -> None:
-        """Make every training a managed run.
+    def manage(
+        self, videos: Mapping[str, datasets.Dataset], encoder: PreTrainedModel, name: str | None, *others: VideoClips
+    ) -> None:
+        """Make every training a managed run; the trainer's data sets are clips by now.
 
         Args:
-            videos: maps each part that is used, or held out for a test, to its videos.
-            unreadable: counts the videos that can't be read.
+            videos: maps each part that is used, or held out for a test, to its raw videos.
+            encoder: the model that the record describes.
+            name: name of the model that training begins with, if the trainer was given one.
+            others: further clips that are read while the run goes on.
         """
-        self.unreadable = unreadable
-        self.add_callback(unreadable)
+        watched = [
+            clips for clips in (self.train_dataset, self.eval_dataset, *others) if isinstance(clips, VideoClips)
+        ]
+        self.unreadable = UnreadableVideosCallback(*watched, most=self.args.max_unreadable)
+        self.add_callback(self.unreadable)
         self.add_callback(CardCallback(self.write_record))
+        if self.train_dataset is not None:
+            self.add_callback(EpochCallback(self.train_dataset))
+            _check_whole_batch(len(self.train_dataset), self.args)
         if self.args.push_to_hub and self.is_world_process_zero():
             self.add_callback(UploadWarningCallback(self))
         self.record.inputs |= {
             part: Input(hash_of_videos(records), len(records)) for part, records in videos.items() if len(records)
         }
-        _check_whole_batch(len(self.train_dataset), self.args)
+        named = {"model_name_or_path": name} if name else {}
+        self.record.config = self.record.config or given_values(self.args) | named
+        given = self.record.config.get("model_name_or_path")
+        self.record.model |= model_facts(encoder, self.processing_class, given)
 
     def train(self, resume_from_checkpoint: str | bool | None = None, trial: Any = None, **kwargs: Any) -> TrainOutput:
         """Train; of a managed run the arguments say what to resume from, and its model is saved at the end.

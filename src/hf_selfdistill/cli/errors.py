@@ -1,0 +1,68 @@
+"""Errors of a command in one line, without a traceback."""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+
+__all__ = ["one_line", "user_errors"]
+
+logger = logging.getLogger(__name__)
+
+INTERRUPTED = 130  # as shells have it
+FLAGS = {"root": "dataset_root", "name": "dataset", "max_missing_fraction": "max_unreadable"}
+"""Parameters of library functions that the command line calls otherwise."""
+
+
+@contextmanager
+def user_errors(flags: Collection[str] = ()) -> Iterator[None]:
+    """End a command with one line where input, arguments, disk, Hub or a missing package are at fault, or at Ctrl-C.
+
+    Args:
+        flags: names of the command's flags: parameters that an error names in backticks get dashes.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted\n")
+        sys.exit(INTERRUPTED)
+    except Exception as error:
+        if not _is_the_users(error):
+            raise
+        logger.debug("where it happened:", exc_info=True)
+        sys.exit(f"error: {with_dashes(one_line(error), flags)}")
+
+
+def _is_the_users(error: Exception) -> bool:
+    from huggingface_hub.errors import HTTPError
+    from safetensors import SafetensorError
+
+    if isinstance(error, RuntimeError):  # which torch.save raises where the disk is full
+        return "PytorchStreamWriter" in str(error)
+    return isinstance(error, ValueError | OSError | ImportError | HTTPError | SafetensorError)
+
+
+def one_line(error: Exception) -> str:
+    """Return the message of an error in one line, with the cure where a library's message has none."""
+    text = str(error)
+    if text.startswith("Caught "):  # of a worker of a DataLoader, which hands on the traceback as text
+        text = text.splitlines()[-1].partition(": ")[2]
+    if text.startswith("Expected more than 1 value per channel"):
+        text = (
+            "a batch of one clip leaves BatchNorm a single value per channel; raise `per_device_train_batch_size` to "
+            "2 or more, and with a last batch of one clip set `dataloader_drop_last` true"
+        )
+    return " ".join(text.split())
+
+
+def with_dashes(text: str, flags: Collection[str]) -> str:
+    """Write parameters in backticks that are flags of the command as flags."""
+
+    def flag(match: re.Match[str]) -> str:
+        name = match[1] if match[1] in flags else FLAGS.get(match[1], "")
+        return f"--{name}" if name in flags else match[0]
+
+    return re.sub(r"`(\w+)`", flag, text)

@@ -1,0 +1,52 @@
+"""The subcommand `pretrain`."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import sys
+from collections.abc import Sequence
+
+from hf_selfdistill.cli.errors import user_errors
+from hf_selfdistill.cli.most_used import TRAINING
+from hf_selfdistill.cli.parser import CommandParser, config_flags, fit_workers, start_logging
+from hf_selfdistill.runs.configs import PretrainConfig
+from hf_selfdistill.training.arguments import given_values
+
+__all__ = ["main", "parse", "parser"]
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Pre-train as the flags ask for it."""
+    argv = list(sys.argv[1:] if argv is None else argv)
+    with user_errors(parser(argv).flags):
+        config = parse(argv)
+        start_logging(config)
+        fit_workers(config)
+        from hf_selfdistill.runs.pretrain import pretrain
+
+        pretrain(config)
+
+
+def parse(argv: Sequence[str]) -> PretrainConfig:
+    """Return the config that the flags ask for; exit with one line where one of them is wrong."""
+    config, own = parser(argv).parse(argv)
+    return dataclasses.replace(config, objective_arguments=given_values(own))
+
+
+def parser(argv: Sequence[str]) -> CommandParser:
+    """Return the parser of the flags, those of the objective that `argv` names included."""
+    from hf_selfdistill.pretraining.objectives import OBJECTIVES
+
+    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    first.add_argument("--objective", nargs="?", default="rspnet")  # the whole parser says what is wrong with it
+    try:
+        name = first.parse_known_args([*config_flags(argv), *argv])[0].objective
+    except ValueError:  # the whole parser says what is wrong with the file
+        name = "rspnet"
+    return CommandParser(
+        PretrainConfig,
+        OBJECTIVES[name if name in OBJECTIVES else "rspnet"].Arguments,
+        description="Pre-train an encoder on videos without labels.",
+        most_used=TRAINING,
+    )
