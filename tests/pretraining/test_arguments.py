@@ -23,7 +23,7 @@ def test_it_is_scaled_to_the_videos_of_a_step_over_accumulated_batches_and_proce
 
 
 def test_a_number_of_videos_below_one_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="learning_rate_batch_size is 0; it must be at least 1, or left out"):
+    with pytest.raises(ValueError, match="`learning_rate_batch_size` is 0; it must be positive"):
         arguments(tmp_path, learning_rate_batch_size=0)
 
 

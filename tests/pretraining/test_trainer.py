@@ -164,7 +164,7 @@ def test_the_same_evaluation_gives_the_same_figures_during_training(make_trainer
 def test_a_run_that_diverges_is_said_once_though_the_trainer_logs_a_loss_of_0(make_trainer, caplog):
     make_trainer(learning_rate=1e30, max_grad_norm=0, logging_steps=1).train()
     (line,) = [line for line in caplog.messages if "diverged" in line]
-    assert "The loss is not finite at step" in line and "--learning_rate (now 1e+30)" in line
+    assert "The loss is not finite at step" in line and "`learning_rate` (now 1e+30)" in line
 
 
 def test_too_small_a_batch_is_refused_before_anything_is_trained(make_trainer):

@@ -13,15 +13,15 @@ def test_defaults_are_the_documented_ones(tmp_path):
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"teacher_update": "emma"}, r"teacher_update is 'emma'; allowed are 'epoch', 'steps', 'ema', 'frozen'"),
+        ({"teacher_update": "emma"}, r"`teacher_update` is 'emma'; allowed are 'epoch', 'steps', 'ema', 'frozen'"),
         ({"distill_reduction": "max"}, r"allowed are 'mean', 'sum'"),
         ({"teacher_norm": "layer"}, r"allowed are 'batch', 'running'"),
-        ({"distill_weight": -1.0}, r"distill_weight is -1.0; λ must be 0"),
-        ({"distill_weight": float("nan")}, r"distill_weight is nan"),
-        ({"teacher_update": "steps"}, r"teacher_update_steps None; the number of steps goes with"),
-        ({"teacher_update_steps": 5}, r"teacher_update is 'epoch' and teacher_update_steps 5"),
-        ({"teacher_update": "steps", "teacher_update_steps": 0}, r"must be at least 1"),
-        ({"teacher_ema_decay": 1.5}, r"teacher_ema_decay is 1.5"),
+        ({"distill_weight": -1.0}, r"`distill_weight` is -1.0; λ must be 0"),
+        ({"distill_weight": float("nan")}, r"`distill_weight` is nan"),
+        ({"teacher_update": "steps"}, r"`teacher_update_steps` None; give the number of steps with"),
+        ({"teacher_update_steps": 5}, r"`teacher_update` is 'epoch' and `teacher_update_steps` 5"),
+        ({"teacher_update": "steps", "teacher_update_steps": 0}, r"must be positive"),
+        ({"teacher_ema_decay": 1.5}, r"`teacher_ema_decay` is 1.5"),
     ],
 )
 def test_a_wrong_argument_is_named_with_what_is_allowed(tmp_path, wrong, message):

@@ -202,7 +202,7 @@ class Endless(IterableDataset):
 
 
 def test_epochs_of_a_data_set_without_a_length_are_refused_with_the_cure(tiny_classifier, arguments):
-    with pytest.raises(ValueError, match=r'Endless has no length.*Give it a length.*teacher_update="steps"'):
+    with pytest.raises(ValueError, match=r"Endless has no length.*give it a length.*`teacher_update` to 'steps'"):
         SelfDistillationTrainer(tiny_classifier(), arguments(max_steps=4), train_dataset=Endless())
     by_steps = arguments(max_steps=4, teacher_update="steps", teacher_update_steps=2)
     trainer = SelfDistillationTrainer(tiny_classifier(), by_steps, train_dataset=Endless())
@@ -237,7 +237,7 @@ def test_synchronised_batch_norm_without_gpus_is_refused_on_several_processes(ma
     from hf_selfdistill.self_distillation.arguments import SelfDistillationArguments
 
     monkeypatch.setattr(SelfDistillationArguments, "world_size", property(lambda self: 2))
-    with pytest.raises(ValueError, match="sync_batch_norm is set for 2 processes without GPUs"):
+    with pytest.raises(ValueError, match="`sync_batch_norm` is set for 2 processes without GPUs"):
         make_trainer(sync_batch_norm=True)
 
 
@@ -246,5 +246,5 @@ def test_processes_that_would_each_train_alone_are_refused(tiny_classifier, argu
     assert args.world_size == 1
     monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
     monkeypatch.setattr(torch.distributed, "get_world_size", lambda: 2)
-    with pytest.raises(ValueError, match=r"2 processes were started.*set --use_cpu"):
+    with pytest.raises(ValueError, match=r"2 processes were started.*set `use_cpu`"):
         SelfDistillationTrainer(tiny_classifier(), args)

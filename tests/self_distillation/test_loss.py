@@ -1,7 +1,7 @@
-from types import SimpleNamespace
 
 import pytest
 import torch
+from transformers.modeling_outputs import SequenceClassifierOutput
 from torch.nn import functional as F
 
 from hf_selfdistill.self_distillation.loss import ClassificationLoss, self_distillation_loss
@@ -49,7 +49,7 @@ def test_an_unknown_reduction_is_refused():
 
 
 def outputs(*shape):
-    return SimpleNamespace(logits=torch.randn(*shape, generator=torch.Generator().manual_seed(0)))
+    return SequenceClassifierOutput(logits=torch.randn(*shape, generator=torch.Generator().manual_seed(0)))
 
 
 def test_classification_loss_is_the_mean_cross_entropy():

@@ -322,7 +322,7 @@ def test_a_teacher_with_features_of_another_size_is_refused_at_once(tiny_classif
 
 @pytest.mark.parametrize("wrong", [{"teacher_update": "epoch"}, {"teacher_update": "frozen", "distill_weight": 0.0}])
 def test_a_teacher_model_that_would_be_ignored_is_refused(tiny_classifier, arguments, wrong):
-    with pytest.raises(ValueError, match="a teacher_model is never renewed and needs a weight"):
+    with pytest.raises(ValueError, match="`teacher_model` is never renewed and needs a weight"):
         SelfDistillationTrainer(tiny_classifier(), arguments(**wrong), teacher_model=tiny_classifier())
 
 

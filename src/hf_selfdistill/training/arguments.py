@@ -76,8 +76,7 @@ def _normal(value: Any) -> Any:
 class VideoTrainingArguments(TrainingArguments):
     """Training on video.
 
-    Defaults that differ from transformers': a log every 10 steps, a checkpoint every epoch, of which two are kept, and
-    no weight decay.
+    Defaults that differ from transformers': a log every 10 steps, and all columns of a data set are kept.
 
     Args:
         frame_stride: take every n-th frame of a video; by default as the model was trained, else 1.
@@ -126,8 +125,6 @@ class VideoTrainingArguments(TrainingArguments):
         },
     )
     logging_steps: float = field(default=10, metadata={"help": "Log every n steps."})
-    save_strategy: str = field(default="epoch", metadata={"help": "When to save a checkpoint: no, steps, epoch."})
-    save_total_limit: int | None = field(default=2, metadata={"help": "Number of checkpoints that are kept."})
     dataloader_pin_memory: bool = field(
         default_factory=torch.cuda.is_available, metadata={"help": "Pin the memory of batches; by default with a GPU."}
     )
