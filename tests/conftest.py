@@ -14,7 +14,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"  # before huggingface_hub is imported
 sys.path[:0] = [
     str(Path(__file__).parent / folder) for folder in (".", "data", "docs", "hub", "models", "pretraining")
 ]
-pytest_plugins = ["promises", "hub_server"]
+pytest_plugins = ["promises", "hub_server", "tiny_runs"]
 
 
 @pytest.fixture

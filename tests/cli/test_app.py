@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 import yaml
+from hf_selfdistill.commands.datasets import SamplingArguments
 from PIL import Image
 from tiny_classifiers import save_checkpoint, tiny_model, tiny_processor
 
 from hf_selfdistill import VideoDecodingError
 from hf_selfdistill.cli import app
-from hf_selfdistill.commands.datasets import SamplingArguments
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 SPACE = Path(__file__).parents[2] / "space"

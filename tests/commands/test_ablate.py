@@ -6,7 +6,7 @@ import shutil
 import pytest
 from safetensors.torch import load_file, save_file
 
-from hf_selfdistill.commands import ablate
+from hf_selfdistill.cli import ablate
 
 
 def flags_of(fine_tuned, shapes, tiny_flags, folder, **recipe):

@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 import pytest
-
-from hf_selfdistill.commands import finetune
-from hf_selfdistill.commands.ablation import Ablation, AblationArguments
 from hf_selfdistill.commands.retention import ReferenceArguments
+
+from hf_selfdistill.cli import finetune
+from hf_selfdistill.commands.ablation import Ablation, AblationArguments
 
 
 @pytest.fixture

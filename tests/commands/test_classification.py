@@ -1,9 +1,9 @@
 import pytest
 import torch
+from hf_selfdistill.commands.datasets import DatasetArguments, SamplingArguments
 
 from hf_selfdistill import C3DForVideoClassification, C3DVideoProcessor, read_frames
 from hf_selfdistill.commands.classification import evaluate_classifier, read_baseline
-from hf_selfdistill.commands.datasets import DatasetArguments, SamplingArguments
 from hf_selfdistill.commands.testing import (
     Evaluation,
     EvaluationArguments,

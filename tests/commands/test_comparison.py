@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from hf_selfdistill.commands import comparison
+from hf_selfdistill.cli import comparison
 from hf_selfdistill.commands.comparison import Place, write_comparison
 from hf_selfdistill.experiments.comparison import Setting
 

@@ -5,8 +5,6 @@ import torch
 from reference_nets import ReferenceC3D
 from transformers import AutoModel, AutoVideoProcessor
 
-from hf_selfdistill.commands import convert_checkpoint
-
 
 @pytest.fixture
 def pace_file(tmp_path):

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from hf_selfdistill.commands import evaluate_model
+from hf_selfdistill.cli import evaluate
 
 
 def flags(model, shapes, output_file, **overrides):
@@ -22,13 +22,13 @@ def flags(model, shapes, output_file, **overrides):
 
 @pytest.fixture
 def evaluation(fine_tuned, shapes, tmp_path):
-    evaluate_model.main(flags(fine_tuned, shapes, tmp_path / "evaluation.json"))
+    evaluate.main(flags(fine_tuned, shapes, tmp_path / "evaluation.json"))
     return json.loads((tmp_path / "evaluation.json").read_text())
 
 
 def test_nothing_but_the_results_is_written(fine_tuned, shapes, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    evaluate_model.main(flags(fine_tuned, shapes, tmp_path / "out" / "evaluation.json"))
+    evaluate.main(flags(fine_tuned, shapes, tmp_path / "out" / "evaluation.json"))
     assert [file.relative_to(tmp_path).as_posix() for file in sorted(tmp_path.rglob("*"))] == [
         "out",
         "out/evaluation.json",

@@ -9,7 +9,7 @@ from PIL import Image
 from tiny_classifiers import save_checkpoint, tiny_model, tiny_processor
 from transformers import AutoModelForVideoClassification, VideoMAEForPreTraining, VideoMAEForVideoClassification
 
-from hf_selfdistill.commands import evaluate_model, finetune, forgetting, pretrain
+from hf_selfdistill.cli import evaluate, finetune, forgetting, pretrain
 from hf_selfdistill.pretraining.pace import Pace
 
 
@@ -27,7 +27,7 @@ def measure(encoder, after, root, file, **overrides):
         **overrides,
     }
     given = {name: value for name, value in flags.items() if value is not None}
-    evaluate_model.main([word for name, value in given.items() for word in (f"--{name}", str(value))])
+    evaluate.main([word for name, value in given.items() for word in (f"--{name}", str(value))])
     return json.loads(file.read_text())
 
 

@@ -1,10 +1,10 @@
 import shutil
 
 import pytest
-
-from hf_selfdistill.commands import evaluate_model
 from hf_selfdistill.commands.datasets import DatasetArguments
 from hf_selfdistill.commands.held_out import warn_of_seen_videos
+
+from hf_selfdistill.cli import evaluate
 
 
 @pytest.fixture
@@ -48,5 +48,5 @@ def test_it_is_said_by_the_command(fine_tuned, shapes, tmp_path, caplog):
     table.write_text("\n".join([head, *rows[:last], *rows[last + 1 :]]) + "\n")
     words = f"--model_name_or_path {fine_tuned} --dataset moving_shapes --dataset_root {folder} --num_clips 1 "
     words += f"--output_file {tmp_path / 'evaluation.json'} --use_cpu true --disable_tqdm true"
-    evaluate_model.main(words.split())
+    evaluate.main(words.split())
     assert any("may have been trained on some of these videos" in line for line in caplog.messages)

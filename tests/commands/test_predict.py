@@ -3,13 +3,13 @@ import json
 
 import pytest
 import torch
+from hf_selfdistill.commands.datasets import SamplingArguments
 from processes import run_without_reader
 from transformers import pipeline
 
-from hf_selfdistill.commands import predict
-from hf_selfdistill.commands.datasets import SamplingArguments
-from hf_selfdistill.models.loading import load_for_inference
+from hf_selfdistill.cli import predict
 from hf_selfdistill.data.video_files import named_videos
+from hf_selfdistill.models.loading import load_for_inference
 
 
 def run(capsys, *words):

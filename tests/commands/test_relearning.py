@@ -8,7 +8,7 @@ import pytest
 from transformers import AutoModelForVideoClassification
 from videos import write_video
 
-from hf_selfdistill.commands import evaluate_model
+from hf_selfdistill.cli import evaluate
 from hf_selfdistill.commands.relearning import relearning_in_words
 
 
@@ -30,7 +30,7 @@ def measure(encoder, after, root, file, **overrides):
     flags |= {"dataset_root": root, "num_clips": 2, "output_file": file, "output_dir": file.parent / "out"}
     flags |= {"use_cpu": True, "disable_tqdm": True, "num_train_epochs": 3, **overrides}
     given = {name: value for name, value in flags.items() if value is not None}
-    evaluate_model.main([word for name, value in given.items() for word in (f"--{name}", str(value))])
+    evaluate.main([word for name, value in given.items() for word in (f"--{name}", str(value))])
     return json.loads(file.read_text())
 
 

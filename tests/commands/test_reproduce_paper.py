@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hf_selfdistill import C3DConfig, C3DModel
-from hf_selfdistill.commands import reproduce_paper
+from hf_selfdistill.cli import reproduce_paper
 from hf_selfdistill.models.loading import from_scratch
 
 ROOT = Path(__file__).parents[2]

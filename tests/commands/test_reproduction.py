@@ -3,9 +3,9 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
-
-from hf_selfdistill.commands import finetune, pretrain, reproduction
 from hf_selfdistill.commands.provenance import hash_of_model
+
+from hf_selfdistill.cli import finetune, pretrain, reproduction
 from hf_selfdistill.commands.reproduction import (
     Row,
     Sources,

@@ -3,7 +3,7 @@ import json
 import pytest
 from filelock import FileLock, Timeout
 
-from hf_selfdistill.commands import run_job
+from hf_selfdistill.cli import run_job
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
+from hf_selfdistill.commands.datasets import DatasetArguments
 from transformers import TrainingArguments
 
-from hf_selfdistill.commands.datasets import DatasetArguments
 from hf_selfdistill.commands.testing import flags_of_data, flags_of_device
 
 

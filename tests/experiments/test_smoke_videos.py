@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from hf_selfdistill.experiments.smoke_videos import write_smoke_videos
 from hf_selfdistill.data.datasets import load_video_dataset
 from hf_selfdistill.data.moving_shapes import FINETUNING_MOTIONS
+from hf_selfdistill.experiments.smoke_videos import write_smoke_videos
 
 
 @pytest.fixture(scope="module")

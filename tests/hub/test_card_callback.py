@@ -1,10 +1,10 @@
 from dataclasses import dataclass, field
 
 import pytest
+from hf_selfdistill.hub.card_callback import CardCallback
 from huggingface_hub import ModelCard
 from transformers import TrainerState, TrainingArguments
 
-from hf_selfdistill.hub.card_callback import CardCallback
 from hf_selfdistill.models import C3DConfig
 
 CONFIG = C3DConfig(hidden_sizes=[4, 8, 8, 8, 8], num_frames=8, image_size=16)

@@ -1,10 +1,10 @@
 import pytest
+from hf_selfdistill.hub.encoder_card import EncoderCardCallback, EncoderFacts
 from huggingface_hub import ModelCard
 from transformers import TrainerState, TrainingArguments, VideoMAEConfig
 
-from hf_selfdistill.training.citations import PRETRAINED_BY
-from hf_selfdistill.hub.encoder_card import EncoderCardCallback, EncoderFacts
 from hf_selfdistill.models import C3DConfig
+from hf_selfdistill.training.citations import PRETRAINED_BY
 
 LOG = [{"step": step, "loss": 1 / step, "pace_accuracy": step / 4} for step in (1, 2)]
 

@@ -1,5 +1,4 @@
 import pytest
-
 from hf_selfdistill.hub.feature_results import add_feature_results, feature_table
 
 KNN = {"knn_top1": 0.5, "num_videos": 4, "protocol": "test part, 2 clips; 5 nearest by cosine"}

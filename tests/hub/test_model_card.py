@@ -1,8 +1,8 @@
 import pytest
+from hf_selfdistill.hub.model_card import CardFacts, ModelCardCallback
 from huggingface_hub import ModelCard
 from transformers import TrainerState, TrainingArguments
 
-from hf_selfdistill.hub.model_card import CardFacts, ModelCardCallback
 from hf_selfdistill.models import C3DConfig
 
 MEASURED = {"eval_video_top5": 1.0, "eval_clip_top1": 0.4, "eval_clip_top5": 1.0, "eval_num_videos": 6}

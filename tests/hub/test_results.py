@@ -1,6 +1,5 @@
-from huggingface_hub import ModelCard
-
 from hf_selfdistill.hub.results import Result, add_results
+from huggingface_hub import ModelCard
 
 OLD = """---
 model-index:

@@ -1,14 +1,14 @@
 import pytest
 import torch
+from hf_selfdistill.commands.datasets import SamplingArguments
 from PIL import Image
 from processes import run_without_reader
 from tiny_classifiers import save_checkpoint, tiny_model, tiny_processor
 
-from hf_selfdistill.commands import predict
-from hf_selfdistill.commands.datasets import SamplingArguments
-from hf_selfdistill.reporting.explain import Explainer
-from hf_selfdistill.models.loading import load_for_inference
+from hf_selfdistill.cli import predict
 from hf_selfdistill.data.video_files import named_videos
+from hf_selfdistill.models.loading import load_for_inference
+from hf_selfdistill.reporting.explain import Explainer
 
 
 def explain(*words):

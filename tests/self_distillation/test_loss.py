@@ -1,8 +1,7 @@
-
 import pytest
 import torch
-from transformers.modeling_outputs import SequenceClassifierOutput
 from torch.nn import functional as F
+from transformers.modeling_outputs import SequenceClassifierOutput
 
 from hf_selfdistill.self_distillation.loss import ClassificationLoss, self_distillation_loss
 

@@ -1,7 +1,15 @@
 import pytest
 
-from hf_selfdistill.training.checkpoints import checkpoint_to_resume
 from hf_selfdistill.models import C3DConfig
+from hf_selfdistill.training import checkpoints as module
+from hf_selfdistill.training.arguments import VideoTrainingArguments
+from hf_selfdistill.training.checkpoints import changed_parameters, check_same_data, find_checkpoint
+from hf_selfdistill.training.record import Input, Result, RunRecord
+
+
+def checkpoint_to_resume(given, output_dir, config):
+    args = VideoTrainingArguments(output_dir, resume_from_checkpoint=given, use_cpu=True)
+    return module.checkpoint_to_resume(args, config)
 
 
 @pytest.fixture
@@ -39,7 +47,55 @@ def test_a_path_means_itself_and_nothing_means_a_new_run(checkpoints):
 def test_an_interrupted_run_is_not_begun_anew_unless_that_is_asked_for(checkpoints):
     (checkpoints / "all_results.json").unlink()
     with pytest.raises(
-        ValueError, match=r"interrupted after checkpoint-20; set --resume_from_checkpoint true to go on"
+        ValueError, match=r"interrupted after checkpoint-20; set `resume_from_checkpoint` true to continue"
     ):
         checkpoint_to_resume(None, str(checkpoints), C3DConfig())
     assert checkpoint_to_resume("false", str(checkpoints), C3DConfig()) is None
+
+
+def test_a_folder_beside_the_checkpoints_is_none_of_them(checkpoints):
+    (checkpoints / "checkpoint-9-backup").mkdir()
+    (checkpoints / "checkpoint-9-backup" / "trainer_state.json").write_text("{}")
+    assert find_checkpoint("true", checkpoints).name == "checkpoint-20"
+
+
+@pytest.mark.parametrize("path", ["no/checkpoint-7", "a/b/c/checkpoint-7", "checkpoint-7"])
+def test_a_path_that_does_not_exist_is_not_looked_up_on_the_hub(tmp_path, path):
+    with pytest.raises(ValueError, match="is not a whole checkpoint"):
+        find_checkpoint(path, tmp_path)
+
+
+def record(config, **videos):
+    return RunRecord("finetune", config, inputs={part: Input(sha256, 3) for part, sha256 in videos.items()})
+
+
+def test_a_run_is_not_resumed_on_other_videos():
+    before = record({}, train="a" * 64, test="b" * 64)
+    check_same_data(before, record({}, train="a" * 64, test="b" * 64))
+    with pytest.raises(ValueError, match=r"3 videos for test, SHA-256 bbbbbbbb, but now .* cccccccc; resume with the"):
+        check_same_data(before, record({}, train="a" * 64, test="c" * 64))
+    with pytest.raises(ValueError, match="now the test part is missing"):
+        check_same_data(before, record({}, train="a" * 64))
+
+
+def test_parameters_that_a_resumed_run_changes_are_listed_with_both_values(caplog):
+    before = record({"learning_rate": 0.1, "seed": 1, "output_dir": "a"})
+    changes = changed_parameters(before, record({"learning_rate": 0.2, "seed": 1, "output_dir": "b"}), step=7)
+    assert changes == [{"step": 7, "parameter": "learning_rate", "before": 0.1, "after": 0.2}]
+    assert "`learning_rate`: it was 0.1, now it is 0.2" in caplog.text
+
+
+def test_what_of_a_finished_run_is_overwritten_and_what_grows_stale_is_named(tmp_path, caplog):
+    for name in ("all_results.json", "model.safetensors", "notes.txt"):
+        (tmp_path / name).touch()
+    RunRecord("finetune", results=[Result("knn", "w", {"protocol": "p"})]).save(tmp_path)
+    module.warn_of_overwriting(tmp_path)
+    overwritten, stale = caplog.messages
+    assert overwritten.endswith("overwrites model.safetensors, all_results.json")
+    assert stale == "These results are from the previous run and are now stale: knn"
+
+
+def test_of_an_unfinished_run_nothing_is_said(tmp_path, caplog):
+    (tmp_path / "model.safetensors").touch()
+    module.warn_of_overwriting(tmp_path)
+    assert not caplog.messages

@@ -1,7 +1,7 @@
 from transformers import VideoMAEConfig, ViTConfig
 
-from hf_selfdistill.training.citations import PRETRAINED_BY, works_behind
 from hf_selfdistill.models import C3DConfig
+from hf_selfdistill.training.citations import PRETRAINED_BY, works_behind
 
 
 def test_architecture_and_pretraining_are_cited_where_known(tmp_path):

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 from transformers.integrations.integration_utils import rewrite_logs
 
-from hf_selfdistill.commands import finetune
+from hf_selfdistill.cli import finetune
 from hf_selfdistill.training.trackers import AlikeMLflowCallback
 
 GUIDE = Path(__file__).parents[2] / "docs" / "own_videos.md"
@@ -57,6 +57,6 @@ def test_tensorboard_shows_what_the_guide_promises_as_the_trainer_logged_it(shap
 
 
 def test_a_tracker_that_is_not_installed_is_named_before_training(shapes, tiny_flags, tmp_path):
-    with pytest.raises(SystemExit, match="--report_to clearml: install that package, or leave the flag out"):
+    with pytest.raises(SystemExit, match="--report_to clearml is not installed; install that package"):
         finetune.main(tiny_flags(shapes, tmp_path / "run", report_to="clearml"))
     assert not (tmp_path / "run").exists()

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any, Optional
 
 from hf_selfdistill.cli.parser import CommandParser, start_logging, user_errors
 from hf_selfdistill.commands.datasets import SamplingArguments
-from hf_selfdistill.reporting.explain import Explainer
-from hf_selfdistill.models.loading import load_for_inference
 from hf_selfdistill.commands.predict import Prediction, predict, prediction_clips
 from hf_selfdistill.data.decoding import VideoDecodingError, VideoReader
 from hf_selfdistill.data.moving_shapes import MOTIONS, write_moving_shapes
 from hf_selfdistill.data.video_files import named_videos
-from hf_selfdistill.training.multi_clip import likeliest
+from hf_selfdistill.models.loading import load_for_inference
 from hf_selfdistill.models.modeling_video_encoder import VideoEncoderForVideoClassification
+from hf_selfdistill.reporting.explain import Explainer
+from hf_selfdistill.training.multi_clip import likeliest
 
 if TYPE_CHECKING:
     import gradio

@@ -7,9 +7,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from hf_selfdistill.cli.parser import CommandParser, expanded, flags_among, start_logging, user_errors
 from hf_selfdistill.commands import finetune
 from hf_selfdistill.commands.ablation import GRID, Ablation, AblationArguments
-from hf_selfdistill.cli.parser import CommandParser, expanded, flags_among, start_logging, user_errors
 from hf_selfdistill.commands.comparison import Tested, write_comparison
 from hf_selfdistill.commands.retention import ReferenceArguments
 from hf_selfdistill.commands.run_queue import run_jobs

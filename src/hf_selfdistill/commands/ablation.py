@@ -11,20 +11,20 @@ from typing import Any, Optional
 from datasets import DatasetDict
 
 from hf_selfdistill.cli.parser import as_flags, exactly
-from hf_selfdistill.training.best_epochs import best_folder, check_keep_best
 from hf_selfdistill.commands.comparison import Place
 from hf_selfdistill.commands.datasets import videos_to_learn
 from hf_selfdistill.commands.finetune import FineTuning
 from hf_selfdistill.commands.job import Job
-from hf_selfdistill.models.loading import FROM_SCRATCH
 from hf_selfdistill.commands.provenance import hash_of_data, hash_of_model, hashes_of_parts
 from hf_selfdistill.commands.retention import ReferenceArguments
 from hf_selfdistill.commands.run_files import FORGETTING, RESULTS
 from hf_selfdistill.commands.testing import flags_of_data, flags_of_device
 from hf_selfdistill.experiments.comparison import Setting
+from hf_selfdistill.models.loading import FROM_SCRATCH
 from hf_selfdistill.regularizers.arguments import REGULARIZERS
 from hf_selfdistill.regularizers.wise_ft import AVERAGES
 from hf_selfdistill.training.arguments import check_choice
+from hf_selfdistill.training.best_epochs import best_folder, check_keep_best
 
 __all__ = ["GRID", "Ablation", "AblationArguments"]
 

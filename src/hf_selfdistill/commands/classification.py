@@ -11,14 +11,14 @@ from transformers import Trainer
 from hf_selfdistill.commands.cards import protocol
 from hf_selfdistill.commands.datasets import sampling_rate, testing_clips
 from hf_selfdistill.commands.held_out import warn_of_seen_videos
-from hf_selfdistill.models.loading import load_for_inference
 from hf_selfdistill.commands.testing import Evaluation
 from hf_selfdistill.data.callbacks import UnreadableVideosCallback
 from hf_selfdistill.data.clips import collate_clips, video_name
-from hf_selfdistill.training.multi_clip import MultiClipAccuracy, rows_of_videos
 from hf_selfdistill.hub.results import Result, add_results
 from hf_selfdistill.models.frames import frames_per_clip
+from hf_selfdistill.models.loading import load_for_inference
 from hf_selfdistill.training.accuracies import MEASURED
+from hf_selfdistill.training.multi_clip import MultiClipAccuracy, rows_of_videos
 
 __all__ = ["evaluate_classifier", "read_baseline", "refresh_card"]
 

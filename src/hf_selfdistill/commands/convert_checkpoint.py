@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from hf_selfdistill.cli.parser import CommandParser, start_logging, user_errors
-from hf_selfdistill.training.citations import PRETRAINED_BY
 from hf_selfdistill.models import C3DVideoProcessor
 from hf_selfdistill.models.conversion import PREPROCESSING, load_foreign_checkpoint
+from hf_selfdistill.training.citations import PRETRAINED_BY
 
 __all__ = ["ConversionArguments", "main"]
 

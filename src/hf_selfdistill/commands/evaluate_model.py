@@ -16,8 +16,8 @@ from hf_selfdistill.commands.feature_tasks import evaluate_features
 from hf_selfdistill.commands.forgetting import evaluate_forgetting, write_report
 from hf_selfdistill.commands.relearning import evaluate_relearning, relearning_in_words
 from hf_selfdistill.commands.testing import FEATURE_TASKS, Evaluation
-from hf_selfdistill.reporting.forgetting_table import quote
 from hf_selfdistill.hub.feature_results import add_feature_results
+from hf_selfdistill.reporting.forgetting_table import quote
 from hf_selfdistill.training.accuracies import silent
 
 __all__ = ["main"]

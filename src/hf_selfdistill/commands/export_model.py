@@ -14,12 +14,12 @@ from transformers import BaseVideoProcessor, PreTrainedModel
 from transformers.utils import cached_file
 
 from hf_selfdistill.cli.parser import CommandParser, start_logging, user_errors
-from hf_selfdistill.models.loading import load_for_inference
 from hf_selfdistill.data.transforms import ClipProcessor
 from hf_selfdistill.hub.curves import CURVES
 from hf_selfdistill.hub.export import export_classifier
 from hf_selfdistill.hub.remote_code import write_remote_code
 from hf_selfdistill.models.frames import frames_per_clip
+from hf_selfdistill.models.loading import load_for_inference
 
 __all__ = ["ExportArguments", "main"]
 

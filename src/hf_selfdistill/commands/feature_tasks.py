@@ -12,7 +12,6 @@ from transformers import BaseVideoProcessor, PreTrainedModel
 
 from hf_selfdistill.commands.cards import against_in_words, clips_in_words
 from hf_selfdistill.commands.datasets import DatasetArguments, SamplingArguments, sampling_rate, testing_clips
-from hf_selfdistill.models.loading import load_for_features
 from hf_selfdistill.commands.testing import Evaluation
 from hf_selfdistill.data.callbacks import UnreadableVideosCallback
 from hf_selfdistill.data.clips import TestingClips, video_name
@@ -30,6 +29,7 @@ from hf_selfdistill.evaluation.probe import TEMPERATURE, groups_to_choose_by, kn
 from hf_selfdistill.evaluation.retrieval import nearest_first, retrieval_accuracy
 from hf_selfdistill.models import C3DVideoProcessor
 from hf_selfdistill.models.frames import frames_per_clip
+from hf_selfdistill.models.loading import load_for_features
 
 __all__ = ["evaluate_features", "gallery_and_queries", "vcop_processor"]
 

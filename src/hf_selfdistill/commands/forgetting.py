@@ -13,7 +13,6 @@ from transformers import PreTrainedModel
 from hf_selfdistill.commands.cards import against_in_words, clips_in_words
 from hf_selfdistill.commands.datasets import DatasetArguments, sampling_rate, testing_clips
 from hf_selfdistill.commands.feature_tasks import gallery_and_queries
-from hf_selfdistill.models.loading import load_for_features
 from hf_selfdistill.commands.pretext import pretext_metrics
 from hf_selfdistill.commands.testing import Evaluation
 from hf_selfdistill.data.callbacks import UnreadableVideosCallback
@@ -21,10 +20,11 @@ from hf_selfdistill.data.video_files import find_videos
 from hf_selfdistill.evaluation.drift import weight_distance
 from hf_selfdistill.evaluation.features import LayerFeatures, SeveralFeatures, feature_trainer, several_video_features
 from hf_selfdistill.evaluation.forgetting import compare, drift
-from hf_selfdistill.reporting.forgetting_figures import drift_figure, forgetting_figure
-from hf_selfdistill.reporting.forgetting_table import as_markdown
 from hf_selfdistill.evaluation.probe import groups_to_choose_by
 from hf_selfdistill.models.frames import frames_per_clip
+from hf_selfdistill.models.loading import load_for_features
+from hf_selfdistill.reporting.forgetting_figures import drift_figure, forgetting_figure
+from hf_selfdistill.reporting.forgetting_table import as_markdown
 
 __all__ = ["distance_between", "evaluate_forgetting", "write_report"]
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hf_selfdistill.training.checkpoints import last_checkpoint
 from hf_selfdistill.commands.job_record import ATTEMPT, age, done_commands, read, seconds_done, write
 from hf_selfdistill.commands.provenance import provenance
 from hf_selfdistill.commands.same_command import difference
+from hf_selfdistill.training.checkpoints import last_checkpoint
 
 __all__ = ["WORKING", "Job"]
 

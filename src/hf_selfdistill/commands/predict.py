@@ -20,11 +20,11 @@ from transformers.utils.logging import disable_progress_bar
 
 from hf_selfdistill.cli.parser import CommandParser, fit_workers, start_logging, user_errors
 from hf_selfdistill.commands.datasets import SamplingArguments, testing_clips
-from hf_selfdistill.reporting.explain import Explainer
-from hf_selfdistill.models.loading import load_for_inference
 from hf_selfdistill.data.clips import UNREADABLE, TestingClips, collate_clips
 from hf_selfdistill.data.decoding import VideoDecodingError
 from hf_selfdistill.data.video_files import named_videos
+from hf_selfdistill.models.loading import load_for_inference
+from hf_selfdistill.reporting.explain import Explainer
 from hf_selfdistill.training.multi_clip import likeliest, rows_of_videos
 
 __all__ = ["Prediction", "PredictionArguments", "main", "predict", "prediction_clips"]

@@ -22,12 +22,6 @@ from hf_selfdistill.commands.datasets import (
 )
 from hf_selfdistill.commands.feature_tasks import gallery_and_queries
 from hf_selfdistill.commands.forgetting import distance_between
-from hf_selfdistill.models.loading import (
-    ModelArguments,
-    in_its_memory_format,
-    load_classifier,
-    load_for_features,
-)
 from hf_selfdistill.commands.testing import Evaluation, flags_of_device
 from hf_selfdistill.data.callbacks import UnreadableVideosCallback
 from hf_selfdistill.evaluation.bootstrap import Estimate, estimated_mean
@@ -36,6 +30,12 @@ from hf_selfdistill.evaluation.forgetting import chance
 from hf_selfdistill.evaluation.probe import groups_to_choose_by, linear_probe
 from hf_selfdistill.evaluation.relearning import Relearning, relearn
 from hf_selfdistill.models.frames import frames_per_clip
+from hf_selfdistill.models.loading import (
+    ModelArguments,
+    in_its_memory_format,
+    load_classifier,
+    load_for_features,
+)
 from hf_selfdistill.training.arguments import VideoTrainingArguments
 
 __all__ = ["evaluate_relearning", "relearning_in_words"]

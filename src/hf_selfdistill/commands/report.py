@@ -14,12 +14,12 @@ from tqdm import tqdm
 
 from hf_selfdistill.cli.parser import CommandParser, start_logging, user_errors
 from hf_selfdistill.commands.run_files import FORGETTING, RESULTS, RETRIEVAL, read_run
-from hf_selfdistill.reporting.saliency_examples import saliency_examples
 from hf_selfdistill.data.decoding import VideoDecodingError, VideoReader
+from hf_selfdistill.hub.card_tables import REPORT, CardTable, card_summary, card_tables, link_report
 from hf_selfdistill.reporting.pictures import Picture, file_as_picture
 from hf_selfdistill.reporting.report import Report, Table, render
 from hf_selfdistill.reporting.retrieval_examples import ExampleVideo
-from hf_selfdistill.hub.card_tables import REPORT, CardTable, card_summary, card_tables, link_report
+from hf_selfdistill.reporting.saliency_examples import saliency_examples
 from hf_selfdistill.training.accuracies import MEASURED
 
 __all__ = ["ReportArguments", "main"]

@@ -26,8 +26,8 @@ from hf_selfdistill.commands.reproduction import (
 from hf_selfdistill.commands.reproduction_costs import Step, plan_table, wall_hours
 from hf_selfdistill.commands.reproduction_results import write_results
 from hf_selfdistill.commands.run_queue import run_jobs
-from hf_selfdistill.experiments.smoke_videos import write_smoke_videos
 from hf_selfdistill.experiments.paper_tables import DATASETS, MODELS
+from hf_selfdistill.experiments.smoke_videos import write_smoke_videos
 from hf_selfdistill.training.arguments import check_choice
 
 __all__ = ["ReproductionArguments", "main"]

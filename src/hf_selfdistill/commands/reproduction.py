@@ -12,18 +12,18 @@ import torch
 from datasets import DatasetDict
 from transformers import AutoModel
 
-from hf_selfdistill.commands import finetune, pretrain
 from hf_selfdistill.cli.parser import as_flags, config_flags, exactly
-from hf_selfdistill.training.best_epochs import PARTS, best_folder
+from hf_selfdistill.commands import finetune, pretrain
 from hf_selfdistill.commands.datasets import DatasetArguments, videos_to_learn
 from hf_selfdistill.commands.job import Job
-from hf_selfdistill.models.loading import from_scratch, load_encoder
 from hf_selfdistill.commands.provenance import hashes_of_parts
 from hf_selfdistill.commands.reproduction_costs import Step, finetuning_hours, pretraining_hours, stored_gigabytes
 from hf_selfdistill.commands.run_files import RESULTS
 from hf_selfdistill.commands.testing import flags_of_data, flags_of_device
 from hf_selfdistill.experiments.paper_results import BEST_WEIGHT, CLASSES
+from hf_selfdistill.models.loading import from_scratch, load_encoder
 from hf_selfdistill.training.arguments import VideoTrainingArguments
+from hf_selfdistill.training.best_epochs import PARTS, best_folder
 
 __all__ = [
     "RECIPES",

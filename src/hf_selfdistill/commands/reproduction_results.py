@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hf_selfdistill.training.best_epochs import CHOICE
 from hf_selfdistill.commands.comparison import write_rows
 from hf_selfdistill.commands.job_record import facts_of
 from hf_selfdistill.commands.reproduction import Row, tested_models
 from hf_selfdistill.commands.run_files import RESULTS
 from hf_selfdistill.experiments.paper_tables import Cell, table_1, table_2
 from hf_selfdistill.training.accuracies import MEASURED
+from hf_selfdistill.training.best_epochs import CHOICE
 
 __all__ = ["write_results"]
 

@@ -8,8 +8,8 @@ from typing import Any, Literal, NamedTuple, Optional
 from transformers import TrainingArguments
 
 from hf_selfdistill.commands.datasets import DatasetArguments, SamplingArguments
-from hf_selfdistill.models.loading import FROM_SCRATCH
 from hf_selfdistill.commands.run_files import RESULTS
+from hf_selfdistill.models.loading import FROM_SCRATCH
 
 __all__ = [
     "FEATURE_TASKS",

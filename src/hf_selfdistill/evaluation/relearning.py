@@ -9,9 +9,9 @@ from transformers import PreTrainedModel, TrainerCallback, TrainerControl, Train
 
 from hf_selfdistill.data.callbacks import EpochCallback
 from hf_selfdistill.data.clips import TestingClips, TrainingClips, collate_clips
-from hf_selfdistill.training.multi_clip import MultiClipAccuracy, rows_of_videos
 from hf_selfdistill.models.features import last_layer
 from hf_selfdistill.training.arguments import VideoTrainingArguments
+from hf_selfdistill.training.multi_clip import MultiClipAccuracy, rows_of_videos
 from hf_selfdistill.training.trainer import VideoTrainer
 
 __all__ = ["Relearning", "relearn"]

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from hf_selfdistill.commands import evaluate_model, finetune, pretrain
 from hf_selfdistill.cli.parser import CommandParser, as_flags, start_logging, user_errors
+from hf_selfdistill.commands import evaluate_model, finetune, pretrain
 from hf_selfdistill.commands.run_files import RESULTS
 from hf_selfdistill.data.moving_shapes import FINETUNING_MOTIONS, PRETRAINING_MOTIONS, write_moving_shapes
 

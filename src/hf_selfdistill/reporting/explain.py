@@ -13,8 +13,8 @@ from hf_selfdistill.data.clips import TestingClips
 from hf_selfdistill.data.decoding import VideoReader
 from hf_selfdistill.data.transforms import ClipProcessor
 from hf_selfdistill.reporting.filmstrip import Explanation, draw_filmstrip, write_gif
-from hf_selfdistill.training.multi_clip import likeliest
 from hf_selfdistill.reporting.saliency import check_explainable, grad_cam
+from hf_selfdistill.training.multi_clip import likeliest
 
 __all__ = ["Explainer"]
 

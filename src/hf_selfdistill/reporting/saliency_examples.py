@@ -13,10 +13,10 @@ from tqdm import tqdm
 from transformers import AutoConfig, AutoModelForVideoClassification
 
 from hf_selfdistill.commands.datasets import SamplingArguments
-from hf_selfdistill.reporting.explain import Explainer
-from hf_selfdistill.models.loading import load_for_inference
 from hf_selfdistill.commands.predict import prediction_clips
 from hf_selfdistill.data.decoding import VideoDecodingError
+from hf_selfdistill.models.loading import load_for_inference
+from hf_selfdistill.reporting.explain import Explainer
 from hf_selfdistill.reporting.filmstrip import draw_filmstrip
 from hf_selfdistill.reporting.pictures import Picture, image_as_picture
 from hf_selfdistill.reporting.saliency import check_explainable

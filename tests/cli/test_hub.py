@@ -11,7 +11,7 @@ from hub_server import LFS_OVER
 from safetensors.torch import load_file
 
 from hf_selfdistill import C3DModel, C3DVideoProcessor
-from hf_selfdistill.commands import finetune
+from hf_selfdistill.cli import finetune
 from hf_selfdistill.pretraining.objective import OBJECTIVE_NAME
 from hf_selfdistill.pretraining.pace import Pace
 

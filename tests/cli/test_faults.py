@@ -17,13 +17,13 @@ import torch
 from processes import command_of
 from safetensors.torch import load_file
 
-from hf_selfdistill.commands import finetune
+from hf_selfdistill.cli import finetune
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "finetune.py"
 DIES_WHILE_SAVING = """
 import os, signal, sys
 from pathlib import Path
-from hf_selfdistill.commands import finetune
+from hf_selfdistill.cli import finetune
 from hf_selfdistill.self_distillation.teacher import Teacher
 
 def cut_short(teacher, folder):

@@ -1,17 +1,18 @@
+"""Fixtures of tiny runs, for all tests: a data set, flags, a fine-tuned model, scripts as a user starts them."""
+
 from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from processes import run_processes
 
-from hf_selfdistill.commands import finetune
+from hf_selfdistill.cli import finetune
 from hf_selfdistill.data.moving_shapes import write_moving_shapes
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 TINY = "hidden_sizes=4,8,8,8,8,num_frames=8,image_size=16"
 
 
@@ -65,15 +66,3 @@ def run_script() -> Callable[..., subprocess.CompletedProcess[str]]:
         return run_processes(ROOT / "scripts" / f"{name}.py", *words, processes=processes, timeout=200)
 
     return run
-
-
-@pytest.fixture
-def done_record() -> Callable[[float], dict[str, Any]]:
-    """What `done.json` says of a training and its test, after so many seconds."""
-
-    def build(wall_seconds: float) -> dict[str, Any]:
-        training = {"words": ["finetune"], "made_from": {"test_hash": "t"}, "commit": "c", "decoder": "d"}
-        test = {"words": ["evaluate"], "made_from": {"test_hash": "t"}, "commit": "e", "decoder": "f"}
-        return {"commands": [training, test], "wall_seconds": wall_seconds, "host": "h"}
-
-    return build

@@ -10,7 +10,7 @@ import wave
 import pytest
 from videos import numbered_frames, write_video
 
-from hf_selfdistill.commands import evaluate_model, finetune
+from hf_selfdistill.cli import evaluate, finetune
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,7 @@ def test_evaluation_goes_on_without_bad_files_and_lists_them(trained, mixed, tmp
     root, bad = mixed
     words = ["--dataset", "csv", "--annotations", root / "list.csv", "--max_unreadable", 0.5, "--num_clips", 2]
     output = ["--output_file", tmp_path / "e.json", "--output_dir", tmp_path, "--use_cpu", True]
-    evaluate_model.main([str(w) for w in ["--model_name_or_path", trained, "--dataset_root", root, *words, *output]])
+    evaluate.main([str(w) for w in ["--model_name_or_path", trained, "--dataset_root", root, *words, *output]])
     results = json.loads((tmp_path / "e.json").read_text())
     check(results["failed"], bad, root)
     assert results["num_videos"] == 7

@@ -12,10 +12,11 @@ from shards import write_shards
 from videos import numbered_frames, write_video
 
 from hf_selfdistill import C3DModel, R2Plus1DModel
-from hf_selfdistill.commands import evaluate_model, finetune, pretrain
-from hf_selfdistill.training.citations import works_behind
+from hf_selfdistill.cli import evaluate, finetune, pretrain
 from hf_selfdistill.pretraining.objective import OBJECTIVE_NAME
 from hf_selfdistill.pretraining.objectives import OBJECTIVES
+from hf_selfdistill.pretraining.trainer import PretrainingTrainer
+from hf_selfdistill.training.citations import works_behind
 
 TINY = {
     "c3d": "hidden_sizes=4,8,8,8,8,num_frames=8,image_size=16",
@@ -60,7 +61,9 @@ def test_every_objective_pre_trains_every_encoder(flags, tmp_path, objective, mo
     overrides = TINY[model_type]
     pretrain.main(flags(objective=objective, model_type=model_type, config_overrides=overrides, **own))
     encoder = {"c3d": C3DModel, "r2plus1d": R2Plus1DModel}[model_type].from_pretrained(tmp_path / "encoder")
-    assert encoder.config.num_frames == 8 and len(works_behind(encoder.config)) == 2  # the net and the objective
+    assert (
+        encoder.config.num_frames == 8 and len(works_behind(model_type, encoder.config.pretrained_by)) == 2
+    )  # the net and the objective
     assert load_file(tmp_path / "encoder" / OBJECTIVE_NAME)
     results = json.loads((tmp_path / "encoder" / "all_results.json").read_text())
     assert results["unreadable"] == [] and results["train_loss"] > 0
@@ -85,7 +88,7 @@ def test_the_encoder_has_a_card_to_which_a_measurement_is_added(flags, tmp_path,
     assert (tmp_path / "encoder" / "training_curves.png").is_file()
     words = f"--task knn --model_name_or_path {tmp_path / 'encoder'} --dataset moving_shapes --dataset_root {shapes} "
     words += f"--num_clips 1 --output_file {tmp_path / 'encoder' / 'knn.json'} --use_cpu true --disable_tqdm true"
-    evaluate_model.main(words.split())
+    evaluate.main(words.split())
     assert "| knn | top-1 " in (tmp_path / "encoder" / "README.md").read_text()
     shutil.copy(next(shapes.glob("*/*.mp4")), tmp_path / "clip.mp4")
     monkeypatch.chdir(tmp_path)
@@ -111,9 +114,7 @@ def test_a_finished_run_is_not_overwritten_without_a_word(flags, tmp_path, caplo
     pretrain.main(words)
     assert "overwrites" not in caplog.text
     pretrain.main(words)
-    assert (
-        f"{tmp_path / 'encoder'} holds a finished run, of which this one overwrites model.safetensors" in caplog.text
-    )
+    assert f"{tmp_path / 'encoder'} holds a finished run; this run overwrites model.safetensors" in caplog.text
     assert OBJECTIVE_NAME in caplog.text
 
 
@@ -162,26 +163,25 @@ def test_an_interrupted_run_goes_on_from_its_checkpoint(flags, tmp_path):
     ("wrong", "message"),
     [
         ({"objective": "colour"}, "argument --objective: invalid choice"),
-        ({"objective": None}, "--objective"),
-        ({"model_type": None}, "give --model_type c3d or r2plus1d, or --model_name_or_path"),
-        ({"model_name_or_path": "somewhere"}, "give --model_type c3d or r2plus1d, or --model_name_or_path"),
-        ({"dataset_root": None}, "--dataset videos needs --dataset_root"),
+        ({"model_type": None}, "give either --model_type c3d or r2plus1d, or --model_name_or_path"),
+        ({"model_name_or_path": "somewhere"}, "give either --model_type c3d or r2plus1d, or --model_name_or_path"),
+        ({"dataset_root": None}, "--dataset is videos, which needs --dataset_root"),
         ({"dataset_root": "nowhere/at/all"}, "is not a folder"),
         ({"dataset": "shards"}, "--clips_per_epoch None; shards need it"),
         ({"clips_per_epoch": 5}, "nothing else takes it"),
-        ({"dataset": "list", "dataset_root": None}, "--dataset list needs --annotations"),
-        ({"validation_fraction": 0.1}, "are of data sets with groups"),
+        ({"dataset": "list", "dataset_root": None}, "--dataset is list, which needs --annotations"),
+        ({"validation_fraction": 0.1}, "has neither groups nor splits"),
         ({"queue_size": 3}, "queue_size is 3, smaller than the 4 videos of a step"),
         ({"per_device_train_batch_size": 1}, "at least 2 videos per process"),
         ({"per_device_train_batch_size": 100}, "24 training videos do not fill one batch of 100"),
         ({"temperature": 0}, "temperature is 0.0"),
         ({"config_overrides": "depth=3"}, "sets nothing of c3d"),
-        ({"learning_rate_batch_size": 0}, "learning_rate_batch_size is 0"),
+        ({"learning_rate_batch_size": 0}, "--learning_rate_batch_size is 0"),
         ({"resume_from_checkpoint": True}, "holds no whole checkpoint"),
     ],
 )
 def test_a_mistake_is_one_line_and_comes_before_training(flags, wrong, message, capsys, monkeypatch):
-    monkeypatch.setattr(pretrain.PretrainingTrainer, "train", lambda *a, **k: pytest.fail("it trained"))
+    monkeypatch.setattr(PretrainingTrainer, "train", lambda *a, **k: pytest.fail("it trained"))
     with pytest.raises(SystemExit) as stopped:
         pretrain.main(flags(**wrong))
     said = capsys.readouterr().err if isinstance(stopped.value.code, int) else stopped.value.code
@@ -196,7 +196,7 @@ def test_a_queue_that_a_step_does_not_divide_is_cut_and_said(flags, caplog):
 
 
 def test_the_help_shows_the_flags_of_the_objective_named(capsys):
-    for words, shown in ((["--help"], False), (["--objective", "rspnet", "--help"], True)):
+    for words, shown in ((["--objective", "pace", "--help"], False), (["--objective", "rspnet", "--help"], True)):
         with pytest.raises(SystemExit):
             pretrain.main(words)
         assert ("--ranking_margin" in capsys.readouterr().out) == shown

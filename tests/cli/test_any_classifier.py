@@ -20,11 +20,11 @@ from transformers import (
 )
 
 from hf_selfdistill import read_frames
-from hf_selfdistill.commands import evaluate_model, finetune, predict
-from hf_selfdistill.models.loading import ModelArguments, load_classifier, load_for_inference
+from hf_selfdistill.cli import evaluate, finetune, predict
 from hf_selfdistill.data.decoding import VideoReader
 from hf_selfdistill.data.sampling import evenly_spaced_clips
 from hf_selfdistill.data.transforms import ClipProcessor
+from hf_selfdistill.models.loading import ModelArguments, load_classifier, load_for_inference
 
 LABELS = ["moving_left", "moving_right", "moving_up"]
 
@@ -57,7 +57,7 @@ def evaluate(shapes, tmp_path):
             "use_cpu": True,
             "disable_tqdm": True,
         }
-        evaluate_model.main([word for name, value in flags.items() for word in (f"--{name}", str(value))])
+        evaluate.main([word for name, value in flags.items() for word in (f"--{name}", str(value))])
         return json.loads((tmp_path / "evaluation.json").read_text())
 
     return run

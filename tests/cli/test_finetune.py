@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoModelForVideoClassification, AutoVideoProcessor, pipeline
 
-from hf_selfdistill.commands import finetune
+from hf_selfdistill.cli import finetune
 
 
 def test_it_leaves_a_model_its_processor_its_card_and_its_results(fine_tuned):
@@ -18,6 +18,7 @@ def test_it_leaves_a_model_its_processor_its_card_and_its_results(fine_tuned):
         "model.safetensors",
         "video_preprocessor_config.json",
         "README.md",
+        "run.json",
         "all_results.json",
         "trainer_state.json",
     }
@@ -90,7 +91,7 @@ def test_a_finished_run_is_not_overwritten_without_a_word(shapes, tiny_flags, tm
     assert "overwrites" not in caplog.text
     finetune.main(words)
     assert (
-        f"--output_dir {tmp_path / 'out'} holds a finished run, of which this one overwrites model.safetensors, "
+        f"`output_dir` {tmp_path / 'out'} holds a finished run; this run overwrites model.safetensors, "
         "config.json, README.md, all_results.json, trainer_state.json, checkpoint-4\n" in caplog.text
     )
 
@@ -116,11 +117,11 @@ def test_few_samples_and_class_weights_and_validation_on_several_clips(shapes, t
         ({"model_name_or_path": "/nowhere/model", "config_overrides": None}, "/nowhere/model"),
         ({"config_overrides": "widths=3"}, "'widths=3' sets nothing of c3d"),
         ({"max_train_samples": 0}, "--max_train_samples is 0"),
-        ({"target_fps": -1}, "target_fps is -1"),
+        ({"target_fps": -1}, "--target_fps is -1"),
         ({"resume_from_checkpoint": "true"}, "holds no whole checkpoint"),
-        ({"resume_from_checkpoint": "/nowhere"}, "no whole checkpoint"),
-        ({"distill_weight": -1}, "distill_weight is -1.0"),
-        ({"teacher_update": "steps"}, "the number of steps goes with"),
+        ({"resume_from_checkpoint": "/nowhere"}, "is not a whole checkpoint"),
+        ({"distill_weight": -1}, "--distill_weight is -1.0"),
+        ({"teacher_update": "steps"}, "give the number of steps with --teacher_update steps"),
         ({"split": 4}, "split is 4"),
     ],
 )
@@ -133,7 +134,7 @@ def test_a_wrong_argument_ends_it_in_one_line_before_training(shapes, tiny_flags
 
 def test_a_checkpoint_of_the_other_architecture_is_refused(shapes, tiny_flags, fine_tuned, tmp_path):
     finetune.main(tiny_flags(shapes, tmp_path / "c3d", num_train_epochs=1))
-    with pytest.raises(SystemExit, match="has the model_type c3d, but the model of this run r2plus1d"):
+    with pytest.raises(SystemExit, match="has the model_type c3d, but the model of this run has r2plus1d"):
         finetune.main(
             tiny_flags(
                 shapes,

@@ -13,9 +13,10 @@ from safetensors.torch import load_file, save_file
 from shards import write_shards
 from videos import numbered_frames, write_video
 
-from hf_selfdistill.commands import pretrain
+from hf_selfdistill.cli import pretrain
 from hf_selfdistill.data.findings import VideoFindings
 from hf_selfdistill.pretraining.objective import OBJECTIVE_NAME
+from hf_selfdistill.pretraining.trainer import PretrainingTrainer
 
 TINY = "hidden_sizes=4,8,8,8,8,num_frames=8,image_size=16"
 
@@ -120,7 +121,7 @@ def cut(checkpoint):
 def test_a_checkpoint_that_it_can_not_go_on_from_is_refused_in_one_line(
     videos, copy_of_whole, change, flags, message, monkeypatch
 ):
-    monkeypatch.setattr(pretrain.PretrainingTrainer, "training_step", lambda *a, **k: pytest.fail("it trained"))
+    monkeypatch.setattr(PretrainingTrainer, "training_step", lambda *a, **k: pytest.fail("it trained"))
     checkpoint = copy_of_whole / "checkpoint-2"
     if change is not None:
         change(checkpoint)
@@ -219,7 +220,7 @@ def test_a_resumed_run_of_a_stream_keeps_what_was_found_before(tmp_path):
     ],
 )
 def test_a_wrong_flag_ends_it_in_one_line_before_training(videos, tmp_path, wrong, message, capsys, monkeypatch):
-    monkeypatch.setattr(pretrain.PretrainingTrainer, "train", lambda *a, **k: pytest.fail("it trained"))
+    monkeypatch.setattr(PretrainingTrainer, "train", lambda *a, **k: pytest.fail("it trained"))
     with pytest.raises(SystemExit) as stopped:
         pretrain.main([*flags_of(videos, tmp_path / "out"), *wrong])
     line = capsys.readouterr().err if isinstance(stopped.value.code, int) else stopped.value.code

@@ -10,7 +10,7 @@ import shutil
 import pytest
 from huggingface_hub import ModelCard
 
-from hf_selfdistill.commands import evaluate_model, finetune
+from hf_selfdistill.cli import evaluate, finetune
 from hf_selfdistill.hub.curves import CURVES
 
 
@@ -35,7 +35,7 @@ def evaluate(model, shapes, **overrides):
         "disable_tqdm": True,
         **overrides,
     }
-    evaluate_model.main([word for name, value in flags.items() for word in (f"--{name}", str(value))])
+    evaluate.main([word for name, value in flags.items() for word in (f"--{name}", str(value))])
     return json.loads((model / "evaluation.json").read_text())
 
 

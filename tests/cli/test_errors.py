@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import logging
+
+import pytest
+import torch
+
+from hf_selfdistill.cli.errors import user_errors, with_dashes
+
+
+def test_a_batch_of_one_clip_is_named_where_batchnorm_cannot_take_it():
+    with pytest.raises(SystemExit, match=r"error: a batch of one clip leaves BatchNorm .* raise --per_device_train"):
+        with user_errors({"per_device_train_batch_size", "dataloader_drop_last"}):
+            torch.nn.BatchNorm3d(2)(torch.zeros(1, 2, 1, 1, 1))
+
+
+def test_an_interruption_is_one_word(capsys):
+    with pytest.raises(SystemExit) as stopped, user_errors():
+        raise KeyboardInterrupt
+    assert stopped.value.code == 130 and capsys.readouterr().err == "interrupted\n"
+
+
+def test_errors_of_the_user_become_one_line_and_others_keep_their_traceback(caplog):
+    with pytest.raises(SystemExit) as stopped, user_errors():
+        raise ValueError("the file\nis bad")
+    assert stopped.value.code == "error: the file is bad"
+    with pytest.raises(SystemExit, match=r"^error: install bitsandbytes"), user_errors():
+        raise ImportError("install bitsandbytes")
+    with pytest.raises(RuntimeError), caplog.at_level(logging.DEBUG), user_errors():
+        raise RuntimeError("ours")
+
+
+class Broken(torch.utils.data.Dataset):
+    def __len__(self):
+        return 2
+
+    def __getitem__(self, index):
+        raise ValueError(f"video {index}: it is empty")
+
+
+def test_a_workers_error_is_the_line_it_is_without_one():
+    for workers in (0, 1):
+        with pytest.raises(SystemExit) as stopped, user_errors():
+            next(iter(torch.utils.data.DataLoader(Broken(), num_workers=workers)))
+        assert stopped.value.code == "error: video 0: it is empty"
+
+
+def test_parameters_become_flags_of_the_command_and_nothing_else():
+    flags = {"dataset_root", "seed"}
+    assert with_dashes("`seed` is 3, `root` is x, `pixel_values` has no `classifier`", flags) == (
+        "--seed is 3, --dataset_root is x, `pixel_values` has no `classifier`"
+    )
