@@ -48,7 +48,7 @@ format: $(STAMP)  ## Format the code and mend what ruff can mend
 bench: $(STAMP)  ## Time a training step (minutes); decoding: benchmarks/decoding.py FOLDER
 	$(BIN)/python benchmarks/training_step.py
 
-cards: $(STAMP)  ## Write model_cards/ anew from configs/
+cards: $(STAMP)  ## Write model_cards/ from configs/
 	$(BIN)/python -m hf_selfdistill.reporting.recipe_cards
 
 docs: $(STAMP)  ## Build the documentation into site/, warnings being errors

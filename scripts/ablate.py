@@ -6,7 +6,7 @@
 Flags that are not its own are those of scripts/finetune.py. The same command resumes.
 """
 
-from hf_selfdistill.commands.ablate import main
+from hf_selfdistill.cli.ablate import main
 
 if __name__ == "__main__":
     main()

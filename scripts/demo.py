@@ -3,7 +3,7 @@
 python scripts/demo.py --output_dir demo
 """
 
-from hf_selfdistill.experiments.demo import main
+from hf_selfdistill.cli.demo import main
 
 if __name__ == "__main__":
     main()

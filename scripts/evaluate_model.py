@@ -4,7 +4,7 @@
         --annotations ucfTrainTestlist --split 1 --output_file evaluation.json
 """
 
-from hf_selfdistill.commands.evaluate_model import main
+from hf_selfdistill.cli.evaluate import main
 
 if __name__ == "__main__":
     main()

@@ -6,7 +6,7 @@
 On several GPUs: `accelerate launch scripts/finetune.py …` with the same flags.
 """
 
-from hf_selfdistill.commands.finetune import main
+from hf_selfdistill.cli.finetune import main
 
 if __name__ == "__main__":
     main()

@@ -5,7 +5,7 @@
 On several GPUs: `accelerate launch scripts/pretrain.py …` with the same flags.
 """
 
-from hf_selfdistill.commands.pretrain import main
+from hf_selfdistill.cli.pretrain import main
 
 if __name__ == "__main__":
     main()

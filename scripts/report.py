@@ -3,7 +3,7 @@
 python scripts/report.py --run OUT
 """
 
-from hf_selfdistill.commands.report import main
+from hf_selfdistill.cli.report import main
 
 if __name__ == "__main__":
     main()

@@ -7,7 +7,7 @@
 Without --plan it does the work; the same command resumes. The whole chain in minutes: --smoke --output_dir OUT.
 """
 
-from hf_selfdistill.commands.reproduce_paper import main
+from hf_selfdistill.cli.reproduce import main
 
 if __name__ == "__main__":
     main()

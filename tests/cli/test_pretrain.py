@@ -9,13 +9,13 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from shards import write_shards
+from transformers import Trainer
 from videos import numbered_frames, write_video
 
 from hf_selfdistill import C3DModel, R2Plus1DModel
 from hf_selfdistill.cli import evaluate, finetune, pretrain
 from hf_selfdistill.pretraining.objective import OBJECTIVE_NAME
 from hf_selfdistill.pretraining.objectives import OBJECTIVES
-from hf_selfdistill.pretraining.trainer import PretrainingTrainer
 from hf_selfdistill.training.citations import works_behind
 
 TINY = {
@@ -181,7 +181,7 @@ def test_an_interrupted_run_goes_on_from_its_checkpoint(flags, tmp_path):
     ],
 )
 def test_a_mistake_is_one_line_and_comes_before_training(flags, wrong, message, capsys, monkeypatch):
-    monkeypatch.setattr(PretrainingTrainer, "train", lambda *a, **k: pytest.fail("it trained"))
+    monkeypatch.setattr(Trainer, "train", lambda *a, **k: pytest.fail("it trained"))
     with pytest.raises(SystemExit) as stopped:
         pretrain.main(flags(**wrong))
     said = capsys.readouterr().err if isinstance(stopped.value.code, int) else stopped.value.code

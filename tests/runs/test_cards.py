@@ -8,10 +8,10 @@ import re
 import shutil
 
 import pytest
+from hf_selfdistill.hub.curves import CURVES
 from huggingface_hub import ModelCard
 
 from hf_selfdistill.cli import evaluate, finetune
-from hf_selfdistill.hub.curves import CURVES
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 import pytest
 import torch
+from huggingface_hub.errors import HTTPError
 from short_training import SETTINGS
 from torch.utils.data import Dataset
 from transformers import set_seed
@@ -22,11 +23,11 @@ class Clips(Dataset):
 
 @pytest.fixture
 def make_trainer(tmp_path):
-    def build(model_card=None, **settings):
+    def build(**settings):
         set_seed(0)
         config = C3DConfig(hidden_sizes=[4, 8, 8, 8, 8], num_frames=8, image_size=16, num_labels=2)
         args = VideoTrainingArguments(str(tmp_path), **{**SETTINGS, **settings})
-        return VideoTrainer(C3DForVideoClassification(config), args, model_card, train_dataset=Clips(6))
+        return VideoTrainer(C3DForVideoClassification(config), args, train_dataset=Clips(6))
 
     return build
 
@@ -53,11 +54,22 @@ def test_every_parameter_is_decayed(make_trainer):
     assert decayed == len(list(trainer.model.parameters()))
 
 
-def test_the_card_is_what_the_caller_writes(make_trainer):
-    written = []
-    trainer = make_trainer(model_card=lambda args, state, config, **metadata: written.append((config, metadata)))
+def test_of_finished_clips_the_card_is_the_trainers_draft_and_there_is_no_record(make_trainer, tmp_path):
+    trainer = make_trainer(max_steps=1, save_strategy="no")
+    trainer.train()
     trainer.create_model_card(license="apache-2.0")
-    assert written == [(trainer.model.config, {"license": "apache-2.0"})]
+    assert "license: apache-2.0" in (tmp_path / "README.md").read_text()
+    assert not (tmp_path / "run.json").exists()
+
+
+def test_an_upload_that_fails_says_how_to_go_on(make_trainer, monkeypatch):
+    def refuse():
+        raise HTTPError("503 Service Unavailable")
+
+    trainer = make_trainer(hub_model_id="user/model")
+    monkeypatch.setattr(trainer, "push_to_hub", refuse)
+    with pytest.raises(ValueError, match=r"503 Service Unavailable.*hf upload user/model .* --exclude"):
+        trainer._push()
 
 
 def test_two_gpus_in_one_process_are_refused(make_trainer, monkeypatch):

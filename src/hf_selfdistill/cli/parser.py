@@ -103,9 +103,8 @@ class CommandParser(HfArgumentParser):
         lines += [_entry("--config FILE", "YAML file of flags; flags of the command line win."), ""]
         for kind in self.dataclass_types:
             fields = {own.name: own for own in dataclasses.fields(kind) if own.init and own.name not in HIDDEN}
-            inherited = {own.name for own in dataclasses.fields(TrainingArguments)} - set(
-                vars(kind).get("__annotations__", {})
-            )
+            own_names = {} if kind is TrainingArguments else vars(kind).get("__annotations__", {})
+            inherited = {own.name for own in dataclasses.fields(TrainingArguments)} - own_names.keys()
             shown = set(inherited) if issubclass(kind, TrainingArguments) else set()
             for part in kind.__mro__:
                 names = [name for name in vars(part).get("__annotations__", {}) if name in fields.keys() - shown]
@@ -173,7 +172,7 @@ def config_flags(argv: Sequence[str]) -> list[str]:
 
 
 def as_flags(values: Mapping[str, Any]) -> list[str]:
-    """Return values as `--name value`, without those that are None; lists as several arguments, dictionaries as JSON."""
+    """Return values as `--name value`; None is left out, lists become several arguments, dictionaries JSON."""
     flags: list[str] = []
     for name, value in values.items():
         if value is not None:

@@ -9,7 +9,7 @@ import datasets
 
 from hf_selfdistill.data.fingerprint import fingerprint
 
-__all__ = ["Origin", "hash_of_videos", "is_video_dataset", "note_origin", "origin_of"]
+__all__ = ["Origin", "hash_of_videos", "is_video_dataset", "note_origin", "origin_of", "undecoded"]
 
 
 class Origin(NamedTuple):
@@ -62,3 +62,10 @@ def hash_of_videos(records: datasets.Dataset) -> str:
 def is_video_dataset(videos: object) -> bool:
     """Distinguish raw videos, a `datasets.Dataset` with a column `video`, from finished clips."""
     return isinstance(videos, datasets.Dataset) and "video" in videos.features
+
+
+def undecoded(videos: datasets.Dataset) -> datasets.Dataset:
+    """Return raw videos that `datasets` does not decode: we read them with PyAV."""
+    kind = videos.features["video"]
+    decodes = isinstance(kind, datasets.Video) and kind.decode
+    return videos.cast_column("video", datasets.Video(decode=False)) if decodes else videos

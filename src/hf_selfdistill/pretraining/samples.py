@@ -10,6 +10,7 @@ import datasets
 from accelerate.utils import gather_object
 
 from hf_selfdistill.data.findings import VideoFindings
+from hf_selfdistill.data.origin import undecoded
 from hf_selfdistill.data.unlabelled import StreamedUnlabelledClips, UnlabelledClips, VideoViews
 from hf_selfdistill.pretraining.arguments import PretrainingArguments
 
@@ -40,7 +41,7 @@ def samples_of(
             max_unreadable=args.max_unreadable,
             findings=VideoFindings(Path(str(args.output_dir)) / FINDINGS),
         )
-    return UnlabelledClips(videos, views, args.seed) if videos is not None and len(videos) else None
+    return UnlabelledClips(undecoded(videos), views, args.seed) if videos is not None and len(videos) else None
 
 
 def streamed_failures(clips: StreamedUnlabelledClips) -> list[dict[str, str]]:

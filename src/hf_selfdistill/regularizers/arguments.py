@@ -20,7 +20,8 @@ class RegularizerArguments:
     A lower learning rate, the simplest rival, is `learning_rate` with `distill_weight` 0.
 
     Args:
-        regularizer: `"self_distillation"` (the paper; plain fine-tuning with `distill_weight` 0), or one of its rivals, each described in the module of its name.
+        regularizer: `"self_distillation"` (the paper; plain fine-tuning with `distill_weight` 0), or one of
+            its rivals, each described in the module of its name.
         l2_sp_weight: α of L2-SP.
         layer_lr_decay: factor of the learning rate from each layer to the one below it.
         wise_ft_weights: shares of the fine-tuned weights in the averages that WiSE-FT writes; the first one's is the

@@ -1,46 +1,33 @@
-"""The cards of the recipes, `configs/*.yaml` → `model_cards/*.md`; `make cards` writes them."""
+"""Cards of the recipes, `configs/*.yaml` → `model_cards/*.md`; `make cards` writes them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import jinja2
 import yaml
 
-from hf_selfdistill import hub
-from hf_selfdistill.cli.parser import CommandParser, user_errors
+__all__ = ["main", "recipe_card"]
 
-__all__ = ["RecipeCardArguments", "main", "recipe_card"]
-
-TEMPLATE = Path(hub.__file__).parent / "templates" / "recipe_card.md"
+TEMPLATE = Path(__file__).parent / "templates" / "recipe_card.md"
 
 
-@dataclass
-class RecipeCardArguments:
-    """Cards of recipes."""
+def main(recipes: Path = Path("configs"), output_dir: Path = Path("model_cards")) -> None:
+    """Write the card of every recipe.
 
-    recipes: str = field(default="configs", metadata={"help": "Folder of the recipes."})
-    output_dir: str = field(default="model_cards", metadata={"help": "Where the cards go."})
-
-
-def main(argv: Sequence[str] | None = None) -> None:
-    """The command behind `make cards`."""
-    parser = CommandParser(RecipeCardArguments, description="Write the card of every recipe.")
-    with user_errors():
-        (args,) = parser.parse(argv)
-        recipes = sorted(Path(args.recipes).glob("*.yaml"))
-        if not recipes:
-            raise ValueError(f"--recipes {args.recipes} holds no recipe, *.yaml")
-        Path(args.output_dir).mkdir(parents=True, exist_ok=True)
-        for recipe in recipes:
-            card = recipe_card(recipe.read_text(encoding="utf-8"))
-            (Path(args.output_dir) / f"{recipe.stem}.md").write_text(card, encoding="utf-8")
+    Raises:
+        ValueError: there is no recipe.
+    """
+    found = sorted(recipes.glob("*.yaml"))
+    if not found:
+        raise ValueError(f"{recipes} holds no recipe, *.yaml; start in the project's folder")
+    output_dir.mkdir(parents=True, exist_ok=True)
+    for recipe in found:
+        write_whole(output_dir / f"{recipe.stem}.md", recipe_card(recipe.read_text(encoding="utf-8")))
 
 
 def recipe_card(recipe: str) -> str:
-    """The card of a recipe: its settings, and its comment: a title, a command (indented), paragraphs.
+    """Return the card of a recipe: its settings, and its comment: a title, a command (indented), paragraphs.
 
     Raises:
         ValueError: the comment has no title or no command.

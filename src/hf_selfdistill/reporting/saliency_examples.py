@@ -12,14 +12,13 @@ import torch
 from tqdm import tqdm
 from transformers import AutoConfig, AutoModelForVideoClassification
 
-from hf_selfdistill.commands.datasets import SamplingArguments
-from hf_selfdistill.commands.predict import prediction_clips
 from hf_selfdistill.data.decoding import VideoDecodingError
 from hf_selfdistill.models.loading import load_for_inference
 from hf_selfdistill.reporting.explain import Explainer
 from hf_selfdistill.reporting.filmstrip import draw_filmstrip
 from hf_selfdistill.reporting.pictures import Picture, image_as_picture
 from hf_selfdistill.reporting.saliency import check_explainable
+from hf_selfdistill.training.clips import clips_without_labels
 
 __all__ = ["saliency_examples"]
 
@@ -50,7 +49,7 @@ def saliency_examples(folder: Path, predictions: Sequence[Prediction]) -> tuple[
     model, processor = load_for_inference(str(folder))
     chosen = _chosen(predictions)
     records = datasets.Dataset.from_dict({"video": [{"path": one["video"], "bytes": None} for one in chosen]})
-    clips = prediction_clips(records, model, processor, SamplingArguments(), num_clips=1)
+    clips = clips_without_labels(records, model, processor, num_clips=1)
     explainer = Explainer(model, processor, clips, side=SIDE)
     pictures = []
     for one in tqdm(chosen, desc="where the model looks", leave=False):

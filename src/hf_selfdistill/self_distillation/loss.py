@@ -63,7 +63,7 @@ class ClassificationLoss:
     def __call__(
         self, outputs: Any, labels: torch.Tensor, num_items_in_batch: torch.Tensor | int | None = None
     ) -> torch.Tensor:
-        """Return the cross-entropy of the logits `(clips, classes)`; labels of −100 (unreadable clips) are left out."""
+        """Return the cross-entropy of the logits `(clips, classes)`, without clips labelled −100 (unreadable)."""
         labels, logits = labels.flatten(), logits_of(outputs)
         loss = F.cross_entropy(
             logits.view(labels.numel(), -1),

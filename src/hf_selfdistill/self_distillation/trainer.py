@@ -104,9 +104,9 @@ class SelfDistillationTrainer(ClassificationTrainer):
             and not has_length(self.train_dataset)
         ):
             raise ValueError(
-                f"`teacher_update` is 'epoch', but {type(self.train_dataset).__name__} has no length, so it is unknown "
-                "when an epoch begins; give it a length (hf_selfdistill.data.streaming.StreamedClips has one), or set "
-                "`teacher_update` to 'steps' and `teacher_update_steps`"
+                f"`teacher_update` is 'epoch', but {type(self.train_dataset).__name__} has no length and no epochs; "
+                "give it a length (hf_selfdistill.data.streaming.StreamedClips has one), or set `teacher_update` to "
+                "'steps' and `teacher_update_steps`"
             )
         if other is not None and self.args.sync_batch_norm:
             other = nn.SyncBatchNorm.convert_sync_batchnorm(other)

@@ -14,7 +14,14 @@ from transformers.trainer_pt_utils import AcceleratorConfig
 
 from hf_selfdistill.training.schedule import EPOCH_SCHEDULES
 
-__all__ = ["ClassificationArguments", "VideoTrainingArguments", "check_choice", "check_positive", "given_values"]
+__all__ = [
+    "ClassificationArguments",
+    "VideoTrainingArguments",
+    "check_choice",
+    "check_positive",
+    "device_values",
+    "given_values",
+]
 
 
 SECRET = ("hub_token", "push_to_hub_token")
@@ -38,6 +45,12 @@ def check_positive(name: str, value: float | None) -> None:
     """
     if value is not None and not value > 0:
         raise ValueError(f"`{name}` is {value:g}; it must be positive")
+
+
+def device_values(args: TrainingArguments) -> dict[str, Any]:
+    """Return the arguments that a second trainer takes over: where and how fast it computes."""
+    names = ("per_device_eval_batch_size", "dataloader_num_workers", "bf16", "use_cpu")
+    return {name: getattr(args, name) for name in names}
 
 
 def given_values(args: Any) -> dict[str, Any]:

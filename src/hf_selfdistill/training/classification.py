@@ -13,7 +13,7 @@ from transformers.trainer_utils import HubStrategy
 
 from hf_selfdistill.data.callbacks import UnreadableVideosCallback
 from hf_selfdistill.data.clips import collate_clips, video_name
-from hf_selfdistill.data.origin import is_video_dataset, origin_of
+from hf_selfdistill.data.origin import is_video_dataset, origin_of, undecoded
 from hf_selfdistill.models.labels import use_labels
 from hf_selfdistill.models.loading import load_classifier, load_for_inference, processor_of
 from hf_selfdistill.training.accuracies import MEASURED
@@ -91,7 +91,7 @@ class ClassificationTrainer(VideoTrainer):
         use_labels(self.model, labels)
         set_sampling(self.processing_class, args)
         found = {"train": self.train_dataset, "validation": self.eval_dataset, "test": test_dataset}
-        videos = {part: records for part, records in found.items() if records is not None and len(records)}
+        videos = {part: undecoded(records) for part, records in found.items() if records is not None and len(records)}
         if "train" in videos:
             self.train_dataset = training_clips(videos["train"], self.model, self.processing_class, args)
         self.eval_dataset = self.clips_of(videos["validation"]) if "validation" in videos else None
@@ -130,7 +130,7 @@ class ClassificationTrainer(VideoTrainer):
         """Return the clips that validate on raw videos; finished clips as they are."""
         if not is_video_dataset(videos):
             return videos
-        return testing_clips(videos, self.model, self.processing_class, self.args.eval_num_clips)
+        return testing_clips(undecoded(videos), self.model, self.processing_class, self.args.eval_num_clips)
 
     def protocol(self, videos: datasets.Dataset, part: str, num_clips: int) -> str:
         """Describe what accuracies are measured on."""
@@ -174,6 +174,7 @@ class ClassificationTrainer(VideoTrainer):
         labels = _labels(videos)
         use_labels(self.model, labels)
         self.processing_class = self.processing_class or processor_of(self.model)
+        videos = undecoded(videos)
         clips = testing_clips(videos, self.model, self.processing_class, num_clips)
         unreadable = UnreadableVideosCallback(clips, most=self.args.max_unreadable)
         accuracy = MultiClipAccuracy(labels)

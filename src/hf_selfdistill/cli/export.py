@@ -1,4 +1,4 @@
-"""Write a fine-tuned classifier for another runtime, or for machines that have transformers alone."""
+"""The subcommand `export`."""
 
 from __future__ import annotations
 
@@ -7,25 +7,19 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import torch
-from transformers import BaseVideoProcessor, PreTrainedModel
-from transformers.utils import cached_file
+from hf_selfdistill.cli.errors import user_errors
+from hf_selfdistill.cli.parser import CommandParser, start_logging
 
-from hf_selfdistill.cli.parser import CommandParser, start_logging, user_errors
-from hf_selfdistill.data.transforms import ClipProcessor
-from hf_selfdistill.hub.curves import CURVES
-from hf_selfdistill.hub.export import export_classifier
-from hf_selfdistill.hub.remote_code import write_remote_code
-from hf_selfdistill.models.frames import frames_per_clip
-from hf_selfdistill.models.loading import load_for_inference
+if TYPE_CHECKING:
+    from transformers import BaseVideoProcessor, PreTrainedModel
 
 __all__ = ["ExportArguments", "main"]
 
 logger = logging.getLogger(__name__)
 
-CHATTY = ("onnx_ir", "onnxscript")  # of each node that they simplify
+CHATTY = ("onnx_ir", "onnxscript")  # they log each node that they simplify
 
 
 @dataclass
@@ -44,15 +38,17 @@ class ExportArguments:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """The command behind `scripts/export_model.py`."""
+    """Export a model as the flags ask for it."""
     parser = CommandParser(ExportArguments, description="Write a fine-tuned classifier for another runtime.")
-    with user_errors():
+    with user_errors(parser.flags):
         (args,) = parser.parse(argv)
         if Path(args.output_dir).resolve() == Path(args.model_name_or_path).resolve():
-            raise ValueError(f"--output_dir {args.output_dir} is the folder of the model; name another one")
+            raise ValueError(f"`output_dir` {args.output_dir} is the folder of the model; name another one")
         start_logging()
         for name in CHATTY:
             logging.getLogger(name).setLevel(logging.WARNING)
+        from hf_selfdistill.models.loading import load_for_inference
+
         model, processor = load_for_inference(args.model_name_or_path)
         if args.format == "remote_code":
             _export_code(args, model, processor)
@@ -61,6 +57,12 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _export_program(args: ExportArguments, model: PreTrainedModel, processor: BaseVideoProcessor) -> None:
+    import torch
+
+    from hf_selfdistill.data.transforms import ClipProcessor
+    from hf_selfdistill.hub.export import export_classifier
+    from hf_selfdistill.models.frames import frames_per_clip
+
     clips = torch.zeros(2, frames_per_clip(model.config), 3, *ClipProcessor.size_of(processor))
     file = export_classifier(model, clips, args.format, Path(args.output_dir))
     processor.save_pretrained(args.output_dir)
@@ -69,6 +71,11 @@ def _export_program(args: ExportArguments, model: PreTrainedModel, processor: Ba
 
 
 def _export_code(args: ExportArguments, model: PreTrainedModel, processor: BaseVideoProcessor) -> None:
+    from transformers.utils import cached_file
+
+    from hf_selfdistill.hub.remote_code import write_remote_code
+    from hf_selfdistill.training.card import CURVES
+
     folder = Path(args.output_dir).resolve()
     card, curves = (
         cached_file(args.model_name_or_path, name, _raise_exceptions_for_missing_entries=False)

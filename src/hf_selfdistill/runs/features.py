@@ -1,4 +1,4 @@
-"""What an encoder knows without being trained any further: retrieval, a linear probe, nearest neighbours."""
+"""Frozen features: retrieval, a linear probe, nearest neighbours."""
 
 from __future__ import annotations
 
@@ -7,14 +7,11 @@ from typing import Any
 
 import datasets
 import torch
-import transformers
-from transformers import BaseVideoProcessor, PreTrainedModel
+from transformers import BaseVideoProcessor, PreTrainedModel, set_seed
 
-from hf_selfdistill.commands.cards import against_in_words, clips_in_words
-from hf_selfdistill.commands.datasets import DatasetArguments, SamplingArguments, sampling_rate, testing_clips
-from hf_selfdistill.commands.testing import Evaluation
 from hf_selfdistill.data.callbacks import UnreadableVideosCallback
 from hf_selfdistill.data.clips import TestingClips, video_name
+from hf_selfdistill.data.origin import origin_of
 from hf_selfdistill.data.sampling import clip_sampler, evenly_centred_clips
 from hf_selfdistill.data.transforms import ClipProcessor
 from hf_selfdistill.evaluation.features import (
@@ -27,51 +24,53 @@ from hf_selfdistill.evaluation.features import (
 )
 from hf_selfdistill.evaluation.probe import TEMPERATURE, groups_to_choose_by, knn, linear_probe
 from hf_selfdistill.evaluation.retrieval import nearest_first, retrieval_accuracy
-from hf_selfdistill.models import C3DVideoProcessor
 from hf_selfdistill.models.frames import frames_per_clip
 from hf_selfdistill.models.loading import load_for_features
+from hf_selfdistill.models.video_processing_c3d import C3DVideoProcessor
+from hf_selfdistill.runs.configs import EvaluateConfig
+from hf_selfdistill.runs.gallery import describe_gallery, gallery_and_queries
+from hf_selfdistill.training.clips import describe_clips, set_sampling, testing_clips
 
-__all__ = ["evaluate_features", "gallery_and_queries", "vcop_processor"]
+__all__ = ["evaluate_features", "vcop_processor"]
 
-EXAMPLES, NEAREST = 12, 5  # of retrieval, to look at
+EXAMPLES, NEAREST = 12, 5  # retrieval examples, and neighbours of each
 
 
-def evaluate_features(evaluation: Evaluation) -> dict[str, Any]:
-    """Figures of a task, the protocol, and the videos that could not be read.
+def evaluate_features(config: EvaluateConfig, videos: datasets.DatasetDict) -> dict[str, Any]:
+    """Return the results of a task, the protocol, and the videos that could not be read.
 
     Raises:
         ValueError: the data set, the model and the task do not fit, or too many videos can't be read.
         OSError: there is no such model.
     """
-    test, features, _, data, sampling, args = evaluation
-    vcop = features.retrieval_protocol == "vcop"
-    with args.main_process_first(desc="loading the data set"):
-        gallery, queries, gallery_name = gallery_and_queries(data.load(), test.part, data)
-    if test.task == "linear_probe":
-        groups_to_choose_by(gallery["label"][:], gallery["group"][:])  # which it will need
-    transformers.set_seed(args.seed)  # of random weights
-    model, processor = load_for_features(test.model_name_or_path, features.config_overrides)
+    vcop = config.retrieval_protocol == "vcop"
+    gallery, queries, gallery_name = gallery_and_queries(videos, config.part)
+    if config.task == "linear_probe":
+        groups_to_choose_by(gallery["label"][:], gallery["group"][:])  # the probe needs them: refuse early
+    set_seed(config.seed)  # of random weights
+    model, processor = load_for_features(config.model_name_or_path, config.config_overrides)
+    set_sampling(processor, config)
     encoder: VideoFeatures = MappedFeatures(model) if vcop else PooledFeatures(model)
     clips = [
-        (_vcop_clips if vcop else testing_clips)(records, model, processor, sampling, test.num_clips)
+        (_vcop_clips if vcop else testing_clips)(records, model, processor, config.num_clips)
         for records in (gallery, queries)
     ]
-    unreadable = UnreadableVideosCallback(*clips, most=data.max_unreadable)
-    trainer = feature_trainer(encoder, args)
+    unreadable = UnreadableVideosCallback(*clips, most=config.max_unreadable)
+    trainer = feature_trainer(encoder, config)
     known, asked = (video_features(trainer, part) for part in clips)
     unreadable.check()
     failed = unreadable.failures()  # before the end of the processes' group
-    figures, how = TASKS[test.task](known, asked)
-    if test.task == "retrieval":
-        figures |= {"neighbours": _neighbours(known, asked, gallery, queries)}
+    values, how = TASKS[config.task](known, asked)
+    if config.task == "retrieval":
+        values |= {"neighbours": _neighbours(known, asked, gallery, queries)}
     trainer.end()
-    seen = clips_in_words(test.num_clips, frames_per_clip(model.config), *sampling_rate(processor, sampling))
+    pictures = _pictures(processor) if vcop else "centre crop, pooled feature"
     return {
-        **figures,
+        **values,
         "num_videos": len(asked.labels),
         "protocol": (
-            f"{against_in_words(data, test.part, len(known.labels), gallery_name)}, "
-            f"{seen}, {_pictures(processor) if vcop else 'centre crop, pooled feature'}, mean over clips; {how}"
+            f"{describe_gallery(origin_of(queries), config.part, len(known.labels), gallery_name)}, "
+            f"{describe_clips(config.num_clips, model, processor)}, {pictures}, mean over clips; {how}"
         ),
         "failed": failed,
     }
@@ -79,14 +78,14 @@ def evaluate_features(evaluation: Evaluation) -> dict[str, Any]:
 
 def _retrieval(known: FeatureSet, asked: FeatureSet) -> tuple[dict[str, Any], str]:
     hits = retrieval_accuracy(asked.features, asked.labels, known.features, known.labels)
-    figures = {f"retrieval_{name}": value for name, value in hits.items()}
-    return figures, "share of videos with one of their class among the k nearest by cosine"
+    values = {f"retrieval_{name}": value for name, value in hits.items()}
+    return values, "share of videos with one of their class among the k nearest by cosine"
 
 
 def _neighbours(
     known: FeatureSet, asked: FeatureSet, gallery: datasets.Dataset, queries: datasets.Dataset
 ) -> list[dict[str, Any]]:
-    """Some queries, evenly spaced over the part so that nobody picks the good ones, and what lies nearest to each."""
+    """Return some queries, evenly spaced over the part so that nobody picks the good ones, and their neighbours."""
     chosen = torch.linspace(0, len(asked.labels) - 1, min(EXAMPLES, len(asked.labels))).round().long()
     ((cosines, order),) = nearest_first(asked.features[chosen], known.features)
     return [
@@ -124,31 +123,19 @@ TASKS: dict[str, Callable[[FeatureSet, FeatureSet], tuple[dict[str, Any], str]]]
 }
 
 
-def gallery_and_queries(
-    videos: datasets.DatasetDict, part: str, data: DatasetArguments
-) -> tuple[datasets.Dataset, datasets.Dataset, str]:
-    """Gallery, queries, and the gallery's name: with the test part all that is not tested."""
-    names = [name for name in ("train", "validation") if name != part and len(videos[name])]
-    if len(videos[part]) == 0:
-        raise ValueError(f"the {part} part of {data.dataset} is empty")
-    gallery = datasets.concatenate_datasets([videos[name] for name in names])
-    return gallery, videos[part], " and ".join(names)
-
-
 def _vcop_clips(
     records: datasets.Dataset,
     model: PreTrainedModel,
     processor: BaseVideoProcessor,
-    sampling: SamplingArguments,
     num_clips: int,
 ) -> TestingClips:
-    rate = sampling_rate(processor, sampling)
+    rate = ClipProcessor.sampling_of(processor)
     sampler = clip_sampler(num_clips, frames_per_clip(model.config), *rate, spread=evenly_centred_clips)
     return TestingClips(records, sampler, ClipProcessor(vcop_processor(processor)), model.main_input_name)
 
 
 def vcop_processor(processor: BaseVideoProcessor) -> C3DVideoProcessor:
-    """VCOP's pictures at the model's own size s: resized to 128/112·s × 171/112·s, the central s × s, in [0, 1]."""
+    """Return VCOP's processor at the model's size s: resized to 128/112·s × 171/112·s, centre s × s, in [0, 1]."""
     side, _ = ClipProcessor.size_of(processor)
     return C3DVideoProcessor(
         size={"height": round(side * 128 / 112), "width": round(side * 171 / 112)},

@@ -1,4 +1,4 @@
-"""How well an encoder still does what it was pre-trained to do."""
+"""The metric of the pre-training objective, before and after fine-tuning."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from safetensors import safe_open
 from transformers import BaseVideoProcessor, PreTrainedModel, TrainingArguments
 from transformers.utils import cached_file
 
-from hf_selfdistill.commands.testing import flags_of_device
 from hf_selfdistill.data.unlabelled import UnlabelledClips
 from hf_selfdistill.evaluation.bootstrap import estimated_mean
 from hf_selfdistill.pretraining.arguments import PretrainingArguments
 from hf_selfdistill.pretraining.objective import OBJECTIVE_NAME
 from hf_selfdistill.pretraining.objectives import OBJECTIVES
 from hf_selfdistill.pretraining.trainer import PretrainingTrainer
+from hf_selfdistill.training.arguments import device_values
 
 __all__ = ["pretext_metrics"]
 
@@ -82,8 +82,8 @@ def pretext_metrics(
 
 def _arguments(args: TrainingArguments) -> PretrainingArguments:
     return PretrainingArguments(
-        args.output_dir,
+        args.output_dir or "tmp_trainer",
         disable_tqdm=args.disable_tqdm,
         report_to="none",
-        **flags_of_device(args),
+        **device_values(args),
     )

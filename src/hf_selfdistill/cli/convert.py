@@ -1,4 +1,4 @@
-"""Convert a checkpoint of RSPNet, VCOP, Pace or torchvision into a folder for `from_pretrained`."""
+"""The subcommand `convert`."""
 
 from __future__ import annotations
 
@@ -7,10 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from hf_selfdistill.cli.parser import CommandParser, start_logging, user_errors
-from hf_selfdistill.models import C3DVideoProcessor
-from hf_selfdistill.models.conversion import PREPROCESSING, load_foreign_checkpoint
-from hf_selfdistill.training.citations import PRETRAINED_BY
+from hf_selfdistill.cli.errors import user_errors
+from hf_selfdistill.cli.parser import CommandParser, start_logging
 
 __all__ = ["ConversionArguments", "main"]
 
@@ -29,16 +27,20 @@ class ConversionArguments:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """The command behind `scripts/convert_checkpoint.py`."""
+    """Convert a checkpoint as the flags ask for it."""
     parser = CommandParser(
         ConversionArguments,
         description="Convert a pre-trained C3D or R(2+1)D of another project into a folder for from_pretrained.",
     )
-    with user_errors():
+    with user_errors(parser.flags):
         (args,) = parser.parse(argv)
         start_logging()
+        from hf_selfdistill.models.conversion import PREPROCESSING, load_foreign_checkpoint
+        from hf_selfdistill.models.video_processing_c3d import C3DVideoProcessor
+        from hf_selfdistill.training.citations import PRETRAINED_BY
+
         model, report = load_foreign_checkpoint(args.checkpoint, args.source)
-        setattr(model.config, PRETRAINED_BY, args.source)  # for the model cards of what is made of it
+        setattr(model.config, PRETRAINED_BY, args.source)  # for the cards of models made from the encoder
         model.save_pretrained(args.output_dir)
         C3DVideoProcessor(**PREPROCESSING[args.source]).save_pretrained(args.output_dir)
         logger.info("%s", report)

@@ -1,0 +1,119 @@
+"""The subcommand `predict`."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from hf_selfdistill.cli.errors import user_errors
+from hf_selfdistill.cli.parser import CommandParser, fit_workers, start_logging
+from hf_selfdistill.runs.configs import PredictConfig
+
+if TYPE_CHECKING:
+    from hf_selfdistill.runs.predict import Prediction
+
+__all__ = ["OutputArguments", "main"]
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class OutputArguments:
+    """Output."""
+
+    format: Literal["table", "jsonl"] = field(default="table", metadata={"help": "For readers, or a line per video:"})
+    explain: str | None = field(
+        default=None,
+        metadata={"help": "Folder for a picture and a GIF per video of where its class was seen (Grad-CAM)."},
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Classify videos; exit code 1 where some file could not be read."""
+    parser = CommandParser(
+        PredictConfig,
+        OutputArguments,
+        description="Classify video files.",
+        positional=("videos", "Video files, folders of them, or - for paths on standard input, one per line."),
+    )
+    with user_errors(parser.flags):
+        config, output, names = parser.parse(argv)
+        start_logging()
+        fit_workers(config, "num_workers")
+        videos = [video for name in names for video in (sys.stdin.read().splitlines() if name == "-" else [name])]
+        config = dataclasses.replace(config, videos=[video for video in videos if video])
+        failures = _run(config, output)
+    for error in failures:
+        sys.stderr.write(f"error: {error}\n")
+    sys.exit(1 if failures else 0)
+
+
+def _run(config: PredictConfig, output: OutputArguments) -> list[Exception]:
+    """Print the classes of all videos, and return the errors of those that can't be read."""
+    from tqdm import tqdm
+    from transformers.utils.logging import disable_progress_bar
+
+    from hf_selfdistill.data.video_files import named_videos
+    from hf_selfdistill.runs.predict import predict
+
+    if not sys.stderr.isatty():
+        disable_progress_bar()  # of the loading of weights
+    number = len(named_videos(config.videos))
+    explainer = _explainer(config) if output.explain is not None else None
+    pictures = Path(output.explain or ".")
+    failures: list[Exception] = []
+    hidden = True if number < 10 else None  # None: where standard error is no terminal
+    for prediction in tqdm(predict(config), total=number, unit="video", disable=hidden):
+        if prediction.error is not None:
+            failures.append(prediction.error)
+        elif explainer is not None and prediction.logits is not None:
+            pictures.mkdir(parents=True, exist_ok=True)
+            explainer.write(prediction.video, prediction.logits, pictures)
+        if not _write(_lines(prediction, output.format)) and explainer is None:
+            break
+    if explainer is not None and len(failures) < number:
+        logger.info("The pictures are in %s", pictures.resolve())
+    return failures
+
+
+def _explainer(config: PredictConfig) -> Any:
+    from hf_selfdistill.data.video_files import named_videos
+    from hf_selfdistill.models.loading import load_for_inference
+    from hf_selfdistill.reporting.explain import Explainer
+    from hf_selfdistill.training.clips import clips_without_labels, set_sampling
+
+    model, processor = load_for_inference(config.model_name_or_path)
+    set_sampling(processor, config)
+    clips = clips_without_labels(named_videos(config.videos), model, processor, config.num_clips)
+    return Explainer(model, processor, clips)
+
+
+def _write(lines: Iterable[str]) -> bool:
+    """Print lines; return whether somebody still reads."""
+    from tqdm import tqdm
+
+    try:
+        for line in lines:
+            tqdm.write(line)
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader, head for example, has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains at its end
+        return False
+    return True
+
+
+def _lines(prediction: Prediction, format: str) -> list[str]:
+    if prediction.error is not None:
+        failed = {"video": prediction.video, "error": prediction.error.reason}
+        return [json.dumps(failed, ensure_ascii=False)] if format == "jsonl" else []
+    if format == "jsonl":
+        classes = [{"label": label, "score": score} for label, score in prediction.classes]
+        return [json.dumps({"video": prediction.video, "predictions": classes}, ensure_ascii=False)]
+    return [prediction.video, *(f"  {score:6.1%}  {label}" for label, score in prediction.classes)]

@@ -1,0 +1,91 @@
+"""Comparison of an encoder before and after fine-tuning, on a reference set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import datasets
+
+from hf_selfdistill.data.callbacks import UnreadableVideosCallback
+from hf_selfdistill.data.origin import origin_of
+from hf_selfdistill.data.video_files import find_videos
+from hf_selfdistill.evaluation.features import LayerFeatures, SeveralFeatures, feature_trainer, several_video_features
+from hf_selfdistill.evaluation.forgetting import compare, drift
+from hf_selfdistill.evaluation.probe import groups_to_choose_by
+from hf_selfdistill.models.loading import load_for_features
+from hf_selfdistill.runs.configs import ForgettingConfig
+from hf_selfdistill.runs.distance import distance_between
+from hf_selfdistill.runs.gallery import describe_gallery, gallery_and_queries
+from hf_selfdistill.runs.pretext import pretext_metrics
+from hf_selfdistill.runs.results import check_writable, keep_results
+from hf_selfdistill.training.clips import describe_clips, set_sampling, testing_clips
+from hf_selfdistill.training.record import Result
+
+__all__ = ["measure_forgetting"]
+
+
+def measure_forgetting(config: ForgettingConfig) -> Result:
+    """Measure what an encoder lost, write the results to `output_file`, and add them to the model's record and card.
+
+    Raises:
+        ValueError: the data set and the models do not fit, or too many videos can't be read.
+        OSError: there is no such model.
+    """
+    check_writable(config)
+    if config.task == "forgetting":
+        return keep_results(config, _forgetting(config))
+    from hf_selfdistill.runs.relearning import relearning
+
+    return keep_results(config, relearning(config))
+
+
+def _forgetting(config: ForgettingConfig) -> dict[str, Any]:
+    """Return the same measurements of both encoders, the retention, the drift and the protocol.
+
+    Both encoders see the same clips, as the encoder before fine-tuning takes them.
+    """
+    with config.main_process_first(desc="loading the data set"):
+        parts, gallery_name = _reference_set(config)
+    if len(parts) == 2:
+        groups_to_choose_by(parts[0]["label"][:], parts[0]["group"][:])  # the linear probe needs them: refuse early
+    old, processor = load_for_features(config.before)
+    new, _ = load_for_features(config.model_name_or_path)
+    distance = distance_between(config.before, old, config.model_name_or_path, new)  # first: it refuses
+    set_sampling(processor, config)  # of the objective's clips too
+    clips = [testing_clips(records, old, processor, config.num_clips) for records in parts]
+    unreadable = UnreadableVideosCallback(*clips, most=config.max_unreadable)
+    trainer = feature_trainer(SeveralFeatures(LayerFeatures(old), LayerFeatures(new)), config)
+    before, after = zip(*(several_video_features(trainer, part) for part in clips), strict=True)
+    unreadable.check()
+    failed = unreadable.failures()
+    readable = parts[-1].select(before[-1].places)
+    own = pretext_metrics(config.before, {"before": old, "after": new}, processor, readable, config)
+    trainer.end()
+    labelled = len(parts) == 2
+    of = "videos without labels"
+    if labelled:
+        of = describe_gallery(origin_of(parts[-1]), config.part, len(before[0].labels), gallery_name)
+    return {
+        **(compare(before, after) if labelled else {"retention": None}),
+        "drift": drift(before[-1], after[-1]) | {"weight_distance": distance},
+        "objective": own,
+        "num_videos": len(before[-1].labels),
+        "protocol": f"{of}, {describe_clips(config.num_clips, old, processor)}, centre crop, pooled feature, mean "
+        "over clips; intervals: the middle of 2000 draws of whole groups, 95 % or, of few groups, more; of CKA and "
+        "effective rank by a jackknife over groups",
+        "failed": failed,
+    }
+
+
+def _reference_set(config: ForgettingConfig) -> tuple[list[datasets.Dataset], str]:
+    """Return gallery and queries, and the gallery's name; of videos without labels only the queries."""
+    if config.dataset != "videos":
+        gallery, queries, name = gallery_and_queries(config.load(config.max_unreadable), config.part)
+        return [gallery, queries], name
+    if config.dataset_root is None:
+        raise ValueError("`dataset` videos needs `dataset_root`, the folder")
+    videos = find_videos(Path(config.dataset_root))
+    paths = [video["path"] for video in videos.to_dict()["video"]]
+    videos = videos.add_column("label", [0] * len(videos)).add_column("group", paths)
+    return [videos], ""
