@@ -6,7 +6,6 @@ import argparse
 import logging
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from hf_selfdistill.cli.errors import user_errors
@@ -29,7 +28,6 @@ def main(argv: Sequence[str] | None = None) -> None:
         start_logging(config)
         fit_workers(config)
         config.output_file = config.output_file or "evaluation.json"
-        config.output_dir = config.output_dir or str(Path(config.output_file).parent)  # the Trainer makes this folder
         logger.info("%s", _measure(config))
         logger.info("The results are in %s", config.output_file)
 

@@ -46,7 +46,7 @@ class Setting:
     @property
     def is_baseline(self) -> bool:
         """Plain fine-tuning."""
-        return self.regularizer == "none" or (self.regularizer == "self_distillation" and self.distill_weight == 0)
+        return self.regularizer == "self_distillation" and self.distill_weight == 0
 
     @property
     def name(self) -> str:

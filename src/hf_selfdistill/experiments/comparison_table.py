@@ -56,7 +56,7 @@ def as_table(runs: Sequence[Run], classes: int, paper: Paper | None = None) -> s
     for setting, own in by_setting.items():
         cells = _cells(setting, own, _baseline(setting, by_setting), wide)
         if paper is not None:
-            in_paper = setting.regularizer in ("self_distillation", "none") and setting.label_fraction == 1
+            in_paper = setting.regularizer == "self_distillation" and setting.label_fraction == 1
             known = paper(setting.distill_weight) if in_paper else None
             cells.append("" if known is None else f"{known[0]:.1f} / {known[1]:.1f}")
         lines.append(f"| {' | '.join(cells)} |")

@@ -7,6 +7,8 @@ from pathlib import Path
 import jinja2
 import yaml
 
+from hf_selfdistill.data.whole_files import write_whole
+
 __all__ = ["main", "recipe_card"]
 
 TEMPLATE = Path(__file__).parent / "templates" / "recipe_card.md"

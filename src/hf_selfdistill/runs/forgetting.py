@@ -18,7 +18,7 @@ from hf_selfdistill.runs.configs import ForgettingConfig
 from hf_selfdistill.runs.distance import distance_between
 from hf_selfdistill.runs.gallery import describe_gallery, gallery_and_queries
 from hf_selfdistill.runs.pretext import pretext_metrics
-from hf_selfdistill.runs.results import check_writable, keep_results
+from hf_selfdistill.runs.results import keep_results, prepare_output
 from hf_selfdistill.training.clips import describe_clips, set_sampling, testing_clips
 from hf_selfdistill.training.record import Result
 
@@ -32,7 +32,7 @@ def measure_forgetting(config: ForgettingConfig) -> Result:
         ValueError: the data set and the models do not fit, or too many videos can't be read.
         OSError: there is no such model.
     """
-    check_writable(config)
+    prepare_output(config)
     if config.task == "forgetting":
         return keep_results(config, _forgetting(config))
     from hf_selfdistill.runs.relearning import relearning

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from hf_selfdistill.reporting.plots import Outcome, frontier_figure, lambda_figure, not_dominated
+from hf_selfdistill.experiments.plots import Outcome, frontier_figure, lambda_figure, not_dominated
 
 OUTCOMES = [
     Outcome("λ = 0", 0.67, 0.05, 0.35, 0.04),

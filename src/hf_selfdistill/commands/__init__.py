@@ -1,1 +1,0 @@
-"""What a script does: parse, build, run, report."""
