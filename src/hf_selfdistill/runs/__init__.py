@@ -1,0 +1,1 @@
+"""A run is data: the configs, and the public functions that carry them out."""

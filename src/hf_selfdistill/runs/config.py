@@ -1,0 +1,98 @@
+"""The base of all configs: values that compare, travel as dictionaries and have an identity."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any, ClassVar, Self
+
+from hf_selfdistill.training.arguments import given_values
+
+__all__ = ["RunConfig"]
+
+CHANGES_NOTHING = frozenset(
+    """
+    output_dir output_file resume_from_checkpoint max_unreadable per_device_eval_batch_size use_cpu do_eval
+    eval_accumulation_steps disable_tqdm report_to run_name project trackio_space_id seed_everything
+    logging_dir logging_strategy logging_first_step logging_steps logging_nan_inf_filter log_level log_level_replica
+    log_on_each_node save_strategy save_steps save_total_limit save_only_model save_on_each_node
+    enable_jit_checkpoint push_to_hub hub_model_id hub_strategy hub_private_repo hub_always_push hub_revision
+    dataloader_num_workers dataloader_pin_memory dataloader_persistent_workers dataloader_prefetch_factor
+    skip_memory_metrics ddp_timeout ddp_backend local_rank
+    """.split()
+)
+"""Fields that do not change the result: places, workers, logging, progress bars, saving."""
+
+
+class RunConfig:
+    """A config of a run: two configs are equal if all their values are, however the values were given."""
+
+    task: ClassVar[str]
+    places: ClassVar[tuple[str, ...]] = ()
+    """Fields that name files and folders. The identity has the hashes of their contents instead."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the values that differ from their defaults, as JSON takes them."""
+        return given_values(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Return the config with these values; what is left out has its default.
+
+        Raises:
+            ValueError: a name is not a field of the config, or a value is not allowed.
+        """
+        known = {own.name for own in fields(cls) if own.init}  # type: ignore[arg-type]
+        if unknown := sorted(values.keys() - known):
+            raise ValueError(f"{cls.__name__} has no field {', '.join(unknown)}; check the spelling")
+        return cls(**values)
+
+    def inputs(self) -> dict[str, str]:
+        """Return the SHA-256 of each input's contents, by name."""
+        return {**self.model_hashes(), **self.data_hashes()}
+
+    def model_hashes(self) -> dict[str, str]:
+        """Return the SHA-256 of each model that is a local folder, by name."""
+        return {}
+
+    def data_hashes(self) -> dict[str, str]:
+        """Return the SHA-256 of the videos of each part that is used, by name."""
+        return {}
+
+    @classmethod
+    def data_fields(cls) -> list[str]:
+        """Return the names of the fields that `data_hashes` depends on."""
+        names = ("dataset", "annotations", "split", "validation_fraction", "label_fraction", "max_train_samples")
+        known = {own.name for own in fields(cls)}  # type: ignore[arg-type]
+        return sorted(known & {*names, *cls.places, "reference_dataset", "reference_split", "seed", "part", "task"})
+
+    def identity(self, inputs: Mapping[str, str] | None = None) -> str:
+        """Return the hash of everything that changes the result.
+
+        Args:
+            inputs: the `inputs` of the config, if they are known.
+        """
+        return _hash({**self.essence(), **{f"{name} (SHA-256)": own for name, own in self._hashes(inputs).items()}})
+
+    def essence(self) -> dict[str, Any]:
+        """Return the values that change the result, without the names of files and folders."""
+        return {
+            name: value
+            for name, value in self.to_dict().items()
+            if name not in CHANGES_NOTHING and name not in self.places
+        }
+
+    def _hashes(self, inputs: Mapping[str, str] | None) -> Mapping[str, str]:
+        return self.inputs() if inputs is None else inputs
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and self.to_dict() == other.to_dict()  # type: ignore[attr-defined]
+
+    def __hash__(self) -> int:
+        return hash(_hash(self.to_dict()))
+
+
+def _hash(values: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()

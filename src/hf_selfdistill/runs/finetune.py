@@ -1,0 +1,86 @@
+"""Fine-tuning as a config asks for it."""
+
+from __future__ import annotations
+
+import logging
+
+import datasets
+from transformers import set_seed
+
+from hf_selfdistill.models.loading import load_classifier
+from hf_selfdistill.runs.configs import FinetuneConfig
+from hf_selfdistill.runs.inputs import hash_of_data, hashes_of_models
+from hf_selfdistill.runs.regularize import regularize
+from hf_selfdistill.runs.retention import watch_retention
+from hf_selfdistill.self_distillation.trainer import SelfDistillationTrainer
+from hf_selfdistill.training.record import Input, RunRecord
+
+__all__ = ["build_trainer", "finetune"]
+
+logger = logging.getLogger(__name__)
+
+
+def finetune(config: FinetuneConfig) -> RunRecord:
+    """Fine-tune a video classifier, and leave the model, its record and its card in the output folder.
+
+    An interrupted run continues with `resume_from_checkpoint="true"`.
+
+    Raises:
+        ValueError: the data set, the model and the arguments do not fit.
+        OSError: there is no such model.
+    """
+    trainer = build_trainer(config)
+    trainer.train()
+    trainer.end()
+    return trainer.record
+
+
+def build_trainer(config: FinetuneConfig) -> SelfDistillationTrainer:
+    """Return the trainer of a run, with everything in place and nothing trained.
+
+    Raises:
+        ValueError: the data set, the model and the arguments do not fit.
+        OSError: there is no such model.
+    """
+    with config.main_process_first(desc="loading the data set"):
+        videos = config.load(config.max_unreadable)
+        videos["train"] = config.select(videos["train"], config.seed)
+    labels = videos["train"].features["label"].names
+    _log_videos(videos, labels)
+    set_seed(config.seed)  # of random weights
+    model, processor = load_classifier(
+        config.model_name_or_path, labels, config.config_overrides, config.lora_rank, config.lora_target_modules
+    )
+    regularization = regularize(model, config)
+    trainer = SelfDistillationTrainer(
+        model,
+        config,
+        videos["train"],
+        eval_dataset=videos["validation"],
+        test_dataset=videos["test"],
+        processing_class=processor,
+        record=_record(config),
+        callbacks=regularization.callbacks,
+        optimizer_cls_and_kwargs=regularization.optimizer_cls_and_kwargs,
+    )
+    regularization.attach(trainer)
+    watch_retention(trainer, config)
+    return trainer
+
+
+def _record(config: FinetuneConfig) -> RunRecord:
+    """Begin the record of the run; the trainer adds the hashes of the videos."""
+    inputs = {name: Input(sha256) for name, sha256 in hashes_of_models(encoder=config.model_name_or_path).items()}
+    reference = config.reference()
+    if reference is not None:
+        inputs["reference"] = Input(hash_of_data(reference.load()))
+    return RunRecord("finetune", config.to_dict(), config.identity(), inputs)
+
+
+def _log_videos(videos: datasets.DatasetDict, labels: list[str]) -> None:
+    parts = {part: videos[part] for part in ("train", "validation", "test")}
+    logger.info("%d training, %d validation and %d test videos of %d classes", *map(len, parts.values()), len(labels))
+    for part, records in parts.items():
+        absent = sorted(set(range(len(labels))) - set(records["label"]))
+        if absent and len(records):
+            logger.warning("No %s video of %s", part, ", ".join(labels[index] for index in absent))
