@@ -20,7 +20,7 @@ from transformers import (
 )
 
 from hf_selfdistill import read_frames
-from hf_selfdistill.cli import evaluate, finetune, predict
+from hf_selfdistill.cli import evaluate as command, finetune, predict
 from hf_selfdistill.data.decoding import VideoReader
 from hf_selfdistill.data.sampling import evenly_spaced_clips
 from hf_selfdistill.data.transforms import ClipProcessor
@@ -57,7 +57,7 @@ def evaluate(shapes, tmp_path):
             "use_cpu": True,
             "disable_tqdm": True,
         }
-        evaluate.main([word for name, value in flags.items() for word in (f"--{name}", str(value))])
+        command.main([word for name, value in flags.items() for word in (f"--{name}", str(value))])
         return json.loads((tmp_path / "evaluation.json").read_text())
 
     return run

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from tiny_classifiers import tiny_model
 
-from hf_selfdistill.cli import evaluate, report
+from hf_selfdistill.cli import evaluate as command, report
 from hf_selfdistill.reporting.saliency_examples import saliency_examples
 
 
@@ -22,7 +22,7 @@ def run(fine_tuned, tmp_path):
 def evaluate(run, shapes):
     words = f"--model_name_or_path {run} --dataset moving_shapes --dataset_root {shapes} --num_clips 2 --use_cpu"
     words += f" --output_file {run}/evaluation.json --output_dir {run} --disable_tqdm true"
-    evaluate.main(words.split())
+    command.main(words.split())
 
 
 def test_where_the_model_looks_is_shown_of_a_right_video_and_of_the_surest_wrong_ones(run, shapes):

@@ -8,10 +8,10 @@ import re
 import shutil
 
 import pytest
-from hf_selfdistill.hub.curves import CURVES
+from hf_selfdistill.training.card import CURVES
 from huggingface_hub import ModelCard
 
-from hf_selfdistill.cli import evaluate, finetune
+from hf_selfdistill.cli import evaluate as command, finetune
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def evaluate(model, shapes, **overrides):
         "disable_tqdm": True,
         **overrides,
     }
-    evaluate.main([word for name, value in flags.items() for word in (f"--{name}", str(value))])
+    command.main([word for name, value in flags.items() for word in (f"--{name}", str(value))])
     return json.loads((model / "evaluation.json").read_text())
 
 

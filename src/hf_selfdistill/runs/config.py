@@ -29,7 +29,6 @@ CHANGES_NOTHING = frozenset(
 class RunConfig:
     """A config of a run: two configs are equal if all their values are, however the values were given."""
 
-    task: ClassVar[str]
     places: ClassVar[tuple[str, ...]] = ()
     """Fields that name files and folders. The identity has the hashes of their contents instead."""
 
@@ -88,7 +87,7 @@ class RunConfig:
         return self.inputs() if inputs is None else inputs
 
     def __eq__(self, other: object) -> bool:
-        return type(other) is type(self) and self.to_dict() == other.to_dict()  # type: ignore[attr-defined]
+        return type(other) is type(self) and self.to_dict() == other.to_dict()
 
     def __hash__(self) -> int:
         return hash(_hash(self.to_dict()))

@@ -43,7 +43,8 @@ def watch_retention(trainer: SelfDistillationTrainer, config: FinetuneConfig) ->
         for videos in _few(gallery, queries, config.reference_videos)
     ]
     logger.info("Retention is measured on %d videos against %d of %s", len(clips[1]), len(clips[0]), reference.dataset)
-    trainer.add_callback(RetentionCallback(trainer, *clips, config.retention_epochs or 1))
+    known, asked = clips
+    trainer.add_callback(RetentionCallback(trainer, known, asked, config.retention_epochs or 1))
     trainer.add_callback(UnreadableReferencesCallback(*clips, most=config.max_unreadable))
 
 

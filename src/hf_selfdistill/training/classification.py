@@ -7,7 +7,6 @@ from typing import Any
 
 import datasets
 from torch import nn
-from torch.utils.data import Dataset
 from transformers import BaseVideoProcessor, PreTrainedModel, set_seed
 from transformers.trainer_utils import HubStrategy
 
@@ -200,5 +199,5 @@ class ClassificationTrainer(VideoTrainer):
         }
 
 
-def _labels(videos: Dataset[Any] | datasets.Dataset) -> list[str]:
+def _labels(videos: datasets.Dataset) -> list[str]:
     return list(videos.features["label"].names)

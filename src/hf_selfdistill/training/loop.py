@@ -42,6 +42,12 @@ class TrainingLoop(Trainer):
     """
 
     args: VideoTrainingArguments
+    model: Any
+    train_dataset: Any
+    eval_dataset: Any
+    compute_metrics: Any
+    preprocess_logits_for_metrics: Any
+    compute_loss_func: Any
 
     def __init__(self, model: PreTrainedModel | nn.Module | None, args: VideoTrainingArguments, **kwargs: Any) -> None:
         _check_devices(args)

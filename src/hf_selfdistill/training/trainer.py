@@ -206,7 +206,7 @@ class VideoTrainer(TrainingLoop):
         if self.unreadable is None:
             super().create_model_card(language, license, tags, model_name, **kwargs)
             return
-        known = {"language": language, "license": license, "model_name": model_name}
+        known: dict[str, Any] = {"language": language, "license": license, "model_name": model_name}
         known |= {"tags": [tags] if isinstance(tags, str) else tags, "hub_model_id": self.args.hub_model_id}
         self.record.card |= {name: value for name, value in known.items() if value is not None}
         self.write_record()

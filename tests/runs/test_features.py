@@ -7,7 +7,7 @@ import torch
 from transformers.utils import logging as transformers_logging
 
 from hf_selfdistill import C3DForVideoClassification, C3DVideoProcessor
-from hf_selfdistill.cli import evaluate
+from hf_selfdistill.cli import evaluate as command
 from hf_selfdistill.commands.feature_tasks import vcop_processor
 from hf_selfdistill.models.loading import load_for_features
 
@@ -29,7 +29,7 @@ def evaluate(shapes, tmp_path):
             "use_cpu": True,
             **others,
         }
-        evaluate.main([word for name, value in values.items() for word in (f"--{name}", str(value))])
+        command.main([word for name, value in values.items() for word in (f"--{name}", str(value))])
         return json.loads((tmp_path / "e.json").read_text())
 
     return run

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hf_selfdistill import C3DConfig, C3DModel
-from hf_selfdistill.cli import reproduce_paper
+from hf_selfdistill.cli import reproduce
 from hf_selfdistill.models.loading import from_scratch
 
 ROOT = Path(__file__).parents[2]
@@ -76,7 +76,7 @@ def test_the_smoke_run_pre_trains_on_all_devices_then_fine_tunes_the_eight_rows_
     queue, tmp_path, capsys
 ):
     out = tmp_path / "out"
-    reproduce_paper.main(["--smoke", "--output_dir", str(out), "--devices", "a", "b"])
+    reproduce.main(["--smoke", "--output_dir", str(out), "--devices", "a", "b"])
     (first, all_together), (second, each) = queue.ran
     assert (first, all_together) == (["c3d", "r2plus1d"], ["a,b"])
     assert set(second) == ALL and len(second) == 8 and each == ["a", "b"]
@@ -96,9 +96,9 @@ def test_the_smoke_run_pre_trains_on_all_devices_then_fine_tunes_the_eight_rows_
 
 def test_a_second_call_runs_nothing_twice(queue, tmp_path, capsys):
     words = ["--smoke", "--output_dir", str(tmp_path / "out")]
-    reproduce_paper.main(words)
+    reproduce.main(words)
     queue.ran.clear()
-    reproduce_paper.main(words)
+    reproduce.main(words)
     assert queue.ran == [([], ["0"]), ([], ["0"])] and "| 0 to do |" in capsys.readouterr().out
 
 
@@ -108,18 +108,18 @@ def test_failed_jobs_are_named_and_alone_are_tried_again(queue, tmp_path):
     with pytest.raises(
         SystemExit, match=r"6 of 10 jobs are not done: r2plus1d, c3d-ucf101-w100-s1-r0, r2plus1d-ucf101"
     ):
-        reproduce_paper.main(words)
+        reproduce.main(words)
     assert set(queue.ran[1][0]) == {name for name in ALL if name.startswith("c3d")}  # the others have no encoder
     assert "| C3D | RSPNet* (λ = 0) | here, last epoch |" in (tmp_path / "out" / "table1.md").read_text()
     queue.failing, queue.ran = set(), []
-    reproduce_paper.main(words)
+    reproduce.main(words)
     assert queue.ran[0][0] == ["r2plus1d"]
     assert set(queue.ran[1][0]) == {name for name in ALL if name.startswith("r2plus1d")} | {"c3d-ucf101-w100-s1-r0"}
 
 
 def test_a_given_encoder_some_rows_and_more_seeds_change_the_plan(queue, encoder, tmp_path, capsys):
     words = ["--smoke", "--output_dir", str(tmp_path / "out"), "--models", "c3d", "--c3d", encoder]
-    reproduce_paper.main([*words, "--distill_weights", "0", "1", "--seeds", "0", "1", "--plan"])
+    reproduce.main([*words, "--distill_weights", "0", "1", "--seeds", "0", "1", "--plan"])
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| runs/")]
     assert len(lines) == 2 * 2 * 2 and "encoders/" not in "".join(lines)
     assert queue.ran == [] and not (tmp_path / "out" / "runs").exists()
@@ -127,7 +127,7 @@ def test_a_given_encoder_some_rows_and_more_seeds_change_the_plan(queue, encoder
 
 def test_the_means_are_over_seeds(queue, encoder, tmp_path):
     words = ["--smoke", "--output_dir", str(tmp_path / "out"), "--models", "c3d", "--c3d", encoder]
-    reproduce_paper.main([*words, "--seeds", "0", "1"])
+    reproduce.main([*words, "--seeds", "0", "1"])
     assert "| here, last epoch | 50.0 ± 0.0 | 90.0 ± 0.0 |" in (tmp_path / "out" / "table1.md").read_text()
 
 
@@ -154,7 +154,7 @@ def test_what_is_wrong_is_one_line_before_any_job(queue, encoder, tmp_path, caps
     here.mkdir()
     place = {"here": str(here), "encoder": encoder}
     with pytest.raises(SystemExit) as stopped:
-        reproduce_paper.main(["--output_dir", str(tmp_path / "out"), *words.format(**place).split()])
+        reproduce.main(["--output_dir", str(tmp_path / "out"), *words.format(**place).split()])
     said = stopped.value.code if isinstance(stopped.value.code, str) else capsys.readouterr().err
     (line,) = [line for line in said.splitlines() if "Loading weights" not in line and line.strip()]
     assert message.format(**place) in line
@@ -165,11 +165,11 @@ def test_too_small_a_disk_is_one_line_that_says_what_is_needed(queue, tmp_path, 
     usage = type("Usage", (), {"free": 0})
     monkeypatch.setattr(reproduce_paper.shutil, "disk_usage", lambda place: usage)
     with pytest.raises(SystemExit, match=r"0\.0 GB are free there, 0\.\d+ GB are needed"):
-        reproduce_paper.main(["--smoke", "--output_dir", str(tmp_path / "out")])
+        reproduce.main(["--smoke", "--output_dir", str(tmp_path / "out")])
     assert queue.ran == []
 
 
 def test_outside_the_projects_folder_it_says_so(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit, match="start in the project's folder"):
-        reproduce_paper.main(["--smoke", "--output_dir", "out"])
+        reproduce.main(["--smoke", "--output_dir", "out"])

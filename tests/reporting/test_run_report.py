@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-from hf_selfdistill.cli import evaluate, report
+from hf_selfdistill.cli import evaluate as command, report
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def run(fine_tuned, tmp_path):
 def evaluate(run, shapes, file, *words):
     flags = ["--model_name_or_path", run, "--dataset", "moving_shapes", "--dataset_root", shapes, "--num_clips", 2]
     flags += ["--output_file", run / file, "--output_dir", run, "--use_cpu", True, "--disable_tqdm", True]
-    evaluate.main([str(word) for word in (*flags, *words)])
+    command.main([str(word) for word in (*flags, *words)])
 
 
 def test_a_tested_run_has_a_page_that_its_card_leads_to(run, shapes):

@@ -6,12 +6,12 @@ import pytest
 import torch
 from transformers import AutoConfig, AutoModelForVideoClassification, AutoVideoProcessor
 
-from hf_selfdistill.cli import export
+from hf_selfdistill.cli import export as command
 
 
 def export(model, folder, **flags):
     flags = {"model_name_or_path": model, "output_dir": folder, **flags}
-    export.main([word for name, value in flags.items() for word in (f"--{name}", str(value))])
+    command.main([word for name, value in flags.items() for word in (f"--{name}", str(value))])
 
 
 @torch.no_grad()

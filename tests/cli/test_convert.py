@@ -16,7 +16,7 @@ def pace_file(tmp_path):
 def test_the_converted_folder_loads_by_itself_and_the_report_is_printed(pace_file, tmp_path, caplog):
     file, net = pace_file
     with caplog.at_level(logging.INFO):
-        convert_checkpoint.main(["--source", "pace", "--checkpoint", str(file), "--output_dir", str(tmp_path / "out")])
+        convert.main(["--source", "pace", "--checkpoint", str(file), "--output_dir", str(tmp_path / "out")])
     assert "56" in caplog.text and "missing" in caplog.text  # 8 layers of 7 tensors each
     encoder = AutoModel.from_pretrained(tmp_path / "out").eval()
     clips = torch.randn(2, 8, 3, 16, 16)
@@ -29,9 +29,7 @@ def test_the_converted_folder_loads_by_itself_and_the_report_is_printed(pace_fil
 @pytest.mark.parametrize(("source", "message"), [("vcop", "pace"), ("imagenet", "invalid choice: 'imagenet'")])
 def test_a_wrong_source_is_one_line(pace_file, tmp_path, capsys, source, message):
     with pytest.raises(SystemExit) as stopped:
-        convert_checkpoint.main(
-            ["--source", source, "--checkpoint", str(pace_file[0]), "--output_dir", str(tmp_path / "out")]
-        )
+        convert.main(["--source", source, "--checkpoint", str(pace_file[0]), "--output_dir", str(tmp_path / "out")])
     line = stopped.value.code if isinstance(stopped.value.code, str) else capsys.readouterr().err
     assert message in line
     assert not (tmp_path / "out").exists()
