@@ -47,7 +47,7 @@ OVERRIDDEN = {
     Pipeline: {"_forward", "_sanitize_parameters"},
 }
 LIBRARIES = ("transformers", "accelerate", "datasets", "evaluate", "torch")
-USED = {Trainer: {"_prepare_inputs"}, HfArgumentParser: {"_option_string_actions"}, batchnorm: {"_BatchNorm"}}
+USED = {Trainer: {"_prepare_inputs"}, HfArgumentParser: {"_actions"}, batchnorm: {"_BatchNorm"}}
 KEYWORDS = {
     Trainer.save_model: {"_internal_call"},
     cached_files: {"_raise_exceptions_for_missing_entries"},  # cached_file hands it on
@@ -137,7 +137,7 @@ def test_our_methods_take_what_the_trainer_hands_them():
 
 def test_what_is_used_exists():
     assert callable(Trainer._prepare_inputs)
-    assert "--help" in HfArgumentParser([])._option_string_actions
+    assert [action.dest for action in HfArgumentParser([])._actions] == ["help"]
     for kind in (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm):
         assert issubclass(kind, batchnorm._BatchNorm)
 

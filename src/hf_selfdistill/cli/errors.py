@@ -46,7 +46,7 @@ def _is_the_users(error: Exception) -> bool:
 
 
 def _is_failed_write(error: Exception) -> bool:
-    """Return whether torch.save could not write, as on a full disk: it knows no better than to raise a RuntimeError."""
+    """Return whether torch.save could not write; on a full disk it raises a plain RuntimeError."""
     return isinstance(error, RuntimeError) and (
         "inline_container.cc" in str(error) or "basic_ios::clear" in str(error)
     )
