@@ -14,7 +14,8 @@ os.environ["HF_HUB_OFFLINE"] = "1"  # before huggingface_hub is imported
 # With import mode "importlib" no test folder is on the path; with this, `from videos import write_video` and
 # `from reference_nets import ReferenceC3D` work, and so do the plugins: the table of promises, a Hub in memory.
 sys.path[:0] = [
-    str(Path(__file__).parent / folder) for folder in (".", "data", "docs", "hub", "models", "pretraining")
+    str(Path(__file__).parent / folder)
+    for folder in (".", "data", "docs", "hub", "models", "pretraining", "self_distillation", "training")
 ]
 pytest_plugins = ["promises", "hub_server", "tiny_runs"]
 
