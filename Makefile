@@ -3,9 +3,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 LOWEST := .venv-lowest/.installed
-SUITE = HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(1)/python -m pytest -n 2 --dist loadfile
+SUITE = $(1)/python -m pytest -n 2 --dist loadfile
 
-.PHONY: help install demo reproduce-smoke test test-lowest lint format bench cards docs
+.PHONY: help install demo reproduce-smoke test test-slow test-lowest lint format bench cards docs
 
 help:  ## Show this help
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -30,10 +30,13 @@ reproduce-smoke: $(STAMP)  ## The reproduction of the paper in small: both stage
 	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python scripts/reproduce_paper.py --smoke \
 		--output_dir runs/reproduce-smoke --devices 0 1
 
-test: $(STAMP)  ## Run the tests
-	$(call SUITE,$(BIN))
+test: $(STAMP)  ## Run the quick tests (under 5 minutes on two cores)
+	$(call SUITE,$(BIN)) -m "not slow"
 
-test-lowest: $(LOWEST)  ## Run the tests on the lowest versions that setup.cfg allows (builds .venv-lowest)
+test-slow: $(STAMP)  ## Run the other tests: guides, reproduction, second launchers
+	$(call SUITE,$(BIN)) -m slow
+
+test-lowest: $(LOWEST)  ## Run all tests on the lowest versions that setup.cfg allows (builds .venv-lowest)
 	$(call SUITE,.venv-lowest/bin)
 
 lint: $(STAMP)  ## ruff and mypy

@@ -1,11 +1,18 @@
-"""Runs a script as a user does, on one process or on several."""
+"""Runs a script as a user does, on one process or on several, or a function of the tests on two."""
 
 from __future__ import annotations
 
+import gc
+import multiprocessing
 import os
+import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+import torch
 
 HELPERS = [str(Path(__file__).parent / folder) for folder in (".", "data", "models")]
 
@@ -28,6 +35,25 @@ def run_processes(
         env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": path},
         check=False,
     )
+
+
+def run_on_two(function: Callable[..., None], *args: Any) -> None:
+    """Call a function on two processes that find each other as under torchrun, without importing PyTorch in each."""
+    multiprocessing.set_forkserver_preload(["transformers.trainer", "accelerate", "datasets", "av", "torchvision"])
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+    torch.multiprocessing.start_processes(_rank, (port, function, args), nprocs=2, start_method="forkserver")
+
+
+def _rank(rank: int, port: int, function: Callable[..., None], args: tuple[Any, ...]) -> None:
+    place = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": 2, "LOCAL_WORLD_SIZE": 2, "MASTER_PORT": port}
+    os.environ.update({name: str(value) for name, value in place.items()}, MASTER_ADDR="127.0.0.1")
+    multiprocessing.set_start_method("fork", force=True)  # of DataLoaders, as under torchrun
+    gc.freeze()
+    function(*args)
+    torch.distributed.barrier()
+    torch.distributed.destroy_process_group()
 
 
 def run_without_reader(*words: object) -> tuple[int, str]:

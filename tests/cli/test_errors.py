@@ -30,6 +30,13 @@ def test_errors_of_the_user_become_one_line_and_others_keep_their_traceback(capl
         raise RuntimeError("ours")
 
 
+@pytest.mark.parametrize("values", [1, 100_000])
+def test_a_full_disk_is_one_line(values):
+    with pytest.raises(SystemExit, match=r"error: a file could not be written .* check that the disk is not full$"):
+        with user_errors():
+            torch.save(torch.zeros(values), "/dev/full")
+
+
 class Broken(torch.utils.data.Dataset):
     def __len__(self):
         return 2

@@ -1,18 +1,16 @@
-"""Pre-training on two processes, beside the same on one; each is started once."""
+"""Pre-training on two processes, beside the same on one; each runs once."""
 
 from __future__ import annotations
 
 from itertools import pairwise
-from pathlib import Path
 
+import pretraining_worker
 import pytest
 import torch
 from brightness import differing, write_videos
-from processes import run_processes
+from processes import run_on_two
 from shards import write_shards
 from videos import numbered_frames, write_video
-
-WORKER = Path(__file__).with_name("distributed_worker.py")
 
 
 @pytest.fixture(scope="module")
@@ -27,20 +25,18 @@ def data(tmp_path_factory):
     return root
 
 
-def start(processes, data, out):
-    finished = run_processes(WORKER, out, data / "videos", data / "shards", processes=processes)
-    assert finished.returncode == 0, finished.stderr[-5000:]
-    return [torch.load(out / f"rank{rank}.pt") for rank in range(processes)]
-
-
 @pytest.fixture(scope="module")
 def two(data, tmp_path_factory):
-    return start(2, data, tmp_path_factory.mktemp("two"))
+    out = tmp_path_factory.mktemp("two")
+    run_on_two(pretraining_worker.main, out, data / "videos", data / "shards")
+    return [torch.load(out / f"rank{rank}.pt") for rank in range(2)]
 
 
 @pytest.fixture(scope="module")
 def one(data, tmp_path_factory):
-    return start(1, data, tmp_path_factory.mktemp("one"))[0]
+    out = tmp_path_factory.mktemp("one")
+    pretraining_worker.main(out, data / "videos", data / "shards")
+    return torch.load(out / "rank0.pt")
 
 
 def test_there_are_two_processes(two):

@@ -1,4 +1,4 @@
-"""What one process of a distributed run does; `test_distributed.py` starts it and reads what it writes.
+"""The runs of one process of a distributed job; `test_distributed.py` starts them and reads what they write.
 
     python distributed_worker.py single OUT SHARDS [RUN …]
     torchrun --standalone --nproc_per_node 2 distributed_worker.py ddp|fsdp2 OUT SHARDS [RUN …]
@@ -18,7 +18,7 @@ import fsdp_on_cpu
 import torch
 from accelerate import PartialState
 from accelerate.utils import broadcast, gather
-from conftest import RandomClips, without_batch_norm
+from random_clips import RandomClips, without_batch_norm
 from shards import read_shards
 from short_training import SETTINGS
 from torch.distributed.tensor import DTensor
@@ -32,10 +32,8 @@ from hf_selfdistill.models import C3DConfig, C3DForVideoClassification
 from hf_selfdistill.self_distillation.arguments import SelfDistillationArguments
 from hf_selfdistill.self_distillation.trainer import SelfDistillationTrainer
 
-LAUNCHER, OUT, SHARDS = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
-PROCESSES = int(os.environ.get("WORLD_SIZE", "1"))
-BATCH = int(os.environ.get("CLIPS_PER_STEP", "4"))  # of all processes together
-CLIPS = 3 * BATCH
+AVERAGED = {"teacher_update": "ema", "teacher_ema_decay": 0.9}
+Report = tuple[dict[str, Any], dict[str, torch.Tensor]]
 
 
 def classifier(batch_norm: bool = True, num_labels: int = 3) -> torch.nn.Module:
@@ -48,28 +46,6 @@ def classifier(batch_norm: bool = True, num_labels: int = 3) -> torch.nn.Module:
         if isinstance(module, torch.nn.Conv3d):
             module.weight.data *= 3.5  # else next to nothing of a clip reaches the head
     return model.double()
-
-
-def arguments(kind: type[TrainingArguments], folder: str, **overrides: Any) -> TrainingArguments:
-    settings: dict[str, Any] = {
-        **SETTINGS,
-        "per_device_train_batch_size": BATCH // PROCESSES,
-        "num_train_epochs": 3,
-        "dataloader_drop_last": True,
-        "remove_unused_columns": False,
-    }
-    if LAUNCHER == "fsdp2":
-        settings["fsdp"] = True
-    return kind(str(OUT / folder), **{**settings, **overrides})
-
-
-def trainer(folder: str, model: torch.nn.Module, clips: int = CLIPS, **overrides: Any) -> SelfDistillationTrainer:
-    overrides = {"distill_weight": 1.0, **overrides}
-    dataset = RandomClips(clips)
-    dataset.clips = dataset.clips.to(model.dtype)
-    return SelfDistillationTrainer(
-        model, arguments(SelfDistillationArguments, folder, **overrides), train_dataset=dataset
-    )
 
 
 @torch.no_grad()
@@ -113,7 +89,7 @@ class Watch(TrainerCallback):
         )
 
 
-def run(trainer: SelfDistillationTrainer, resume: str | None = None) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+def run(trainer: SelfDistillationTrainer, resume: str | None = None) -> Report:
     """Train; report what was logged and seen at each step, and return the weights."""
     watch = None
     if trainer.teacher is not None:
@@ -134,25 +110,6 @@ def run(trainer: SelfDistillationTrainer, resume: str | None = None) -> tuple[di
     return report, weights
 
 
-def plain_trainer() -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
-    plain = Trainer(classifier(), arguments(TrainingArguments, "plain_trainer"), train_dataset=RandomClips(CLIPS))
-    plain.train()
-    return {}, state_of(plain.model)
-
-
-def saved_and_evaluated() -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
-    """An evaluation right after training, and what the first process saved."""
-    model = classifier()
-    for module in model.modules():
-        if isinstance(module, torch.nn.BatchNorm3d):
-            module.momentum = 1.0  # the last batch's statistics: very different ones in each process
-    subject = trainer("saved", model, per_device_eval_batch_size=2)
-    subject.eval_dataset = RandomClips(8)
-    subject.train()
-    subject.save_model()
-    return {"eval_loss": subject.evaluate()["eval_loss"]}, state_of(subject.model)
-
-
 def normalised(clip: torch.Tensor) -> torch.Tensor:
     return clip / 127.5 - 1 + torch.randn(()) / 10
 
@@ -165,68 +122,133 @@ class Noting(SelfDistillationTrainer):
         return super().compute_loss(model, inputs, **kwargs)
 
 
-def streamed(folder: str, resume: str | None = None, **overrides: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-    clips = StreamedClips(read_shards(SHARDS), CLIPS, clip_sampler(None, 8), normalised)
-    subject = Noting(
-        classifier(num_labels=CLIPS),
-        arguments(SelfDistillationArguments, folder, distill_weight=1.0, dataloader_num_workers=1, **overrides),
-        train_dataset=clips,
-        data_collator=collate_clips,
-        callbacks=[EpochCallback(clips)],
-    )
-    report, weights = run(subject, resume)
-    return {**report, "seen": subject.seen}, weights
+class Runs:
+    """The runs of a launcher.
+
+    Args:
+        launcher: "single", "ddp" or "fsdp2".
+        out: folder for what the runs save.
+        shards: folder of a stream of videos.
+    """
+
+    def __init__(self, launcher: str, out: Path, shards: Path) -> None:
+        self.launcher, self.out, self.shards = launcher, out, shards
+        self.processes = int(os.environ.get("WORLD_SIZE", "1"))
+        self.batch = int(os.environ.get("CLIPS_PER_STEP", "4"))  # of all processes together
+        self.clips = 3 * self.batch
+
+    def arguments(self, kind: type[TrainingArguments], folder: str, **overrides: Any) -> TrainingArguments:
+        settings: dict[str, Any] = {
+            **SETTINGS,
+            "per_device_train_batch_size": self.batch // self.processes,
+            "num_train_epochs": 3,
+            "dataloader_drop_last": True,
+            "remove_unused_columns": False,
+        }
+        if self.launcher == "fsdp2":
+            settings["fsdp"] = True
+        return kind(str(self.out / folder), **{**settings, **overrides})
+
+    def trainer(self, folder: str, model: torch.nn.Module, **overrides: Any) -> SelfDistillationTrainer:
+        dataset = RandomClips(self.clips)
+        dataset.clips = dataset.clips.to(model.dtype)
+        given = self.arguments(SelfDistillationArguments, folder, **{"distill_weight": 1.0, **overrides})
+        return SelfDistillationTrainer(model, given, train_dataset=dataset)
+
+    def batch_norm(self) -> Report:
+        return run(self.trainer("batch_norm", classifier(), save_strategy="steps", save_steps=1))
+
+    def resumed_within_an_epoch(self) -> Report:
+        return run(self.trainer("again", classifier()), str(self.out / "batch_norm" / "checkpoint-4"))
+
+    def ema(self) -> Report:
+        return run(self.trainer("ema", classifier(), **AVERAGED, save_strategy="steps", save_steps=1))
+
+    def ema_resumed(self) -> Report:
+        return run(self.trainer("again", classifier(), **AVERAGED), str(self.out / "ema" / "checkpoint-3"))
+
+    def without_batch_norm(self) -> Report:
+        return run(self.trainer("without_batch_norm", classifier(False), distill_weight=10.0))
+
+    def accumulated(self) -> Report:
+        each = {"per_device_train_batch_size": 1, "gradient_accumulation_steps": self.batch // self.processes}
+        return run(self.trainer("accumulated", classifier(False), distill_weight=10.0, **each))
+
+    def without_weight(self) -> Report:
+        return run(self.trainer("without_weight", classifier(), distill_weight=0.0))
+
+    def plain_trainer(self) -> Report:
+        given = self.arguments(TrainingArguments, "plain_trainer")
+        plain = Trainer(classifier(), given, train_dataset=RandomClips(self.clips))
+        plain.train()
+        return {}, state_of(plain.model)
+
+    def bf16(self) -> Report:
+        return run(self.trainer("bf16", classifier(), bf16=True))
+
+    def saved(self) -> Report:
+        """An evaluation right after training, and what the first process saved."""
+        model = classifier()
+        for module in model.modules():
+            if isinstance(module, torch.nn.BatchNorm3d):
+                module.momentum = 1.0  # the last batch's statistics: very different ones in each process
+        subject = self.trainer("saved", model, per_device_eval_batch_size=2)
+        subject.eval_dataset = RandomClips(8)
+        subject.train()
+        subject.save_model()
+        return {"eval_loss": subject.evaluate()["eval_loss"]}, state_of(subject.model)
+
+    def streamed(self) -> Report:
+        return self._stream("streamed", save_strategy="steps", save_steps=1)
+
+    def streamed_resumed(self) -> Report:
+        return self._stream("again", str(self.out / "streamed" / "checkpoint-4"))
+
+    def _stream(self, folder: str, resume: str | None = None, **overrides: Any) -> Report:
+        clips = StreamedClips(read_shards(self.shards), self.clips, clip_sampler(None, 8), normalised)
+        given = {"distill_weight": 1.0, "dataloader_num_workers": 1, **overrides}
+        subject = Noting(
+            classifier(num_labels=self.clips),
+            self.arguments(SelfDistillationArguments, folder, **given),
+            train_dataset=clips,
+            data_collator=collate_clips,
+            callbacks=[EpochCallback(clips)],
+        )
+        report, weights = run(subject, resume)
+        return {**report, "seen": subject.seen}, weights
 
 
-def main() -> None:
-    if LAUNCHER == "fsdp2":
+ALL = (
+    "batch_norm",
+    "resumed_within_an_epoch",
+    "ema",
+    "ema_resumed",
+    "without_batch_norm",
+    "accumulated",
+    "without_weight",
+    "plain_trainer",
+    "bf16",
+    "saved",
+    "streamed",
+    "streamed_resumed",
+)
+
+
+def main(launcher: str, out: str, shards: str, *names: str) -> None:
+    if launcher == "fsdp2":
         fsdp_on_cpu.enable()
-    everything = {
-        "batch_norm": lambda: run(trainer("batch_norm", classifier(), save_strategy="steps", save_steps=1)),
-        "resumed_within_an_epoch": lambda: run(
-            trainer("again", classifier()), str(OUT / "batch_norm" / "checkpoint-4")
-        ),
-        "ema": lambda: run(
-            trainer(
-                "ema", classifier(), teacher_update="ema", teacher_ema_decay=0.9, save_strategy="steps", save_steps=1
-            )
-        ),
-        "ema_resumed": lambda: run(
-            trainer("again", classifier(), teacher_update="ema", teacher_ema_decay=0.9),
-            str(OUT / "ema" / "checkpoint-3"),
-        ),
-        "without_batch_norm": lambda: run(trainer("without_batch_norm", classifier(False), distill_weight=10.0)),
-        "accumulated": lambda: run(
-            trainer(
-                "accumulated",
-                classifier(False),
-                distill_weight=10.0,
-                per_device_train_batch_size=1,
-                gradient_accumulation_steps=BATCH // PROCESSES,
-            )
-        ),
-        "without_weight": lambda: run(trainer("without_weight", classifier(), distill_weight=0.0)),
-        "plain_trainer": plain_trainer,
-        "bf16": lambda: run(trainer("bf16", classifier(), bf16=True)),
-        "saved": saved_and_evaluated,
-        "streamed": lambda: streamed("streamed", save_strategy="steps", save_steps=1),
-        "streamed_resumed": lambda: streamed("again", str(OUT / "streamed" / "checkpoint-4")),
-    }
-    names = sys.argv[4:] or list(everything)
+    runs = Runs(launcher, Path(out), Path(shards))
     report: dict[str, Any] = {}
     weights = {}
-    for name in names:
-        report[name], weights[name] = everything[name]()
-    report["processes"] = torch.distributed.get_world_size() if PROCESSES > 1 else 1
+    for name in names or ALL:
+        report[name], weights[name] = getattr(runs, name)()
+    report["processes"] = runs.processes
     report["distributed_type"] = PartialState().distributed_type
     rank = int(os.environ.get("RANK", "0"))
-    (OUT / f"rank{rank}.json").write_text(json.dumps(report))
+    (runs.out / f"rank{rank}.json").write_text(json.dumps(report))
     if rank == 0:
-        torch.save(weights, OUT / "weights.pt")
-    if PROCESSES > 1:
-        torch.distributed.barrier()
-        torch.distributed.destroy_process_group()
+        torch.save(weights, runs.out / "weights.pt")
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

@@ -1,18 +1,18 @@
 """The promises of a correct teacher on two processes, under DDP and FSDP2, and on a stream of shards.
 
-Each launcher is started once; what `distributed_worker.py` did there is read by many tests.
+Each launcher is started once; what `distributed_worker.py` did there is read by many tests. FSDP2 is slow.
 """
 
 from __future__ import annotations
 
 import json
 from itertools import chain
-from pathlib import Path
 from types import SimpleNamespace
 
+import distributed_worker
 import pytest
 import torch
-from processes import run_processes
+from processes import run_on_two
 from shards import write_shards
 from torch import nn
 from torch.nn import functional as F
@@ -21,7 +21,6 @@ from torch.utils.data import IterableDataset
 from hf_selfdistill.models import C3DForVideoClassification
 from hf_selfdistill.self_distillation.trainer import SelfDistillationTrainer
 
-WORKER = Path(__file__).with_name("distributed_worker.py")
 BEGINS = [True, False, False] * 3  # three epochs of three steps
 TERMS = ("loss", "ce_loss", "distill_loss", "feature_std", "grad_norm")
 
@@ -41,10 +40,11 @@ def launch(tmp_path_factory):
 
 
 def start(launcher, out, shards):
-    processes = 1 if launcher == "single" else 2
-    finished = run_processes(WORKER, launcher, out, shards, processes=processes, timeout=150)
-    assert finished.returncode == 0, finished.stderr[-5000:]
-    ranks = [json.loads((out / f"rank{rank}.json").read_text()) for rank in range(processes)]
+    if launcher == "single":
+        distributed_worker.main(launcher, out, shards)
+    else:
+        run_on_two(distributed_worker.main, launcher, out, shards)
+    ranks = [json.loads(file.read_text()) for file in sorted(out.glob("rank*.json"))]
     return SimpleNamespace(out=out, ranks=ranks, weights=torch.load(out / "weights.pt"))
 
 
@@ -61,8 +61,9 @@ def two(launch, request):
 def on_two_processes(*promises):
     """Runs a test under DDP and under FSDP2, and counts it for these promises."""
     modes = {"ddp": "DDP-2", "fsdp2": "FSDP2-2"}
+    slow = {"fsdp2": [pytest.mark.slow]}
     params = [
-        pytest.param(name, marks=[pytest.mark.promise(number, mode) for number in promises])
+        pytest.param(name, marks=[*slow.get(name, []), *(pytest.mark.promise(number, mode) for number in promises)])
         for name, mode in modes.items()
     ]
     return pytest.mark.parametrize("two", params, indirect=True, scope="module")
@@ -108,6 +109,7 @@ def test_distance_is_zero_at_equal_weights_also_under_bf16(two):
         assert [distance == 0 for distance in distances] == BEGINS
 
 
+@pytest.mark.slow
 def test_bf16_is_autocast_under_ddp_and_fsdp2_alike(launch):
     ddp, fsdp2 = (launch(name).ranks[0]["bf16"]["logs"][:3] for name in ("ddp", "fsdp2"))
     for one, other in zip(ddp, fsdp2, strict=True):

@@ -1,15 +1,14 @@
 import json
-from pathlib import Path
 
+import buffers_worker
 import torch
-from processes import run_processes
+from processes import run_on_two
 
 from hf_selfdistill.training.buffers import share_buffers
 
 
 def test_every_process_has_rank_0s_buffers_and_keeps_its_own_weights(tmp_path):
-    finished = run_processes(Path(__file__).with_name("buffers_worker.py"), tmp_path, processes=2)
-    assert finished.returncode == 0, finished.stderr[-3000:]
+    run_on_two(buffers_worker.main, tmp_path)
     seen = [json.loads((tmp_path / f"{rank}.json").read_text()) for rank in range(2)]
     assert [one["mean"] for one in seen] == [[1.0] * 3] * 2
     assert [one["weight"] for one in seen] == [[1.0] * 3, [2.0] * 3]

@@ -40,9 +40,16 @@ def _is_the_users(error: Exception) -> bool:
     from huggingface_hub.errors import HTTPError
     from safetensors import SafetensorError
 
-    if isinstance(error, RuntimeError):  # which torch.save raises where the disk is full
-        return "PytorchStreamWriter" in str(error)
-    return isinstance(error, ValueError | OSError | ImportError | HTTPError | SafetensorError)
+    return _is_failed_write(error) or isinstance(
+        error, ValueError | OSError | ImportError | HTTPError | SafetensorError
+    )
+
+
+def _is_failed_write(error: Exception) -> bool:
+    """Return whether torch.save could not write; on a full disk it raises a plain RuntimeError."""
+    return isinstance(error, RuntimeError) and (
+        "inline_container.cc" in str(error) or "basic_ios::clear" in str(error)
+    )
 
 
 def one_line(error: Exception) -> str:
@@ -50,6 +57,8 @@ def one_line(error: Exception) -> str:
     text = str(error)
     if text.startswith("Caught "):  # of a worker of a DataLoader, which hands on the traceback as text
         text = text.splitlines()[-1].partition(": ")[2]
+    if _is_failed_write(error):
+        text = f"a file could not be written ({text}); check that the disk is not full"
     if text.startswith("Expected more than 1 value per channel"):
         text = (
             "a batch of one clip leaves BatchNorm a single value per channel; raise `per_device_train_batch_size` to "

@@ -1,15 +1,8 @@
-"""What one process of a distributed run does; `test_distributed.py` starts it and reads what it writes.
-
-    python distributed_worker.py OUT VIDEOS SHARDS
-    torchrun --standalone --nproc_per_node 2 distributed_worker.py OUT VIDEOS SHARDS
-
-Every process writes OUT/rank<n>.pt.
-"""
+"""The runs of one process of a distributed job; `test_distributed.py` starts them and reads OUT/rank<n>.pt."""
 
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +19,10 @@ from hf_selfdistill.pretraining.batch_shuffle import gathered, on_shuffled_batch
 from hf_selfdistill.pretraining.rspnet import RSPNet, RSPNetArguments
 from hf_selfdistill.pretraining.trainer import PretrainingTrainer
 
-OUT, VIDEOS, SHARDS = map(Path, sys.argv[1:])
-PROCESSES, RANK = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
-BATCH = 4 // PROCESSES
 
-
-def shuffled() -> dict[str, Any]:
+def shuffled(rank: int) -> dict[str, Any]:
     """Clips 0 … 5 on the first process and 6 … 11 on the second, whose statistics are those of whom they meet."""
-    clips = torch.arange(6.0) + 6 * RANK
+    clips = torch.arange(6.0) + 6 * rank
     met: list[Tensor] = []
 
     def function(clips: Tensor) -> tuple[Tensor, Tensor]:
@@ -78,16 +67,16 @@ class Meetings:
         self.normalised.append(kwargs["pixel_values"][:, 0].flatten(1)[:, :9].sum(1).tolist())
 
 
-def contrast(folder: str, resume: str | None = None) -> dict[str, Any]:
+def contrast(folder: Path, videos: Path, batch: int, resume: str | None = None) -> dict[str, Any]:
     """RSPNet on videos, one of which can't be read and one of which is short."""
     torch.manual_seed(0)
     objective = RSPNet(tiny_encoder(), RSPNetArguments(embedding_size=6, queue_size=14, key_momentum=0.9))
-    clips = UnlabelledClips(find_videos(VIDEOS), objective.views(tiny_processor()))
+    clips = UnlabelledClips(find_videos(videos), objective.views(tiny_processor()))
     meetings = Meetings(objective)
     watch, unreadable = Queues(objective), UnreadableVideosCallback(clips, most=0.2)
     trainer = PretrainingTrainer(
         objective,
-        arguments(OUT / folder, per_device_train_batch_size=BATCH, save_strategy="steps", save_steps=1),
+        arguments(folder, per_device_train_batch_size=batch, save_strategy="steps", save_steps=1),
         train_dataset=clips,
         processing_class=tiny_processor(),
         callbacks=[EpochCallback(clips), watch, unreadable],
@@ -106,14 +95,11 @@ def contrast(folder: str, resume: str | None = None) -> dict[str, Any]:
     }
 
 
-def brightness(**settings: Any) -> dict[str, Any]:
+def brightness(folder: Path, **settings: Any) -> dict[str, Any]:
     """A ViViT, whose batches can be cut in any way, at a learning rate meant for 8 videos."""
     trainer = PretrainingTrainer(
         Brightness(tiny_encoder("vivit")),
-        arguments(
-            OUT / "brightness",
-            **{"per_device_train_batch_size": BATCH, "learning_rate_batch_size": 8, "logging_steps": 3, **settings},
-        ),
+        arguments(folder, **{"learning_rate_batch_size": 8, "logging_steps": 3, **settings}),
         train_dataset=Clips(12, "vivit"),
         eval_dataset=Clips(8, "vivit"),
         processing_class=tiny_processor(),
@@ -127,10 +113,10 @@ def brightness(**settings: Any) -> dict[str, Any]:
     }
 
 
-def streamed() -> dict[str, Any]:
+def streamed(folder: Path, shards: Path, batch: int) -> dict[str, Any]:
     """Names of the videos that this process trained on."""
     objective = Brightness(tiny_encoder())
-    clips = StreamedUnlabelledClips(stream_shards(SHARDS), 8, objective.views(tiny_processor()))
+    clips = StreamedUnlabelledClips(stream_shards(shards), 8, objective.views(tiny_processor()))
     seen: list[str] = []
     draw = clips.views.__class__.__call__
 
@@ -142,7 +128,7 @@ def streamed() -> dict[str, Any]:
     clips.views.__class__ = Noting
     trainer = PretrainingTrainer(
         objective,
-        arguments(OUT / "streamed", per_device_train_batch_size=BATCH, num_train_epochs=1),
+        arguments(folder, per_device_train_batch_size=batch, num_train_epochs=1),
         train_dataset=clips,
         processing_class=tiny_processor(),
         callbacks=[EpochCallback(clips)],
@@ -151,23 +137,19 @@ def streamed() -> dict[str, Any]:
     return {"seen": seen, "steps": trainer.state.global_step, "clips": int(objective.videos_seen)}
 
 
-def main() -> None:
+def main(out: Path, videos: Path, shards: Path) -> None:
+    processes, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
+    batch = 4 // processes
+    each = {"per_device_train_batch_size": 1, "gradient_accumulation_steps": batch}
     report = {
-        "contrast": contrast("contrast"),
-        "resumed": contrast("again", str(OUT / "contrast" / "checkpoint-4")),
-        "brightness": brightness(),
-        "accumulated": brightness(per_device_train_batch_size=1, gradient_accumulation_steps=BATCH),
-        "checkpointed": brightness(gradient_checkpointing=True),
-        "streamed": streamed(),
-        "shuffled": shuffled(),
-        "processes": torch.distributed.get_world_size() if PROCESSES > 1 else 1,
+        "contrast": contrast(out / "contrast", videos, batch),
+        "resumed": contrast(out / "again", videos, batch, str(out / "contrast" / "checkpoint-4")),
+        "brightness": brightness(out / "brightness", per_device_train_batch_size=batch),
+        "accumulated": brightness(out / "brightness", **each),
+        "checkpointed": brightness(out / "brightness", per_device_train_batch_size=batch, gradient_checkpointing=True),
+        "streamed": streamed(out / "streamed", shards, batch),
+        "shuffled": shuffled(rank),
+        "processes": processes,
         "distributed_type": str(PartialState().distributed_type),
     }
-    torch.save(report, OUT / f"rank{RANK}.pt")
-    if PROCESSES > 1:
-        torch.distributed.barrier()
-        torch.distributed.destroy_process_group()
-
-
-if __name__ == "__main__":
-    main()
+    torch.save(report, out / f"rank{rank}.pt")
