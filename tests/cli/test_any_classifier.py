@@ -20,7 +20,8 @@ from transformers import (
 )
 
 from hf_selfdistill import read_frames
-from hf_selfdistill.cli import evaluate as command, finetune, predict
+from hf_selfdistill.cli import evaluate as command
+from hf_selfdistill.cli import finetune, predict
 from hf_selfdistill.data.decoding import VideoReader
 from hf_selfdistill.data.sampling import evenly_spaced_clips
 from hf_selfdistill.data.transforms import ClipProcessor

@@ -48,7 +48,7 @@ def test_a_wrong_flag_is_one_line_that_names_the_subcommand(monkeypatch, capsys)
 
 def test_the_words_go_to_the_command_as_they_are(monkeypatch):
     got = []
-    monkeypatch.setattr(import_module("hf_selfdistill.commands.predict"), "main", got.append)
+    monkeypatch.setattr(import_module("hf_selfdistill.cli.predict"), "main", got.append)
     monkeypatch.setattr(sys, "argv", ["/bin/hf-selfdistill", "predict", "--model_name_or_path", "m", "ä b.mp4"])
     console.main()
     assert got == [["--model_name_or_path", "m", "ä b.mp4"]]

@@ -3,13 +3,12 @@ import json
 
 import pytest
 import torch
-from hf_selfdistill.commands.datasets import SamplingArguments
 from processes import run_without_reader
 from transformers import pipeline
 
 from hf_selfdistill.cli import predict
-from hf_selfdistill.data.video_files import named_videos
-from hf_selfdistill.models.loading import load_for_inference
+from hf_selfdistill.runs.configs import PredictConfig
+from hf_selfdistill.runs.predict import predict as predictions_of
 
 
 def run(capsys, *words):
@@ -47,15 +46,12 @@ def test_a_bad_file_is_named_and_the_others_are_classified(fine_tuned, shapes, t
 @pytest.mark.parametrize("wrong", [["--top_k", "0"], ["--num_clips", "0"], ["--batch_size", "-1"]])
 def test_a_wrong_number_is_one_line(fine_tuned, wrong, capsys):
     code, printed = run(capsys, "--model_name_or_path", fine_tuned, "x.mp4", *wrong)
-    assert code == 2 and f"error: {wrong[0]} is {wrong[1]}; it must be at least " in printed.err
+    assert code == 2 and f"error: {wrong[0]} is {wrong[1]}; it must be positive" in printed.err
 
 
 def test_probabilities_sum_to_one(fine_tuned, shapes):
-    model, processor = load_for_inference(str(fine_tuned))
-    records = named_videos([str(next(shapes.glob("*/*.mp4")))])
-    (prediction,) = predict.predict(
-        predict.prediction_clips(records, model, processor, SamplingArguments(), 10), model
-    )
+    video = str(next(shapes.glob("*/*.mp4")))
+    (prediction,) = predictions_of(PredictConfig(model_name_or_path=str(fine_tuned), videos=[video]))
     assert prediction.logits.shape == (10, 3)
     torch.testing.assert_close(prediction.scores.sum(), torch.tensor(1.0))
 

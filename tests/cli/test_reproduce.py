@@ -8,7 +8,10 @@ import pytest
 
 from hf_selfdistill import C3DConfig, C3DModel
 from hf_selfdistill.cli import reproduce
+from hf_selfdistill.experiments import reproduction
+from hf_selfdistill.experiments.experiment import Identities
 from hf_selfdistill.models.loading import from_scratch
+from hf_selfdistill.training.record import Result, RunRecord, hash_of_model
 
 ROOT = Path(__file__).parents[2]
 ALL = {
@@ -23,40 +26,48 @@ ALL = {
 }
 
 
-class Queue:
-    """Stands for the processes: leaves behind what a job does, but for the jobs that are to fail."""
+class Launcher:
+    """Stands for the processes: leaves behind what an experiment does, but for those that are to fail."""
 
     def __init__(self):
         self.ran, self.failing = [], set()
 
-    def __call__(self, jobs, devices):
-        todo = [job for job in jobs if not job.is_finished]
-        self.ran.append(([job.folder.name for job in todo], devices))
-        for job in todo:
-            job.folder.mkdir(parents=True, exist_ok=True)
-            if job.folder.name not in self.failing:
-                self._finish(job)
+    def __call__(self, experiments, devices, *cluster):
+        identities = Identities()
+        todo = [experiment for experiment in experiments if experiment.remaining(identities)]
+        self.ran.append(([experiment.folder.name for experiment in todo], devices))
+        for experiment in todo:
+            if experiment.folder.name not in self.failing:
+                self._finish(experiment, identities)
+        return [experiment for experiment in todo if experiment.folder.name in self.failing]
 
-    def _finish(self, job):
-        for number, words in enumerate(command for command in job.commands if command[0] == "evaluate"):
-            file = Path(words[words.index("--output_file") + 1])
-            file.parent.mkdir(exist_ok=True)
-            figures = {"video_top1": 0.5 + number / 10, "video_top5": 0.9, "clip_top1": 0.4, "clip_top5": 0.8}
-            file.write_text(json.dumps({**figures, "num_videos": 18, "protocol": "as written here"}))
+    def _finish(self, experiment, identities):
+        own = identities(experiment.training)
+        weights = {}
+        for number, folder in enumerate(
+            [experiment.folder, *(Path(t.model_name_or_path) for t in experiment.tests[1:])]
+        ):
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / "config.json").write_text("{}")
+            (folder / "model.safetensors").write_bytes(str(number).encode())
+            weights[str(folder)] = hash_of_model(folder)
+            RunRecord(
+                "finetune", experiment.training.to_dict(), own, status="finished", weights=weights[str(folder)]
+            ).save(folder)
             if number:
-                (file.parent / "chosen.json").write_text(json.dumps({"epoch": number}))
-        made_with = {"commit": "abc", "decoder": "d"}
-        done = [
-            {"words": words, "made_from": dict(own), **made_with}
-            for words, own in zip(job.commands, job.made_from, strict=True)
-        ]
-        (job.folder / "done.json").write_text(json.dumps({"commands": done, "wall_seconds": 1.0, "host": "h"}))
+                (folder / "chosen.json").write_text(json.dumps({"epoch": number}))
+        for number, test in enumerate(experiment.tests):
+            values = {"video_top1": 0.5 + number / 10, "video_top5": 0.9, "clip_top1": 0.4, "clip_top5": 0.8}
+            values |= {"num_videos": 18, "protocol": "as written here"}
+            record = RunRecord.load(test.model_name_or_path)
+            record.add(Result("classification", record.weights, values, identity=identities(test)))
+            record.save(test.model_name_or_path)
 
 
 @pytest.fixture
 def queue(monkeypatch):
-    stand_in = Queue()
-    monkeypatch.setattr(reproduce_paper, "run_jobs", stand_in)
+    stand_in = Launcher()
+    monkeypatch.setattr(reproduction, "launch", stand_in)
     monkeypatch.chdir(ROOT)
     return stand_in
 
@@ -80,7 +91,7 @@ def test_the_smoke_run_pre_trains_on_all_devices_then_fine_tunes_the_eight_rows_
     (first, all_together), (second, each) = queue.ran
     assert (first, all_together) == (["c3d", "r2plus1d"], ["a,b"])
     assert set(second) == ALL and len(second) == 8 and each == ["a", "b"]
-    assert "| 10 to do |" in capsys.readouterr().out
+    assert "| c3d-ucf101-w100-s1-r0 | 48 train, 6 validation, 18 test | 4 |" in capsys.readouterr().out
     for number in (1, 2):
         table = (out / f"table{number}.md").read_text()
         assert "A smoke run" in table and "| here, last epoch | 50.0 | 90.0 | 50.0 | 90.0 |" in table
@@ -94,20 +105,18 @@ def test_the_smoke_run_pre_trains_on_all_devices_then_fine_tunes_the_eight_rows_
     assert {row["video_top1"] for row in rows if row["choice"] == "validation"} == {"0.6"}
 
 
-def test_a_second_call_runs_nothing_twice(queue, tmp_path, capsys):
+def test_a_second_call_runs_nothing_twice(queue, tmp_path):
     words = ["--smoke", "--output_dir", str(tmp_path / "out")]
     reproduce.main(words)
     queue.ran.clear()
     reproduce.main(words)
-    assert queue.ran == [([], ["0"]), ([], ["0"])] and "| 0 to do |" in capsys.readouterr().out
+    assert queue.ran == [([], ["0"]), ([], ["0"])]
 
 
 def test_failed_jobs_are_named_and_alone_are_tried_again(queue, tmp_path):
     words = ["--smoke", "--output_dir", str(tmp_path / "out")]
     queue.failing = {"r2plus1d", "c3d-ucf101-w100-s1-r0"}
-    with pytest.raises(
-        SystemExit, match=r"6 of 10 jobs are not done: r2plus1d, c3d-ucf101-w100-s1-r0, r2plus1d-ucf101"
-    ):
+    with pytest.raises(SystemExit, match=r"2 runs failed: r2plus1d, c3d-ucf101-w100-s1-r0; "):
         reproduce.main(words)
     assert set(queue.ran[1][0]) == {name for name in ALL if name.startswith("c3d")}  # the others have no encoder
     assert "| C3D | RSPNet* (λ = 0) | here, last epoch |" in (tmp_path / "out" / "table1.md").read_text()
@@ -120,8 +129,8 @@ def test_failed_jobs_are_named_and_alone_are_tried_again(queue, tmp_path):
 def test_a_given_encoder_some_rows_and_more_seeds_change_the_plan(queue, encoder, tmp_path, capsys):
     words = ["--smoke", "--output_dir", str(tmp_path / "out"), "--models", "c3d", "--c3d", encoder]
     reproduce.main([*words, "--distill_weights", "0", "1", "--seeds", "0", "1", "--plan"])
-    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| runs/")]
-    assert len(lines) == 2 * 2 * 2 and "encoders/" not in "".join(lines)
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| c3d-")]
+    assert len(lines) == 2 * 2 * 2
     assert queue.ran == [] and not (tmp_path / "out" / "runs").exists()
 
 
@@ -134,18 +143,18 @@ def test_the_means_are_over_seeds(queue, encoder, tmp_path):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("", "no data set to fine-tune on: give --ucf101_root"),
+        ("", "no data set to fine-tune on; give --ucf101_root"),
         ("--ucf101_root nowhere --c3d x --r2plus1d y", "--ucf101_root nowhere is not a folder"),
         ("--ucf101_root {here}", "give --c3d ENCODER"),
         ("--ucf101_root {here} --kinetics_root nowhere", "--kinetics_root nowhere is not a folder"),
-        ("--ucf101_root {here} --kinetics_root {here}", "no video (.3gp"),
+        ("--ucf101_root {here} --kinetics_root {here}", "no video"),
         ("--ucf101_root {here} --models r2plus1d --r2plus1d {encoder}", "--r2plus1d {encoder} is a c3d"),
-        ("--ucf101_root {here} --models c3d --c3d {encoder}", "ucf101: no classInd.txt in {here}"),
-        ("--smoke --split=2", "--split=2 is set for each run by itself"),
+        ("--ucf101_root {here} --models c3d --c3d {encoder}", "no classInd.txt in {here}"),
+        ("--smoke --split=2", "--split is set for each run; remove it"),
         ("--ucf101_root {here} --models c3d --c3d {encoder} --learning_rat 1", "--learning_rat"),
-        ("--smoke --config configs/ucf101_c3d.yaml", "--config is set for each run by itself, from configs/"),
-        ("--smoke --models c3d r3d", "models is 'r3d'; allowed are 'c3d', 'r2plus1d'"),
-        ("--smoke --devices 0,1", "--devices 0,1: a recipe's batch is one GPU's"),
+        ("--smoke --config configs/ucf101_c3d.yaml", "--config is set for each run; remove it"),
+        ("--smoke --models c3d r3d", "--models is 'r3d'; allowed are 'c3d', 'r2plus1d'"),
+        ("--smoke --devices 0,1", "--devices has 0,1, but a recipe's batch is one GPU's"),
         ("--smoke --seeds", "seeds"),
     ],
 )
@@ -158,14 +167,6 @@ def test_what_is_wrong_is_one_line_before_any_job(queue, encoder, tmp_path, caps
     said = stopped.value.code if isinstance(stopped.value.code, str) else capsys.readouterr().err
     (line,) = [line for line in said.splitlines() if "Loading weights" not in line and line.strip()]
     assert message.format(**place) in line
-    assert queue.ran == []
-
-
-def test_too_small_a_disk_is_one_line_that_says_what_is_needed(queue, tmp_path, monkeypatch):
-    usage = type("Usage", (), {"free": 0})
-    monkeypatch.setattr(reproduce_paper.shutil, "disk_usage", lambda place: usage)
-    with pytest.raises(SystemExit, match=r"0\.0 GB are free there, 0\.\d+ GB are needed"):
-        reproduce.main(["--smoke", "--output_dir", str(tmp_path / "out")])
     assert queue.ran == []
 
 

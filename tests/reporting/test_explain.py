@@ -1,6 +1,5 @@
 import pytest
 import torch
-from hf_selfdistill.commands.datasets import SamplingArguments
 from PIL import Image
 from processes import run_without_reader
 from tiny_classifiers import save_checkpoint, tiny_model, tiny_processor
@@ -9,6 +8,7 @@ from hf_selfdistill.cli import predict
 from hf_selfdistill.data.video_files import named_videos
 from hf_selfdistill.models.loading import load_for_inference
 from hf_selfdistill.reporting.explain import Explainer
+from hf_selfdistill.training.clips import clips_without_labels
 
 
 def explain(*words):
@@ -45,7 +45,7 @@ def test_all_pictures_are_drawn_though_nobody_reads_the_classes(fine_tuned, shap
 def test_the_clip_that_is_surest_of_the_class_is_explained(fine_tuned, shapes):
     model, processor = load_for_inference(fine_tuned)
     records = named_videos([str(next(shapes.glob("*/*.avi")))])
-    clips = predict.prediction_clips(records, model, processor, SamplingArguments(), 3)
+    clips = clips_without_labels(records, model, processor, 3)
     logits = torch.tensor([[0.0, 1.0, 0.0], [0.0, 9.0, 0.0], [3.0, 0.0, 2.0]])
     explanation = Explainer(model, processor, clips).explain(records[0]["video"]["path"], logits)
     assert explanation.label == model.config.id2label[1] == explanation.scores[0][0]

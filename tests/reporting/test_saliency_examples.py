@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from tiny_classifiers import tiny_model
 
-from hf_selfdistill.cli import evaluate as command, report
+from hf_selfdistill.cli import evaluate as command
+from hf_selfdistill.cli import report
 from hf_selfdistill.reporting.saliency_examples import saliency_examples
 
 

@@ -8,10 +8,11 @@ import re
 import shutil
 
 import pytest
-from hf_selfdistill.training.card import CURVES
 from huggingface_hub import ModelCard
 
-from hf_selfdistill.cli import evaluate as command, finetune
+from hf_selfdistill.cli import evaluate as command
+from hf_selfdistill.cli import finetune
+from hf_selfdistill.training.card import CURVES, KEPT
 
 
 @pytest.fixture
@@ -116,14 +117,16 @@ def test_a_card_written_anew_leads_to_the_report_that_lies_beside_it(shapes, tin
 
 def test_a_wrong_baseline_is_one_line(model, shapes, tmp_path):
     (tmp_path / "baseline.json").write_text("[]")
-    with pytest.raises(SystemExit, match=r"--baseline_file .*baseline\.json is no file of results"):
+    with pytest.raises(SystemExit, match=r"--baseline_file .*baseline\.json is not a file of results"):
         evaluate(model, shapes, baseline_file=tmp_path / "baseline.json")
 
 
-def test_a_card_without_a_place_for_results_is_left_alone(model, shapes):
-    (model / "README.md").write_text("my own words\n")
+def test_text_below_the_line_stays_and_the_rest_is_rendered_again(model, shapes):
+    file = model / "README.md"
+    file.write_text(file.read_text().replace("Classes: moving_left", "My classes: moving_left") + "my own words\n")
     evaluate(model, shapes)
-    assert (model / "README.md").read_text() == "my own words\n"
+    text = file.read_text()
+    assert text.endswith(f"{KEPT}\nmy own words\n") and "My classes" not in text and text.count(KEPT) == 1
 
 
 def test_a_run_without_validation_claims_nothing(shapes, tiny_flags, tmp_path):
@@ -131,7 +134,7 @@ def test_a_run_without_validation_claims_nothing(shapes, tiny_flags, tmp_path):
     flags = tiny_flags(shapes, tmp_path / "model", **settings, annotations=_without_validation(shapes, tmp_path))
     finetune.main(flags)
     card = ModelCard.load(tmp_path / "model" / "README.md")
-    assert "No figure has been measured yet." in sections(card)["Results"] and card.data.eval_results is None
+    assert "Nothing has been measured yet." in sections(card)["Results"] and card.data.eval_results is None
     assert "λ = 0: without self-distillation" in card.text and "teacher" not in card.text
 
 

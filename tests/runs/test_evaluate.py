@@ -1,28 +1,24 @@
+import shutil
+
 import pytest
 import torch
-from hf_selfdistill.commands.datasets import DatasetArguments, SamplingArguments
+from safetensors.torch import load_file, save_file
 
 from hf_selfdistill import C3DForVideoClassification, C3DVideoProcessor, read_frames
-from hf_selfdistill.commands.classification import evaluate_classifier, read_baseline
-from hf_selfdistill.commands.testing import (
-    Evaluation,
-    EvaluationArguments,
-    FeatureArguments,
-    ForgettingArguments,
-    TestArguments,
-)
+from hf_selfdistill.cli import evaluate as command
 from hf_selfdistill.data.datasets import load_video_dataset
 from hf_selfdistill.data.decoding import VideoReader
 from hf_selfdistill.data.sampling import evenly_spaced_clips
+from hf_selfdistill.runs import evaluate as module
+from hf_selfdistill.runs.configs import EvaluateConfig
+from hf_selfdistill.training.record import RunRecord, hash_of_model
 
 
-def evaluate(model, folder, dataset="moving_shapes", **data):
-    args = EvaluationArguments(folder, per_device_eval_batch_size=4, use_cpu=True, disable_tqdm=True, report_to=[])
-    test = TestArguments(model_name_or_path=str(model), num_clips=3)
-    data = DatasetArguments(dataset=dataset, **data)
-    return evaluate_classifier(
-        Evaluation(test, FeatureArguments(), ForgettingArguments(), data, SamplingArguments(), args)
+def evaluate(model, folder, dataset="moving_shapes", **values):
+    config = EvaluateConfig(
+        model_name_or_path=str(model), dataset=dataset, num_clips=3, use_cpu=True, disable_tqdm=True, **values
     )
+    return module.evaluate(config).values
 
 
 def test_accuracies_equal_those_computed_by_hand(fine_tuned, shapes, tmp_path):
@@ -52,7 +48,7 @@ def test_a_model_of_other_classes_is_refused(fine_tuned, shapes, tmp_path):
     rows = (shapes / "moving_shapes.csv").read_text().splitlines()
     lists = tmp_path / "two.csv"
     lists.write_text("\n".join(row for row in rows if "moving_up" not in row))
-    with pytest.raises(ValueError, match=r"knows the classes .* the data set has moving_left, moving_right"):
+    with pytest.raises(ValueError, match=r"has the classes .* the data set has moving_left, moving_right"):
         evaluate(fine_tuned, tmp_path, dataset="csv", dataset_root=str(shapes), annotations=str(lists))
 
 
@@ -64,7 +60,52 @@ def test_an_encoder_without_a_head_is_refused(fine_tuned, shapes, tmp_path):
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"retrieval_top1": 0.5}'])
-def test_a_baseline_of_another_kind_is_refused(tmp_path, text):
+def test_a_baseline_of_another_kind_is_refused(fine_tuned, shapes, tmp_path, text):
     (tmp_path / "baseline.json").write_text(text)
-    with pytest.raises(ValueError, match=r"baseline\.json is no file of results that this command writes"):
-        read_baseline(str(tmp_path / "baseline.json"))
+    with pytest.raises(ValueError, match=r"`baseline_file` .*baseline\.json is not a file of results"):
+        evaluate(fine_tuned, tmp_path, dataset_root=str(shapes), baseline_file=str(tmp_path / "baseline.json"))
+
+
+@pytest.fixture
+def model(fine_tuned, tmp_path):
+    return shutil.copytree(fine_tuned, tmp_path / "model")
+
+
+def test_both_doors_leave_the_same_result_in_record_and_card(model, shapes, tmp_path):
+    values = {"dataset": "moving_shapes", "dataset_root": str(shapes), "num_clips": 3, "use_cpu": True}
+    mine = module.evaluate(EvaluateConfig(model_name_or_path=str(model), disable_tqdm=True, **values))
+    (recorded,) = RunRecord.load(model).results
+    flags = [word for name, value in values.items() for word in (f"--{name}", str(value))]
+    output = ["--output_file", str(tmp_path / "e.json"), "--disable_tqdm", "true"]
+    command.main(["--model_name_or_path", str(model), *flags, *output])
+    (theirs,) = RunRecord.load(model).results
+    assert recorded.values == mine.values == theirs.values and recorded.weights == theirs.weights
+    assert recorded.identity == theirs.identity == mine.identity
+    assert mine.protocol in (model / "README.md").read_text()
+
+
+def test_results_of_other_weights_are_stale(model, shapes, tmp_path):
+    evaluate(model, tmp_path, dataset_root=str(shapes))
+    weights = load_file(model / "model.safetensors")
+    save_file({name: value + 1 for name, value in weights.items()}, model / "model.safetensors", {"format": "pt"})
+    record = RunRecord.load(model)
+    record.weights = hash_of_model(model)
+    assert record.current() == [] and record.stale() == ["classification"]
+
+
+def test_a_folder_without_a_record_is_tested_and_said_not_to_be_recorded(model, shapes, tmp_path, caplog):
+    (model / "run.json").unlink()
+    with caplog.at_level("INFO"):
+        assert evaluate(model, tmp_path, dataset_root=str(shapes))["num_videos"] == 6
+    assert "nothing is recorded" in caplog.text and not (model / "run.json").exists()
+
+
+def test_a_part_that_the_run_did_not_hold_out_is_warned_of(model, shapes, tmp_path, caplog):
+    evaluate(model, tmp_path, dataset_root=str(shapes))
+    assert "may have been trained on" not in caplog.text
+    other = shutil.copytree(shapes, tmp_path / "other")
+    table = other / "moving_shapes.csv"
+    lines = table.read_text().splitlines()
+    table.write_text("\n".join(line for line in lines if "_g08_" not in line) + "\n")
+    evaluate(model, tmp_path, dataset_root=str(other))
+    assert "the model may have been trained on some of these videos" in caplog.text

@@ -8,8 +8,8 @@ from transformers.utils import logging as transformers_logging
 
 from hf_selfdistill import C3DForVideoClassification, C3DVideoProcessor
 from hf_selfdistill.cli import evaluate as command
-from hf_selfdistill.commands.feature_tasks import vcop_processor
 from hf_selfdistill.models.loading import load_for_features
+from hf_selfdistill.runs.features import vcop_processor
 
 OVERRIDES = "hidden_sizes=4,8,8,8,8,num_frames=8,image_size=16"
 

@@ -8,7 +8,6 @@ from safetensors.torch import load_file, save_file
 from transformers import TrainingArguments
 
 from hf_selfdistill import C3DConfig, C3DModel, C3DVideoProcessor
-from hf_selfdistill.commands.pretext import pretext_metrics
 from hf_selfdistill.data.datasets import load_video_dataset
 from hf_selfdistill.data.unlabelled import UnlabelledClips
 from hf_selfdistill.pretraining.arguments import PretrainingArguments
@@ -17,6 +16,7 @@ from hf_selfdistill.pretraining.objective import OBJECTIVE_NAME
 from hf_selfdistill.pretraining.rspnet import RSPNet
 from hf_selfdistill.pretraining.space_time_cubes import SpaceTimeCubes
 from hf_selfdistill.pretraining.trainer import PretrainingTrainer
+from hf_selfdistill.runs.pretext import pretext_metrics
 
 PROCESSOR = C3DVideoProcessor(size={"height": 16, "width": 16}, crop_size={"height": 16, "width": 16})
 

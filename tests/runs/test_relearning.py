@@ -9,7 +9,7 @@ from transformers import AutoModelForVideoClassification
 from videos import write_video
 
 from hf_selfdistill.cli import evaluate
-from hf_selfdistill.commands.relearning import relearning_in_words
+from hf_selfdistill.runs.relearning import describe_relearning
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +79,7 @@ def test_words_say_what_was_not_reached():
         "most_epochs": 2,
         "protocol": "here",
     }
-    said = relearning_in_words({**about, "relearning": found})
+    said = describe_relearning({**about, "relearning": found})
     assert "the fine-tuned encoder in 2 epochs, 18 steps" in said and "random weights not within 2 epochs" in said
 
 

@@ -40,7 +40,10 @@ def grid(base: FinetuneConfig, output_dir: Path, **axes: Sequence[Any]) -> list[
             once, whatever λ.
     """
     configs = [dataclasses.replace(base, **dict(zip(axes, values, strict=True))) for values in product(*axes.values())]
-    named = [dataclasses.replace(config, output_dir=str(output_dir / _name(config)))  # type: ignore[call-arg] for config in configs]
+    named = [
+        dataclasses.replace(config, output_dir=str(output_dir / _name(config)))  # type: ignore[call-arg]
+        for config in configs
+    ]
     return list(dict.fromkeys(named))
 
 
