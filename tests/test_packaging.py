@@ -62,7 +62,7 @@ def files_of_the_package():
 def test_the_wheel_holds_every_file_of_the_package_and_no_other(wheel):
     names = {name for name in wheel.namelist() if ".dist-info/" not in name}
     assert names == files_of_the_package()
-    for needed in ("py.typed", "training/metrics/topk_accuracy/topk_accuracy.py", "hub/templates/model_card.md"):
+    for needed in ("py.typed", "training/metrics/topk_accuracy/topk_accuracy.py", "training/templates/model_card.md"):
         assert f"hf_selfdistill/{needed}" in names
 
 

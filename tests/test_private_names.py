@@ -35,6 +35,7 @@ PACKAGE = Path(hf_selfdistill.__file__).parent
 TREES = {file: ast.parse(file.read_text()) for file in sorted(PACKAGE.rglob("*.py"))}
 OVERRIDDEN = {
     Trainer: {
+        "_hp_search_setup",
         "_load_best_model",
         "_load_from_checkpoint",
         "_load_optimizer_and_scheduler",

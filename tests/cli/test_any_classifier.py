@@ -25,7 +25,7 @@ from hf_selfdistill.cli import finetune, predict
 from hf_selfdistill.data.decoding import VideoReader
 from hf_selfdistill.data.sampling import evenly_spaced_clips
 from hf_selfdistill.data.transforms import ClipProcessor
-from hf_selfdistill.models.loading import ModelArguments, load_classifier, load_for_inference
+from hf_selfdistill.models.loading import load_classifier, load_for_inference
 
 LABELS = ["moving_left", "moving_right", "moving_up"]
 
@@ -125,7 +125,7 @@ def test_an_encoder_without_head_gets_one_and_keeps_its_weights(name, tmp_path, 
         encoder = VideoMAEForPreTraining(whole.config)
     folder = save_checkpoint(encoder, tiny_processor(name), tmp_path / name)
     with caplog.at_level(logging.WARNING, logger="hf_selfdistill"):
-        model, _ = load_classifier(ModelArguments(str(folder)), LABELS)
+        model, _ = load_classifier(str(folder), LABELS)
     assert "new head of 3 classes (" in caplog.text
     trained_before = encoder.base_model.state_dict()
     for key, value in model.base_model.state_dict().items():
@@ -162,7 +162,7 @@ def test_a_checkpoint_with_only_an_image_processor_is_prepared_as_that_does(name
     folder = checkpoint(name)
     (folder / "video_preprocessor_config.json").unlink()
     (folder / "preprocessor_config.json").write_text(json.dumps(settings))
-    _, processor = load_classifier(ModelArguments(str(folder)), LABELS)
+    _, processor = load_classifier(str(folder), LABELS)
     frames = torch.randint(0, 256, (FRAMES, 3, 24, 32), dtype=torch.uint8)
     images = AutoImageProcessor.from_pretrained(folder)([frame.numpy() for frame in frames], return_tensors="pt")
     grey_level = 1 / 255 / min(processor.image_std) * (2 if name == "vivit" else 1)
@@ -174,7 +174,7 @@ def test_a_checkpoint_with_only_an_image_processor_is_prepared_as_that_does(name
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_a_checkpoint_in_half_precision_is_trained_and_used_in_single(dtype, tmp_path):
     folder = save_checkpoint(tiny_model("videomae").to(dtype), tiny_processor("videomae"), tmp_path / "half")
-    trained, _ = load_classifier(ModelArguments(str(folder)), LABELS)
+    trained, _ = load_classifier(str(folder), LABELS)
     used, _ = load_for_inference(str(folder))
     assert {value.dtype for model in (trained, used) for value in model.parameters()} == {torch.float32}
 

@@ -14,7 +14,7 @@ from tiny_classifiers import save_checkpoint, tiny_model, tiny_processor
 
 from hf_selfdistill import VideoDecodingError
 from hf_selfdistill.cli import app
-from hf_selfdistill.runs import page
+from hf_selfdistill.runs import page as app_page
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 SPACE = Path(__file__).parents[2] / "space"
@@ -28,7 +28,7 @@ def video(shapes):
 
 @pytest.fixture
 def classifier(fine_tuned, tmp_path):
-    return page.Classifier(str(fine_tuned), app.AppArguments(str(fine_tuned)), 3, tmp_path)
+    return app_page.Classifier(str(fine_tuned), app.AppArguments(str(fine_tuned)), 3, tmp_path)
 
 
 def test_an_answer_has_classes_clips_and_pictures(classifier, video):
@@ -42,7 +42,9 @@ def test_an_answer_has_classes_clips_and_pictures(classifier, video):
 
 def test_other_classifiers_answer_without_pictures(video, tmp_path):
     folder = save_checkpoint(tiny_model("videomae"), tiny_processor("videomae"), tmp_path / "model")
-    classes, rows, *pictures = page.Classifier(str(folder), app.AppArguments(str(folder)), 2, tmp_path).look_at(video)
+    classes, rows, *pictures = app_page.Classifier(str(folder), app.AppArguments(str(folder)), 2, tmp_path).look_at(
+        video
+    )
     assert len(classes) == 3 and len(rows) == 2 and pictures == [None, None]
 
 
@@ -53,9 +55,9 @@ def test_a_bad_file_is_named(classifier, tmp_path):
 
 
 def test_examples_are_moving_shapes_that_the_model_knows_or_those_of_a_folder(classifier, shapes, tmp_path):
-    written = page.example_videos(classifier, None, tmp_path)
+    written = app_page.example_videos(classifier, None, tmp_path)
     assert {Path(file).parent.name for file in written} == MOTIONS
-    given = page.example_videos(classifier, str(shapes), tmp_path)
+    given = app_page.example_videos(classifier, str(shapes), tmp_path)
     assert len(given) == 6 and all(Path(file).is_relative_to(shapes) for file in given)
 
 
@@ -87,9 +89,11 @@ def address(fine_tuned, shapes, tmp_path_factory):
     """A page with two models, served."""
     pytest.importorskip("gradio")
     folder = tmp_path_factory.mktemp("page")
-    models = [page.Classifier(str(fine_tuned), app.AppArguments(str(fine_tuned)), clips, folder) for clips in (3, 2)]
-    page = page.build_page(models, page.example_videos(models[0], None, folder))
-    page.launch(page, "127.0.0.1", None, folder, None)
+    models = [
+        app_page.Classifier(str(fine_tuned), app.AppArguments(str(fine_tuned)), clips, folder) for clips in (3, 2)
+    ]
+    page = app_page.build_page(models, app_page.example_videos(models[0], None, folder))
+    app_page.launch(page, "127.0.0.1", None, folder, None)
     yield page.local_url
     page.close()
 
@@ -101,7 +105,7 @@ def test_a_port_that_is_taken_is_one_line(tmp_path):
         taken.listen()
         port = taken.getsockname()[1]
         with pytest.raises(ValueError, match=f"port {port} is taken; give another by --server_port"):
-            page.launch(page, "127.0.0.1", port, tmp_path, None)
+            app_page.launch(page, "127.0.0.1", port, tmp_path, None)
 
 
 def test_the_address_is_said_and_nothing_else(tmp_path, capsys, caplog):
@@ -109,7 +113,7 @@ def test_the_address_is_said_and_nothing_else(tmp_path, capsys, caplog):
     with gradio.Blocks() as page:
         pass
     with caplog.at_level("INFO", logger="hf_selfdistill"):
-        page.launch(page, "127.0.0.1", None, tmp_path, None)
+        app_page.launch(page, "127.0.0.1", None, tmp_path, None)
     assert capsys.readouterr().out == ""
     page.close()
     ours = [record.getMessage() for record in caplog.records if record.name.startswith("hf_selfdistill")]

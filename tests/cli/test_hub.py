@@ -60,7 +60,7 @@ def test_an_upload_that_fails_is_one_line_and_nothing_is_lost(
     done = run_online(SCRIPT, *tiny_flags(shapes, tmp_path / "run", push_to_hub=True), code=1)
     lines = done.stderr.strip().splitlines()
     assert lines[-1].startswith("error: the upload to tester/run failed (") and "hf upload tester/run" in lines[-1]
-    assert any(line.startswith("an upload failed, training goes on") for line in lines)
+    assert any(line.startswith("An upload failed; training continues") for line in lines)
     assert "Traceback" not in done.stderr
     assert {"README.md", WEIGHTS, "all_results.json", "checkpoint-8"} <= {
         file.name for file in (tmp_path / "run").iterdir()
@@ -76,7 +76,7 @@ def test_a_wrong_token_is_one_line_before_anything_is_trained(hub, run_online, s
 @pytest.mark.parametrize(
     ("name", "says"),
     [
-        ("tester/none", "not to be had from the Hub"),
+        ("tester/none", "can't be downloaded from the Hub"),
         ("tester/plain", "has no last-checkpoint"),
         ("tester/plain/checkpoint-4", "has no checkpoint-4"),
     ],
@@ -91,7 +91,7 @@ def test_the_best_checkpoint_must_be_here_where_it_is_to_be_loaded(shapes, tiny_
     best = {"eval_strategy": "epoch", "load_best_model_at_end": True, "metric_for_best_model": "video_top1"}
     finetune.main(tiny_flags(shapes, tmp_path / "run", **best))
     moved = (tmp_path / "run").rename(tmp_path / "moved") / "checkpoint-8"
-    with pytest.raises(SystemExit, match=r"best checkpoint so far, .*checkpoint-[48], is not here"):
+    with pytest.raises(SystemExit, match=r"best checkpoint so far, .*checkpoint-[48], is missing"):
         finetune.main(tiny_flags(shapes, tmp_path / "new", **best, resume_from_checkpoint=moved))
 
 

@@ -8,7 +8,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_the_cards_are_those_of_the_recipes_as_they_are(tmp_path):
-    recipe_cards.main(["--recipes", str(ROOT / "configs"), "--output_dir", str(tmp_path)])
+    recipe_cards.main(ROOT / "configs", tmp_path)
     written = {file.name: file.read_text() for file in tmp_path.iterdir()}
     assert written == {file.name: file.read_text() for file in (ROOT / "model_cards").iterdir()}, "run `make cards`"
 
@@ -25,6 +25,6 @@ def test_a_recipe_without_a_command_is_refused():
         recipe_cards.recipe_card("# title\n#\n# prose\ndataset: folder\n")
 
 
-def test_no_recipes_are_one_line(tmp_path):
-    with pytest.raises(SystemExit, match="holds no recipe"):
-        recipe_cards.main(["--recipes", str(tmp_path), "--output_dir", str(tmp_path)])
+def test_a_folder_without_recipes_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="holds no recipe"):
+        recipe_cards.main(tmp_path, tmp_path)

@@ -9,7 +9,7 @@ from PIL import Image
 from tiny_classifiers import save_checkpoint, tiny_model, tiny_processor
 from transformers import AutoModelForVideoClassification, VideoMAEForPreTraining, VideoMAEForVideoClassification
 
-from hf_selfdistill.cli import evaluate, finetune, forgetting, pretrain
+from hf_selfdistill.cli import evaluate, finetune, pretrain
 from hf_selfdistill.pretraining.pace import Pace
 
 

@@ -26,7 +26,7 @@ def test_an_upload_that_fails_is_said_once_in_one_line(callback, upload, caplog)
     assert not caplog.messages
     upload.set_exception(RuntimeError("503\nService Unavailable"))
     (line,) = caplog.messages
-    assert "training goes on" in line and line.endswith("503 Service Unavailable")
+    assert "training continues" in line and line.endswith("503 Service Unavailable")
 
 
 def test_an_upload_that_succeeds_is_not_mentioned(callback, upload, caplog):

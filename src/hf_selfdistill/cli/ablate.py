@@ -29,6 +29,8 @@ AXES = {
 }
 """Fields that vary → flags with their values; seeds outermost, so that early results compare all settings."""
 
+SET_PER_RUN = ("seed", "split", "label_fraction", "regularizer", "distill_weight")
+
 
 @dataclass
 class ClusterArguments:
@@ -113,7 +115,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         description="Fine-tune in many settings and compare: λ, learning rate, labels, regularizers, splits, seeds.",
     )
     with user_errors(parser.flags | finetune.parser().flags):
-        refuse_flags(argv, AXES)
+        refuse_flags(argv, SET_PER_RUN)
         args, recipe = parser.parse_known(argv)
         start_logging()
         (base,) = finetune.parser().parse([*recipe, "--output_dir", args.output_dir, "--disable_tqdm", "true"])
@@ -135,5 +137,5 @@ def refuse_flags(argv: Sequence[str], names: Collection[str]) -> None:
     for word in argv:
         name = word.removeprefix("--").split("=")[0]
         if word.startswith("--") and name in names:
-            instead = f"; give --{AXES[name]}" if name in AXES and names is AXES else "; remove it"
+            instead = f"; give --{AXES[name]}" if names is SET_PER_RUN else "; remove it"
             raise ValueError(f"--{name} is set for each run{instead}")

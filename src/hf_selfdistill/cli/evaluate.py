@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from hf_selfdistill.cli.errors import user_errors
-from hf_selfdistill.cli.most_used import EVALUATION
-from hf_selfdistill.cli.parser import CommandParser, config_flags, fit_workers, start_logging
+from hf_selfdistill.cli.parser import MOST_USED_EVALUATION, CommandParser, config_flags, fit_workers, start_logging
 from hf_selfdistill.runs.configs import EvaluateConfig, ForgettingConfig
 from hf_selfdistill.training.accuracies import silent
 
@@ -43,7 +42,7 @@ def parser(argv: Sequence[str]) -> CommandParser:
     return CommandParser(
         ForgettingConfig if task in ("forgetting", "relearning") else EvaluateConfig,
         description="Test a fine-tuned video classifier, or an encoder's features, on several clips per video.",
-        most_used=EVALUATION,
+        most_used=MOST_USED_EVALUATION,
     )
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hf_selfdistill.cli.errors import user_errors
-from hf_selfdistill.cli.most_used import TRAINING
-from hf_selfdistill.cli.parser import CommandParser, fit_workers, start_logging
+from hf_selfdistill.cli.parser import MOST_USED_TRAINING, CommandParser, fit_workers, start_logging
 from hf_selfdistill.runs.configs import FinetuneConfig
 
 __all__ = ["main", "parser"]
@@ -29,5 +28,5 @@ def parser() -> CommandParser:
     return CommandParser(
         FinetuneConfig,
         description="Fine-tune a video classifier with self-distillation (Zhou et al., arXiv 2205.00506).",
-        most_used=TRAINING,
+        most_used=MOST_USED_TRAINING,
     )

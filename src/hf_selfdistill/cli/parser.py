@@ -21,9 +21,44 @@ from transformers import HfArgumentParser, TrainingArguments
 
 from hf_selfdistill.cli.errors import with_dashes
 
-__all__ = ["CommandParser", "as_flags", "config_flags", "fit_workers", "start_logging"]
+__all__ = [
+    "MOST_USED_EVALUATION",
+    "MOST_USED_TRAINING",
+    "CommandParser",
+    "as_flags",
+    "config_flags",
+    "fit_workers",
+    "start_logging",
+]
 
 logger = logging.getLogger(__name__)
+
+MOST_USED_TRAINING = (
+    "output_dir",
+    "num_train_epochs",
+    "learning_rate",
+    "per_device_train_batch_size",
+    "per_device_eval_batch_size",
+    "gradient_accumulation_steps",
+    "optim",
+    "optim_args",
+    "weight_decay",
+    "max_grad_norm",
+    "bf16",
+    "torch_compile",
+    "eval_strategy",
+    "save_strategy",
+    "save_total_limit",
+    "load_best_model_at_end",
+    "resume_from_checkpoint",
+    "dataloader_num_workers",
+    "logging_steps",
+    "report_to",
+    "push_to_hub",
+    "seed",
+)
+MOST_USED_EVALUATION = ("per_device_eval_batch_size", "dataloader_num_workers", "bf16", "use_cpu", "disable_tqdm")
+"""Fields of TrainingArguments that the help pages show."""
 
 HIDDEN = ("objective_arguments", "videos")  # given by other flags, or without one
 

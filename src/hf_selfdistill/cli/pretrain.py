@@ -8,8 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from hf_selfdistill.cli.errors import user_errors
-from hf_selfdistill.cli.most_used import TRAINING
-from hf_selfdistill.cli.parser import CommandParser, config_flags, fit_workers, start_logging
+from hf_selfdistill.cli.parser import MOST_USED_TRAINING, CommandParser, config_flags, fit_workers, start_logging
 from hf_selfdistill.runs.configs import PretrainConfig
 from hf_selfdistill.training.arguments import given_values
 
@@ -48,5 +47,5 @@ def parser(argv: Sequence[str]) -> CommandParser:
         PretrainConfig,
         OBJECTIVES[name if name in OBJECTIVES else "rspnet"].Arguments,
         description="Pre-train an encoder on videos without labels.",
-        most_used=TRAINING,
+        most_used=MOST_USED_TRAINING,
     )

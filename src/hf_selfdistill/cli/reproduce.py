@@ -17,7 +17,7 @@ from hf_selfdistill.training.arguments import check_choice
 __all__ = ["ReproductionArguments", "main"]
 
 MODELS, DATASETS = ("c3d", "r2plus1d"), ("ucf101", "hmdb51")
-SET_PER_RUN = (
+PER_ROW = (
     "config",
     "model_type",
     "model_name_or_path",
@@ -81,7 +81,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         description="Pre-train, fine-tune and test what the paper's Tables 1 and 2 report; the same command resumes.",
     )
     with user_errors(parser.flags):
-        refuse_flags(argv, SET_PER_RUN)
+        refuse_flags(argv, PER_ROW)
         args, rest = parser.parse_known(argv)
         start_logging()
         run(args, _values(rest))

@@ -90,8 +90,9 @@ def load_video_dataset(
         videos = _to_dataset_dict(classes, entries, root)
     check_disjoint(videos, source, per_class=name == "hmdb51")
     videos = complete_splits(videos, validation_fraction, seed)
+    folder = root or (annotations.parent if annotations is not None else _root_of(name))
     for part, records in videos.items():
-        note_origin(records, Origin(name, split if name in OFFICIAL_SPLITS else None, part, root or _root_of(name)))
+        note_origin(records, Origin(name, split if name in OFFICIAL_SPLITS else None, part, folder))
     return videos
 
 

@@ -183,15 +183,18 @@ class UnlabelledArguments:
         from pathlib import Path
 
         from hf_selfdistill.data.datasets import load_video_dataset
+        from hf_selfdistill.data.origin import Origin, note_origin
         from hf_selfdistill.data.video_files import find_videos, listed_videos, stream_shards
 
         root = None if self.dataset_root is None else Path(self.dataset_root)
         if self.dataset == "shards":
             return {"train": stream_shards(root or Path())}
-        if self.dataset == "videos":
-            return {"train": find_videos(root or Path())}
-        if self.dataset == "list":
-            return {"train": listed_videos(Path(str(self.annotations)), root, max_missing_fraction)}
+        if self.dataset in ("videos", "list"):
+            annotations = Path(str(self.annotations))
+            listed = self.dataset == "list"
+            records = listed_videos(annotations, root, max_missing_fraction) if listed else find_videos(root or Path())
+            note_origin(records, Origin(self.dataset, None, "train", root or annotations.parent))
+            return {"train": records}
         parts = load_video_dataset(
             self.dataset,
             self.dataset_root,

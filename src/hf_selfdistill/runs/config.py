@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import fields
+from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from hf_selfdistill.training.arguments import given_values
@@ -31,6 +32,8 @@ class RunConfig:
 
     places: ClassVar[tuple[str, ...]] = ()
     """Fields that name files and folders. The identity has the hashes of their contents instead."""
+    models: ClassVar[tuple[str, ...]] = ()
+    """Fields that name a model: a folder, whose contents count, or a name on the Hub, which counts itself."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the values that differ from their defaults, as JSON takes them."""
@@ -80,7 +83,9 @@ class RunConfig:
         return {
             name: value
             for name, value in self.to_dict().items()
-            if name not in CHANGES_NOTHING and name not in self.places
+            if name not in CHANGES_NOTHING
+            and name not in self.places
+            and not (name in self.models and Path(str(value)).is_dir())
         }
 
     def _hashes(self, inputs: Mapping[str, str] | None) -> Mapping[str, str]:
