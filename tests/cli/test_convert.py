@@ -5,6 +5,8 @@ import torch
 from reference_nets import ReferenceC3D
 from transformers import AutoModel, AutoVideoProcessor
 
+from hf_selfdistill.cli import convert
+
 
 @pytest.fixture
 def pace_file(tmp_path):

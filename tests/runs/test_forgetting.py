@@ -11,6 +11,7 @@ from transformers import AutoModelForVideoClassification, VideoMAEForPreTraining
 
 from hf_selfdistill.cli import evaluate, finetune, pretrain
 from hf_selfdistill.pretraining.pace import Pace
+from hf_selfdistill.runs import forgetting, results
 
 
 def measure(encoder, after, root, file, **overrides):
@@ -78,7 +79,7 @@ def test_groups_that_the_probe_cannot_hold_out_are_refused_before_any_video_is_r
 def test_the_figure_stands_beside_the_table_where_matplotlib_is(fine_tuned, shapes, tmp_path, monkeypatch):
     measure(fine_tuned, fine_tuned, shapes, tmp_path / "forgetting.json")
     assert Image.open(tmp_path / "forgetting.png").width > 600
-    monkeypatch.setattr(forgetting, "find_spec", lambda name: None)
+    monkeypatch.setattr(results, "find_spec", lambda name: None)
     measure(fine_tuned, fine_tuned, shapes, tmp_path / "plain.json")
     assert (tmp_path / "plain.md").is_file() and not (tmp_path / "plain.png").exists()
 
