@@ -151,7 +151,7 @@ def test_the_means_are_over_seeds(queue, encoder, tmp_path):
         ("--ucf101_root {here} --models r2plus1d --r2plus1d {encoder}", "--r2plus1d {encoder} is a c3d"),
         ("--ucf101_root {here} --models c3d --c3d {encoder}", "no classInd.txt in {here}"),
         ("--smoke --split=2", "--split is set for each run; remove it"),
-        ("--ucf101_root {here} --models c3d --c3d {encoder} --learning_rat 1", "--learning_rat"),
+        ("--ucf101_root {here} --models c3d --c3d {encoder} --learning_rat 1", "has no field learning_rat"),
         ("--smoke --config configs/ucf101_c3d.yaml", "--config is set for each run; remove it"),
         ("--smoke --models c3d r3d", "--models is 'r3d'; allowed are 'c3d', 'r2plus1d'"),
         ("--smoke --devices 0,1", "--devices has 0,1, but a recipe's batch is one GPU's"),

@@ -82,6 +82,8 @@ def test_an_unknown_field_is_named():
         (EvaluateConfig, {"retrieval_protocol": "vcop"}, "`retrieval_protocol` vcop needs `task` retrieval"),
         (EvaluateConfig, {"task": "knn", "part": "train"}, "uses it as the gallery"),
         (EvaluateConfig, {"num_clips": 0}, "`num_clips` is 0; it must be positive"),
+        (EvaluateConfig, {"config_overrides": "image_size=16"}, "`config_overrides` needs `task` retrieval"),
+        (ForgettingConfig, {"task": "relearning", "part": "train", "before": "x"}, "set it to test or validation"),
         (ForgettingConfig, {}, "`before` is missing"),
         (ForgettingConfig, {"before": "c3d"}, "`before` is c3d, which has random weights"),
         (ForgettingConfig, {"before": "x", "output_file": "a.md"}, "give a name that ends in .json, such as a.json"),

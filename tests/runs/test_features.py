@@ -89,20 +89,6 @@ def test_loading_an_encoder_warns_of_nothing(encoder, caplog):
     assert caplog.text == "" and not model.training
 
 
-@pytest.mark.parametrize(
-    ("task", "others", "message"),
-    [
-        ("knn", {"part": "train"}, "--part train"),
-        ("knn", {"retrieval_protocol": "vcop"}, "goes with --task retrieval, not with knn"),
-        ("knn", {"config_overrides": OVERRIDES}, "brings its own configuration"),
-        ("classification", {"config_overrides": OVERRIDES}, "go with --task retrieval, linear_probe, knn"),
-    ],
-)
-def test_flags_that_do_not_go_together_are_refused_in_one_line(task, others, message, evaluate, fine_tuned):
-    with pytest.raises(SystemExit, match=f"error: .*{message}"):
-        evaluate(fine_tuned, task, **others)
-
-
 def test_two_processes_give_the_figures_of_one_though_they_do_not_divide_the_videos(
     evaluate, fine_tuned, shapes, tmp_path, run_script
 ):

@@ -126,21 +126,6 @@ def test_on_two_processes_the_report_is_the_same(fine_tuned, shapes, tmp_path, r
     assert together["objective"] == alone["objective"] and "pace_accuracy" in alone["objective"]["after"]
 
 
-@pytest.mark.parametrize(
-    ("wrong", "message"),
-    [
-        ({"before": None}, "--before is missing: --task forgetting compares with the encoder that fine-tuning began"),
-        ({"before": "c3d"}, "--before c3d is a net with random weights: .* give its folder, or its name on the Hub"),
-        ({"task": "knn"}, "--before goes with --task forgetting or relearning; --task is knn"),
-        ({"part": "train"}, "use --part test or validation"),
-        ({"dataset": "videos", "dataset_root": None}, "--dataset videos needs --dataset_root"),
-    ],
-)
-def test_what_does_not_go_together_is_refused_in_one_line(fine_tuned, shapes, tmp_path, wrong, message):
-    with pytest.raises(SystemExit, match=message):
-        measure(fine_tuned, fine_tuned, shapes, tmp_path / "forgetting.json", **wrong)
-
-
 def test_two_architectures_are_refused(fine_tuned, shapes, tiny_flags, tmp_path):
     settings = {"model_name_or_path": "r2plus1d", "num_train_epochs": 1}
     settings["config_overrides"] = "hidden_sizes=4,4,8,8,8,num_frames=8,image_size=16"

@@ -83,19 +83,6 @@ def test_words_say_what_was_not_reached():
     assert "the fine-tuned encoder in 2 epochs, 18 steps" in said and "random weights not within 2 epochs" in said
 
 
-@pytest.mark.parametrize(
-    ("wrong", "message"),
-    [
-        ({"before": None}, "--before is missing: --task relearning compares"),
-        ({"part": "train"}, "use --part test or validation"),
-        ({"retrieval_protocol": "vcop"}, "go with --task retrieval"),
-    ],
-)
-def test_what_does_not_go_together_is_refused_in_one_line(fine_tuned, shades, tmp_path, wrong, message):
-    with pytest.raises(SystemExit, match=message):
-        measure(fine_tuned, fine_tuned, shades, tmp_path / "relearning.json", **wrong)
-
-
 def test_it_runs_on_two_processes(fine_tuned, shades, tmp_path, run_script):
     words = f"--task relearning --before {fine_tuned} --model_name_or_path {fine_tuned} --dataset folder"
     words += f" --dataset_root {shades} --num_clips 1 --use_cpu --output_file {tmp_path / 'two.json'}"

@@ -1,0 +1,32 @@
+import json
+
+import pytest
+
+from hf_selfdistill.data.whole_files import write_json, write_whole
+
+
+def test_a_file_is_replaced_whole_and_nothing_is_left_beside_it(tmp_path):
+    file = tmp_path / "a.txt"
+    write_whole(file, "old")
+    write_whole(file, "new ü")
+    assert file.read_text(encoding="utf-8") == "new ü" and [f.name for f in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
+    file = tmp_path / "a.txt"
+    write_whole(file, "old")
+
+    def full(self, content):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(type(file), "write_bytes", full)
+    with pytest.raises(OSError, match="No space"):
+        write_whole(file, "new")
+    assert file.read_text() == "old" and [f.name for f in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_json_has_an_element_of_a_list_in_a_line(tmp_path):
+    values = {"a": [{"x": 1}, {"x": "ä"}], "b": {"c": 1}, "d": [], "e": None}
+    write_json(tmp_path / "a.json", values)
+    text = (tmp_path / "a.json").read_text(encoding="utf-8")
+    assert json.loads(text) == values and '    {"x": "ä"}\n' in text
