@@ -22,13 +22,13 @@ from torch.utils.data import default_collate
 from tqdm import tqdm
 from transformers import AutoModel, AutoModelForVideoClassification, Trainer, TrainingArguments
 
-from hf_selfdistill.models.loading import from_scratch, in_its_memory_format
 from hf_selfdistill.data.clips import RandomClips, TrainingClips
 from hf_selfdistill.data.datasets import load_video_dataset
 from hf_selfdistill.data.moving_shapes import write_moving_shapes
 from hf_selfdistill.data.sampling import clip_sampler
 from hf_selfdistill.data.transforms import ClipProcessor, training_augmentation
 from hf_selfdistill.data.unlabelled import UnlabelledClips
+from hf_selfdistill.models.loading import from_scratch, in_its_memory_format
 from hf_selfdistill.pretraining.arguments import PretrainingArguments
 from hf_selfdistill.pretraining.objectives import OBJECTIVES
 from hf_selfdistill.pretraining.trainer import PretrainingTrainer

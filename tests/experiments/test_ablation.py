@@ -16,7 +16,7 @@ def test_retention_is_measured_while_training_only_if_the_recipe_asks_for_it(bas
     monkeypatch.setattr(ablation, "launch", lambda experiments, *rest: seen.extend(experiments) or experiments)
     for epochs in (None, 1):
         config = base(reference_dataset="hmdb51", reference_root="r", retention_epochs=epochs)
-        with pytest.raises(ValueError, match="1 of 1 runs failed: .*; the same command tries again"):
+        with pytest.raises(ValueError, match=r"1 of 1 runs failed: .*; the same command tries again"):
             ablation.ablate(config, Path(tmp_path), {"seed": [0]})
     assert [experiment.training.reference_dataset for experiment in seen] == [None, "hmdb51"]
     assert all(experiment.tests[-1].dataset == "hmdb51" for experiment in seen)
