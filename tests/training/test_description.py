@@ -11,10 +11,8 @@ def test_the_optimiser_and_its_progress_are_described(tmp_path):
     state = TrainerState(epoch=1.5, num_train_epochs=3, global_step=6, max_steps=12)
     rows = describe_hyperparameters(args, state)
     assert rows["optimiser"] == "sgd (momentum=0.9)" and rows["gradient norm clipped at"] == "not clipped"
-    assert (
-        rows["epochs"] == "1.5 of 3" and rows["steps"] == "6 of 12"
+    assert rows["epochs"] == "1.5 of 3" and rows["steps"] == "6 of 12"
     assert rows["learning rate over the run"] == "linear"
-    )
 
 
 def test_the_drawing_of_clips_is_described(tmp_path):
