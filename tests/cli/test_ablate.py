@@ -39,7 +39,9 @@ def test_an_edited_recipe_is_another_one(fine_tuned, shapes, tiny_flags, tmp_pat
     words = ["--config", str(recipe), *given[:at], *given[at + 2 :], "--distill_weights", "0"]
     ablate.main(words)
     recipe.write_text("num_train_epochs: 2\nsplit: 1\n")
-    with pytest.raises(SystemExit, match="holds another run: its --num_train_epochs was 1, now it is 2; give another"):
+    with pytest.raises(
+        SystemExit, match=r"holds another run: its --num_train_epochs was 1\.0, now it is 2\.0; give another"
+    ):
         ablate.main(words)
 
 

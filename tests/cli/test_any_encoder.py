@@ -59,7 +59,8 @@ def test_a_vivit_with_its_pooled_feature_is_pre_trained_and_then_fine_tuned(
     said = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
     assert [line for line in said if line.startswith(str(out))] == [
         f"{out}: new head of 3 classes (classifier), not trained yet",
-        f"{out}: 2 weights are not used, as the model has no layers for them: pooler",  # which its classifier does without
+        # The classifier of ViViT does without them.
+        f"{out}: 2 weights are not used, as the model has no layers for them: pooler",
     ]
 
 

@@ -104,7 +104,7 @@ def test_a_port_that_is_taken_is_one_line(tmp_path):
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        with pytest.raises(ValueError, match=f"port {port} is taken; give another by --server_port"):
+        with pytest.raises(ValueError, match=f"`server_port` {port} is taken; give another one"):
             app_page.launch(page, "127.0.0.1", port, tmp_path, None)
 
 
