@@ -173,7 +173,7 @@ def test_an_interrupted_run_goes_on_from_its_checkpoint(flags, tmp_path):
         ({"validation_fraction": 0.1}, "has neither groups nor splits"),
         ({"queue_size": 3}, "queue_size is 3, smaller than the 4 videos of a step"),
         ({"per_device_train_batch_size": 1}, "at least 2 videos per process"),
-        ({"per_device_train_batch_size": 100}, "24 training videos do not fill one batch of 100"),
+        ({"per_device_train_batch_size": 100, "queue_size": 200}, "24 training videos do not fill one batch of 100"),
         ({"temperature": 0}, "temperature is 0.0"),
         ({"config_overrides": "depth=3"}, "sets nothing of c3d"),
         ({"learning_rate_batch_size": 0}, "--learning_rate_batch_size is 0"),

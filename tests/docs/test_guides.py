@@ -61,7 +61,7 @@ def refuse_flags_of_none(parsers: tuple[CommandParser, ...], argv: list[str]) ->
 
 def test_a_flag_that_does_not_exist_is_found(monkeypatch):
     monkeypatch.setattr(CommandParser, "parse", refuse_unknown_flags)
-    monkeypatch.setattr(CommandParser, "parse_some", refuse_flags_that_nobody_takes)
+    monkeypatch.setattr(CommandParser, "parse_known", refuse_flags_that_nobody_takes)
     with pytest.raises(AssertionError, match="--datasets is no flag"):
         console.main(["finetune", "--datasets", "ucf101"])
     with pytest.raises(AssertionError, match="--teacher_update epochs"):
@@ -72,7 +72,7 @@ def test_a_flag_that_does_not_exist_is_found(monkeypatch):
 def test_every_flag_in_a_guide_exists(block, monkeypatch):
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr(CommandParser, "parse", refuse_unknown_flags)
-    monkeypatch.setattr(CommandParser, "parse_some", refuse_flags_that_nobody_takes)
+    monkeypatch.setattr(CommandParser, "parse_known", refuse_flags_that_nobody_takes)
     for line in command_lines(block.code):
         words = subcommand(line)
         if words is not None:
