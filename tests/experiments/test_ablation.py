@@ -13,6 +13,7 @@ def base():
 
 def test_retention_is_measured_while_training_only_if_the_recipe_asks_for_it(base, tmp_path, monkeypatch):
     seen = []
+    monkeypatch.setattr(FinetuneConfig, "load", lambda self, most: None)
     monkeypatch.setattr(ablation, "launch", lambda experiments, *rest: seen.extend(experiments) or experiments)
     for epochs in (None, 1):
         config = base(reference_dataset="hmdb51", reference_root="r", retention_epochs=epochs)

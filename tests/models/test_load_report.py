@@ -10,7 +10,7 @@ from tiny_classifiers import save_checkpoint, tiny_model, tiny_processor
 from transformers import VideoMAEForPreTraining
 
 from hf_selfdistill.models.load_report import without_load_report
-from hf_selfdistill.models.loading import ModelArguments, load_classifier
+from hf_selfdistill.models.loading import load_classifier
 
 
 @pytest.fixture(autouse=True)
@@ -24,7 +24,7 @@ def said(caplog):
 
     def load(folder):
         caplog.clear()
-        load_classifier(ModelArguments(str(folder)), ["a", "b", "c"])
+        load_classifier(str(folder), ["a", "b", "c"])
         return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
 
     return load

@@ -7,7 +7,6 @@ from transformers import AutoConfig
 
 from hf_selfdistill import C3DConfig, C3DForVideoClassification, C3DVideoProcessor, R2Plus1DConfig
 from hf_selfdistill.models.loading import (
-    ModelArguments,
     frames_per_clip,
     load_classifier,
     load_encoder,
@@ -27,7 +26,7 @@ def saved(tmp_path):
 
 
 def load(name, labels=LABELS, **others):
-    return load_classifier(ModelArguments(str(name), **others), labels)
+    return load_classifier(str(name), labels, **others)
 
 
 def test_overrides_shape_a_new_model_and_its_processor():

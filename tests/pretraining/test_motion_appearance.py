@@ -325,7 +325,7 @@ def test_what_cannot_work_is_refused_before_any_video_is_read(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"flow": "raft"}, "flow is 'raft'; allowed are 'dis', 'tvl1'"),
+        ({"flow": "raft"}, "`flow` is 'raft'; allowed are 'dis', 'tvl1'"),
         ({"motion_weight": -1}, "motion_weight is -1; it must be a finite number and not negative"),
         ({"appearance_weight": float("nan")}, "appearance_weight is nan"),
         ({"motion_weight": 0, "appearance_weight": 0}, "are both 0"),

@@ -79,5 +79,5 @@ def test_a_missing_package_is_one_line_that_names_the_extra(monkeypatch, missing
 
 
 def test_an_unknown_method_is_refused():
-    with pytest.raises(ValueError, match="flow is 'farneback'; allowed are 'dis', 'tvl1'"):
+    with pytest.raises(ValueError, match="`flow` is 'farneback'; allowed are 'dis', 'tvl1'"):
         flow_algorithm("farneback")

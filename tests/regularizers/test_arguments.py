@@ -6,7 +6,7 @@ from hf_selfdistill.regularizers.arguments import RegularizerArguments
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"regularizer": "l2sp"}, "regularizer is 'l2sp'; allowed are 'self_distillation'"),
+        ({"regularizer": "l2sp"}, "`regularizer` is 'l2sp'; allowed are 'self_distillation'"),
         ({"l2_sp_weight": -1.0}, "l2_sp_weight is -1.0"),
         ({"layer_lr_decay": 0.0}, "layer_lr_decay is 0.0"),
         ({"layer_lr_decay": 1.5}, "layer_lr_decay is 1.5"),

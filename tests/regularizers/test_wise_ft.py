@@ -6,17 +6,17 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from hf_selfdistill.regularizers.wise_ft import WeightAverage
+from hf_selfdistill.regularizers.wise_ft import WeightAverageCallback
 
 
 @pytest.fixture
 def trained(classifier, trainer_of):
-    average = WeightAverage(classifier, [0.5, 0.0, 1.0])
     start = copy.deepcopy(classifier.state_dict())
     trainer = trainer_of(classifier)
+    callback = WeightAverageCallback(trainer, [0.5, 0.0, 1.0])
     trainer.train()
     fine_tuned = copy.deepcopy(classifier.state_dict())
-    average.save_all(trainer)
+    callback.on_train_end(trainer.args, trainer.state, trainer.control)
     return trainer, start, fine_tuned
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -49,6 +50,8 @@ def ablate(
     if base.retention_epochs is None:  # retention is measured after the training alone
         base = type(base).from_dict({k: v for k, v in base.to_dict().items() if not k.startswith("reference_")})
     configs = grid(base, output_dir / "runs", **axes)
+    for split in {config.split for config in configs}:  # refuse what no run could load, before the first one
+        dataclasses.replace(base, split=split).load(base.max_unreadable)
     experiments = [with_tests(config, num_clips, reference) for config in configs]
     logger.info("%d runs in %s", len(experiments), output_dir.resolve())
     failed = launch(experiments, devices, cluster, cluster_args, output_dir / "cluster")
