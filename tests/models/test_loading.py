@@ -39,7 +39,7 @@ def test_overrides_shape_a_new_model_and_its_processor():
 
 @pytest.mark.parametrize("wrong", ["widths=3", "image_size=", "hidden_sizes=4,[8"])
 def test_a_wrong_override_is_named(wrong):
-    with pytest.raises(ValueError, match="--config_overrides"):
+    with pytest.raises(ValueError, match="`config_overrides`"):
         load("c3d", config_overrides=wrong)
 
 
@@ -80,7 +80,7 @@ def test_weights_of_another_encoder_are_refused_and_not_replaced_by_random_ones(
 @pytest.mark.parametrize("loads", [load, load_for_inference, load_for_features, load_encoder])
 @pytest.mark.parametrize("name", ["./nosuch", "out/nosuch", "a/b/nosuch", "/tmp/nosuch", "nosuch"])
 def test_a_folder_that_is_not_there_is_named_with_the_form_of_a_name_on_the_hub(name, loads):
-    with pytest.raises(OSError, match=f"^{name} is no folder here, and a name on the Hub has the form user/model; "):
+    with pytest.raises(OSError, match=f"^{name} is not a folder, and a name on the Hub has the form user/model; "):
         loads(name)
 
 
