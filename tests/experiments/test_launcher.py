@@ -25,7 +25,7 @@ def stand_in(folder, remaining=1):
 def processes(monkeypatch):
     """Runs a line of Python in place of an experiment; `fail` in the folder's name fails."""
     program = "import sys, os; print(os.environ['CUDA_VISIBLE_DEVICES']); "
-    program += "sys.exit('error: no' if 'fail' in sys.argv[-1] else 0)"
+    program += "sys.exit('error: no' if '/fail/' in sys.argv[-1] else 0)"
     monkeypatch.setattr(launcher, "_launcher", lambda device: [sys.executable, "-c", program])
     monkeypatch.setattr(launcher, "as_plan", lambda configs: [{"kind": "X", "values": {}} for _ in configs])
 

@@ -28,7 +28,7 @@ def test_stage_one_is_left_out_where_an_encoder_is_given(asked):
 
 
 def test_a_row_has_the_values_of_its_recipe_and_the_overrides(asked):
-    experiment = next(iter(asked(overrides={"bf16": False, "max_steps": 3}).stage_two().values()))
+    experiment = next(iter(asked(overrides={"bf16": False, "weight_decay": 0.3}).stage_two().values()))
     config = experiment.training
-    assert (config.dataset, config.annotations, config.max_steps) == ("ucf101", "lists", 3)
+    assert (config.dataset, config.annotations, config.weight_decay) == ("ucf101", "lists", 0.3)
     assert config.keep_best == ["validation", "test"] and len(experiment.tests) == 3
