@@ -11,11 +11,16 @@ from safetensors.torch import load_file, save_file
 from hf_selfdistill.cli import evaluate as command
 from hf_selfdistill.cli import report
 from hf_selfdistill.reporting import run_report
+from hf_selfdistill.training.record import RunRecord
 
 
 @pytest.fixture
 def run(fine_tuned, tmp_path):
-    return shutil.copytree(fine_tuned, tmp_path / "run")
+    folder = shutil.copytree(fine_tuned, tmp_path / "run")
+    record = RunRecord.load(folder)
+    record.results = []  # of tests before this one, which share the model
+    record.save(folder)
+    return folder
 
 
 def evaluate(run, shapes, file, *words):
