@@ -11,6 +11,7 @@ from hf_selfdistill.cli.console import COMMANDS, NAME, main
 from hf_selfdistill.pretraining.objectives import OBJECTIVES
 
 MARK = "<!-- commands -->"
+FORGETTING = ("evaluate", "--task", "forgetting")
 
 
 def on_page_markdown(markdown: str, **kwargs: Any) -> str:
@@ -22,9 +23,10 @@ def commands() -> str:
     """A table of the subcommands and their scripts, and a section of each with its flags."""
     rows = [f"| [`{name}`](#{name}) | `{module}.py` | {says} |" for name, (module, says) in COMMANDS.items()]
     sections = [f"## {name}\n\n```text\n{help_of(name)}\n```" for name in COMMANDS]
+    forgetting = f"## The flags of evaluate --task forgetting and relearning\n\n```text\n{help_of(*FORGETTING)}\n```"
     objectives = [f"```text\n{flags_of_objective(name)}\n```" for name in OBJECTIVES]
     table = ["| subcommand | script | |\n|---|---|---|", *rows]
-    return "\n\n".join(["\n".join(table), *sections, "## The flags of each objective", *objectives])
+    return "\n\n".join(["\n".join(table), *sections, forgetting, "## The flags of each objective", *objectives])
 
 
 def help_of(*words: str) -> str:

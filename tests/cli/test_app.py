@@ -61,6 +61,13 @@ def test_examples_are_moving_shapes_that_the_model_knows_or_those_of_a_folder(cl
     assert len(given) == 6 and all(Path(file).is_relative_to(shapes) for file in given)
 
 
+@pytest.mark.parametrize("flag", ["--num_clips", "--frame_stride", "--target_fps"])
+def test_a_number_that_is_not_positive_is_refused(flag, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        app.main(["--model_name_or_path", "x", flag, "0"])
+    assert stopped.value.code == 2 and f"error: {flag} is 0; it must be positive" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("words", [["--model_name_or_path", "nowhere"], []])
 def test_a_users_mistake_is_one_line(words, capsys):
     with pytest.raises(SystemExit) as stopped:

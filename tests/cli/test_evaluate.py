@@ -73,3 +73,22 @@ def test_two_processes_give_the_numbers_of_one_though_they_do_not_divide_the_vid
     assert done.returncode == 0, done.stderr
     assert "Num examples = 6" in done.stderr
     assert json.loads((tmp_path / "two.json").read_text()) == evaluation
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"task": "knn", "before": "encoder"}, "--before goes with --task forgetting, relearning, not with knn"),
+        ({"task": "relearning", "retrieval_protocol": "vcop"}, "--retrieval_protocol goes with --task classification"),
+        ({"task": "knn", "retrieval_protocol": "vcop"}, "--retrieval_protocol vcop needs --task retrieval, not knn"),
+        ({"task": "forgetting"}, "--before is missing; --task forgetting compares with the encoder that"),
+        ({"task": "relearning", "before": "c3d"}, "--before is c3d, which has random weights; --task relearning"),
+        ({"task": "knn", "part": "train"}, "--part is train, but --task knn uses it as the gallery; set it to test"),
+        ({"config_overrides": "num_frames=4"}, "--config_overrides needs --task retrieval, linear_probe or knn"),
+    ],
+)
+def test_flags_that_do_not_go_together_are_refused_in_one_line(shapes, tmp_path, capsys, wrong, message):
+    with pytest.raises(SystemExit) as stopped:
+        evaluate.main(flags("model", shapes, tmp_path / "evaluation.json", **wrong))
+    (line,) = capsys.readouterr().err.splitlines()
+    assert stopped.value.code == 2 and message in line

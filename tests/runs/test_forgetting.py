@@ -12,6 +12,8 @@ from transformers import AutoModelForVideoClassification, VideoMAEForPreTraining
 from hf_selfdistill.cli import evaluate, finetune, pretrain
 from hf_selfdistill.pretraining.pace import Pace
 from hf_selfdistill.runs import forgetting, results
+from hf_selfdistill.runs.configs import ForgettingConfig
+from hf_selfdistill.training.record import RunRecord
 
 
 def measure(encoder, after, root, file, **overrides):
@@ -145,3 +147,15 @@ def test_what_was_pre_trained_without_pooled_features_is_measured_as_its_classif
     save_checkpoint(after, tiny_processor("videomae"), tmp_path / "after")
     report = measure(tmp_path / "before", tmp_path / "after", shapes, tmp_path / "forgetting.json", num_clips=1)
     assert report["before"] == report["after"] and report["drift"]["cosine"]["value"] == pytest.approx(1)
+
+
+def test_both_doors_leave_the_same_result_in_the_record(fine_tuned, shapes, tmp_path):
+    model = shutil.copytree(fine_tuned, tmp_path / "model")
+    values = {"model_name_or_path": str(model), "before": str(fine_tuned), "dataset": "moving_shapes"}
+    values |= {"dataset_root": str(shapes), "num_clips": 2, "use_cpu": True, "disable_tqdm": True}
+    mine = forgetting.measure_forgetting(ForgettingConfig(**values))
+    assert mine.config == values and RunRecord.load(model).results[-1] == mine
+    assert measure(fine_tuned, model, shapes, tmp_path / "forgetting.json") == mine.values
+    theirs = RunRecord.load(model).results[-1]
+    theirs.config.pop("output_file")
+    assert theirs == mine

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from hf_selfdistill.cli.errors import user_errors
 from hf_selfdistill.cli.parser import CommandParser, start_logging
+from hf_selfdistill.training.arguments import check_positive
 
 __all__ = ["AppArguments", "main"]
 
@@ -39,8 +40,8 @@ class AppArguments:
 
     def __post_init__(self) -> None:
         """Check the numbers."""
-        if self.num_clips < 1:
-            raise ValueError(f"`num_clips` is {self.num_clips}; it must be positive")
+        for name in ("num_clips", "frame_stride", "target_fps"):
+            check_positive(name, getattr(self, name))
 
 
 def main(argv: Sequence[str] | None = None) -> None:

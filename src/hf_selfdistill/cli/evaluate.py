@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import logging
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from hf_selfdistill.cli.errors import user_errors
@@ -17,6 +19,11 @@ __all__ = ["main", "parser"]
 
 logger = logging.getLogger(__name__)
 
+TASKS: dict[Any, tuple[str, ...]] = {
+    EvaluateConfig: ("classification", "retrieval", "linear_probe", "knn"),
+    ForgettingConfig: ("forgetting", "relearning"),
+}
+
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Test a model as the flags ask for it."""
@@ -26,24 +33,29 @@ def main(argv: Sequence[str] | None = None) -> None:
         (config,) = own.parse(argv)
         start_logging(config)
         fit_workers(config)
-        config.output_file = config.output_file or "evaluation.json"
         logger.info("%s", _measure(config))
         logger.info("The results are in %s", config.output_file)
 
 
 def parser(argv: Sequence[str]) -> CommandParser:
-    """Return the parser of the flags of the task that `argv` names."""
+    """Return the parser of the flags of the task that `argv` names; exit if `argv` has flags of other tasks."""
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     first.add_argument("--task", nargs="?")  # the whole parser says what is wrong with it
-    try:
-        task = first.parse_known_args([*config_flags(argv), *argv])[0].task
-    except ValueError:  # the whole parser says what is wrong with the file
-        task = None
-    return CommandParser(
-        ForgettingConfig if task in ("forgetting", "relearning") else EvaluateConfig,
+    given = list(argv)
+    with suppress(ValueError):  # the whole parser says what is wrong with the file
+        given = [*config_flags(argv), *argv]
+    task = first.parse_known_args(given)[0].task
+    kind, other = (ForgettingConfig, EvaluateConfig) if task in TASKS[ForgettingConfig] else tuple(TASKS)
+    own = CommandParser(
+        kind,
         description="Test a fine-tuned video classifier, or an encoder's features, on several clips per video.",
         most_used=MOST_USED_EVALUATION,
     )
+    own.set_defaults(output_file="evaluation.json")
+    for name in sorted({field.name for field in dataclasses.fields(other)} - own.flags):
+        if any(word.partition("=")[0] == f"--{name}" for word in given):
+            own.error(f"--{name} goes with --task {', '.join(TASKS[other])}, not with {task or 'classification'}")
+    return own
 
 
 def _measure(config: EvaluateConfig | ForgettingConfig) -> str:

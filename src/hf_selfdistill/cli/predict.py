@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from hf_selfdistill.cli.errors import user_errors
 from hf_selfdistill.cli.parser import CommandParser, fit_workers, start_logging
@@ -29,10 +29,6 @@ class OutputArguments:
     """Output."""
 
     format: Literal["table", "jsonl"] = field(default="table", metadata={"help": "For readers, or a line per video:"})
-    explain: str | None = field(
-        default=None,
-        metadata={"help": "Folder for a picture and a GIF per video of where its class was seen (Grad-CAM)."},
-    )
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -49,13 +45,13 @@ def main(argv: Sequence[str] | None = None) -> None:
         fit_workers(config, "num_workers")
         videos = [video for name in names for video in (sys.stdin.read().splitlines() if name == "-" else [name])]
         config = dataclasses.replace(config, videos=[video for video in videos if video])
-        failures = _run(config, output)
+        failures = _run(config, output.format)
     for error in failures:
         sys.stderr.write(f"error: {error}\n")
     sys.exit(1 if failures else 0)
 
 
-def _run(config: PredictConfig, output: OutputArguments) -> list[Exception]:
+def _run(config: PredictConfig, format: str) -> list[Exception]:
     """Print the classes of all videos, and return the errors of those that can't be read."""
     from tqdm import tqdm
     from transformers.utils.logging import disable_progress_bar
@@ -66,33 +62,16 @@ def _run(config: PredictConfig, output: OutputArguments) -> list[Exception]:
     if not sys.stderr.isatty():
         disable_progress_bar()  # of the loading of weights
     number = len(named_videos(config.videos))
-    explainer = _explainer(config) if output.explain is not None else None
-    pictures = Path(output.explain or ".")
     failures: list[Exception] = []
     hidden = True if number < 10 else None  # None: where standard error is no terminal
     for prediction in tqdm(predict(config), total=number, unit="video", disable=hidden):
         if prediction.error is not None:
             failures.append(prediction.error)
-        elif explainer is not None and prediction.logits is not None:
-            pictures.mkdir(parents=True, exist_ok=True)
-            explainer.write(prediction.video, prediction.logits, pictures)
-        if not _write(_lines(prediction, output.format)) and explainer is None:
+        if not _write(_lines(prediction, format)) and config.explain is None:
             break
-    if explainer is not None and len(failures) < number:
-        logger.info("The pictures are in %s", pictures.resolve())
+    if config.explain is not None and len(failures) < number:
+        logger.info("The pictures are in %s", Path(config.explain).resolve())
     return failures
-
-
-def _explainer(config: PredictConfig) -> Any:
-    from hf_selfdistill.data.video_files import named_videos
-    from hf_selfdistill.models.loading import load_for_inference
-    from hf_selfdistill.reporting.explain import Explainer
-    from hf_selfdistill.training.clips import clips_without_labels, set_sampling
-
-    model, processor = load_for_inference(config.model_name_or_path)
-    set_sampling(processor, config)
-    clips = clips_without_labels(named_videos(config.videos), model, processor, config.num_clips)
-    return Explainer(model, processor, clips)
 
 
 def _write(lines: Iterable[str]) -> bool:

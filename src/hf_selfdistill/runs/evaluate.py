@@ -30,18 +30,18 @@ def evaluate(config: EvaluateConfig) -> Result:
         ValueError: the data set, the model and the task do not fit, or too many videos can't be read.
         OSError: there is no such model.
     """
-    prepare_output(config)
+    ready = prepare_output(config)
     baseline = _read_baseline(config.baseline_file)
     with config.main_process_first(desc="loading the data set"):
         videos = config.load(config.max_unreadable)
     if len(videos[config.part]) == 0:
         raise ValueError(f"the {config.part} part of {config.dataset} is empty")
     if config.task == "classification":
-        values = _test(config, videos[config.part])
+        values = _test(ready, videos[config.part])
     else:
         from hf_selfdistill.runs.features import evaluate_features
 
-        values = evaluate_features(config, videos)
+        values = evaluate_features(ready, videos)
     if baseline is not None:
         values["baseline"] = baseline
     return keep_results(config, values)

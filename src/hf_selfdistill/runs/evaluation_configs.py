@@ -173,11 +173,13 @@ class PredictConfig(RunConfig):
         num_clips: evenly spaced clips per video, whose logits are averaged.
         batch_size: videos that go through the model at once, all clips of each.
         num_workers: processes that read videos meanwhile.
+        explain: folder for a picture and a GIF per video, which show where its class was seen (Grad-CAM).
         frame_stride: take every n-th frame; by default as the model was trained.
         target_fps: draw clips at this frame rate; by default as the model was trained.
     """
 
     task = "predict"
+    places = ("explain",)
 
     model_name_or_path: str = field(metadata={"help": "A fine-tuned model: a folder, or a name on the Hub."})
     videos: list[str] = field(default_factory=list, metadata={"help": "Video files, and folders of them."})
@@ -185,6 +187,10 @@ class PredictConfig(RunConfig):
     num_clips: int = field(default=10, metadata={"help": "Evenly spaced clips per video, their logits averaged."})
     batch_size: int = field(default=4, metadata={"help": "Videos that go through the model at once, all clips each."})
     num_workers: int = field(default=0, metadata={"help": "Processes that read videos meanwhile."})
+    explain: str | None = field(
+        default=None,
+        metadata={"help": "Folder for a picture and a GIF per video of where its class was seen (Grad-CAM)."},
+    )
     frame_stride: int | None = field(
         default=None, metadata={"help": "Take every n-th frame; by default as the model was trained, else 1."}
     )

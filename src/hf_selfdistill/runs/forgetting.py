@@ -32,12 +32,12 @@ def measure_forgetting(config: ForgettingConfig) -> Result:
         ValueError: the data set and the models do not fit, or too many videos can't be read.
         OSError: there is no such model.
     """
-    prepare_output(config)
+    ready = prepare_output(config)
     if config.task == "forgetting":
-        return keep_results(config, _forgetting(config))
+        return keep_results(config, _forgetting(ready))
     from hf_selfdistill.runs.relearning import relearning
 
-    return keep_results(config, relearning(config))
+    return keep_results(config, relearning(ready))
 
 
 def _forgetting(config: ForgettingConfig) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch.utils.data import DataLoader
@@ -46,18 +47,30 @@ class Prediction:
 def predict(config: PredictConfig) -> Iterator[Prediction]:
     """Classify videos, one after the other; a video that can't be read has an `error`.
 
+    With `explain` the pictures of a video are written before its prediction is returned.
+
     Raises:
-        ValueError: no video is named, or the model is not a fine-tuned classifier.
+        ValueError: no video is named, or the model is not a fine-tuned classifier, or not one that can be explained.
         OSError: there is no such model.
     """
     records = named_videos(config.videos)
     model, processor = load_for_inference(config.model_name_or_path)
     set_sampling(processor, config)
     clips = clips_without_labels(records, model, processor, config.num_clips)
-    yield from predictions(clips, model, config.batch_size, config.num_workers, config.top_k)
+    found = predictions(clips, model, config.batch_size, config.num_workers, config.top_k)
+    if config.explain is None:
+        yield from found
+        return
+    from hf_selfdistill.reporting.explain import Explainer
+
+    explainer, folder = Explainer(model, processor, clips), Path(config.explain)
+    for prediction in found:
+        if prediction.logits is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+            explainer.write(prediction.video, prediction.logits, folder)
+        yield prediction
 
 
-@torch.inference_mode()
 def predictions(
     clips: TestingClips, model: PreTrainedModel, batch_size: int = 1, num_workers: int = 0, top_k: int = 5
 ) -> Iterator[Prediction]:
@@ -68,7 +81,8 @@ def predictions(
     index = 0
     for batch in DataLoader(clips, batch_size, num_workers=num_workers, collate_fn=collate_clips):
         labels = batch.pop("labels")
-        logits = model(**{name: value.to(device) for name, value in batch.items()}).logits.flatten(1)
+        with torch.inference_mode():
+            logits = model(**{name: value.to(device) for name, value in batch.items()}).logits.flatten(1)
         for row, label in zip(rows_of_videos(logits.float().cpu(), labels), labels[:, 0], strict=True):
             if label == UNREADABLE:
                 yield Prediction(paths[index], None, error=clips.why_unreadable(index))

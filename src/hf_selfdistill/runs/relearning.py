@@ -115,7 +115,7 @@ def _random(config: PreTrainedConfig, seed: int) -> PreTrainedModel:
 
 def _recipe(config: ForgettingConfig, videos: int) -> ClassificationArguments:
     return ClassificationArguments(
-        config.output_dir or "tmp_trainer",
+        config.output_dir,
         num_train_epochs=config.num_train_epochs,
         learning_rate=config.learning_rate,
         lr_scheduler_type="constant",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import tempfile
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from hf_selfdistill.data.whole_files import write_json, write_whole
 from hf_selfdistill.reporting.forgetting_table import as_markdown
@@ -18,9 +19,13 @@ __all__ = ["keep_results", "prepare_output"]
 
 logger = logging.getLogger(__name__)
 
+Config = TypeVar("Config", EvaluateConfig, ForgettingConfig)
 
-def prepare_output(config: EvaluateConfig | ForgettingConfig) -> None:
-    """Make the folder of the results before anything is measured, and give the Trainer a folder.
+
+def prepare_output(config: Config) -> Config:
+    """Make the folder of the results before anything is measured, and return a copy of the config for the Trainer.
+
+    The copy has an `output_dir`, which the Trainer needs.
 
     Raises:
         ValueError: the file of the results is a folder.
@@ -30,8 +35,10 @@ def prepare_output(config: EvaluateConfig | ForgettingConfig) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         if file.is_dir():
             raise ValueError(f"`output_file` is {file}, a folder; name a file in it, such as {file}/evaluation.json")
-    if not config.output_dir:
-        config.output_dir = str(Path(config.output_file).parent) if config.output_file else tempfile.gettempdir()
+    ready = copy.copy(config)
+    if not ready.output_dir:
+        ready.output_dir = str(Path(config.output_file).parent) if config.output_file else tempfile.gettempdir()
+    return ready
 
 
 def keep_results(config: EvaluateConfig | ForgettingConfig, values: dict[str, Any]) -> Result:
