@@ -9,6 +9,7 @@ import sys
 
 import pytest
 import torch
+from records import fine_tuning
 from safetensors.torch import load_file
 from tiny_classifiers import tiny_model, tiny_processor
 from transformers import AutoModel, AutoModelForVideoClassification, AutoVideoProcessor, pipeline
@@ -23,6 +24,7 @@ from hf_selfdistill import (
     R2Plus1DForVideoClassification,
 )
 from hf_selfdistill.hub.remote_code import write_remote_code
+from hf_selfdistill.training.card import KEPT, write_card
 
 TINY = {"num_frames": 8, "image_size": 16, "id2label": {0: "jump", 1: "run", 2: "walk"}}
 OURS = {
@@ -147,6 +149,19 @@ def test_the_card_says_how_and_keeps_what_it_said(exported, tmp_path):
     write_remote_code(model, processor, tmp_path / "again", exported / "README.md")
     again = (tmp_path / "again" / "README.md").read_text()
     assert "# Jumps and runs" in again and again.count("trust_remote_code") == 1 and 'model="again"' in again
+
+
+def test_the_section_lies_above_the_line_and_text_below_the_line_is_kept(tmp_path):
+    (tmp_path / "run").mkdir()
+    write_card(tmp_path / "run", fine_tuning())
+    card = tmp_path / "run" / "README.md"
+    card.write_text(card.read_text() + "my own words\n")
+    for source in (card, tmp_path / "out" / "README.md"):
+        write_remote_code(OURS["c3d"](), C3DVideoProcessor(num_frames=8), tmp_path / "out", source)
+    text = (tmp_path / "out" / "README.md").read_text()
+    above, below = text.split(KEPT)
+    assert below == "\nmy own words\n" and above.count("## Without hf_selfdistill") == 1
+    assert above.index("## Citation") < above.index("## Without hf_selfdistill") and "## How to use it" in above
 
 
 def test_a_model_of_transformers_needs_no_code_and_writes_none(tmp_path):

@@ -56,5 +56,8 @@ def test_what_cannot_be_explained_is_refused_in_one_line(shapes, tmp_path, capsy
     folder = save_checkpoint(tiny_model("videomae"), tiny_processor("videomae"), tmp_path / "model")
     video = next(shapes.glob("*/*.avi"))
     code = explain("--model_name_or_path", folder, "--explain", tmp_path / "pictures", video)
-    assert code.startswith("error: VideoMAEForVideoClassification has no last map") and capsys.readouterr().out == ""
+    assert (
+        code.startswith("error: VideoMAEForVideoClassification has no last feature map")
+        and capsys.readouterr().out == ""
+    )
     assert not (tmp_path / "pictures").exists()

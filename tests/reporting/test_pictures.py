@@ -23,7 +23,7 @@ def test_a_figure_is_dark_ink_on_no_ground_which_a_dark_page_may_invert():
 
 
 def test_a_file_that_is_no_picture_is_named(tmp_path):
-    with pytest.raises(ValueError, match=r"clip\.mp4 is no picture"):
+    with pytest.raises(ValueError, match=r"clip\.mp4 is not an image"):
         file_as_picture(tmp_path / "clip.mp4", "a clip")
 
 

@@ -17,11 +17,11 @@ def test_the_cards_are_those_of_the_recipes_as_they_are(tmp_path):
 def test_a_card_says_what_it_is_how_to_run_it_and_that_nothing_was_measured(card):
     text = card.read_text()
     assert f"configs/{card.stem}.yaml" in text.split("```sh")[1].split("```")[0]
-    assert "`--distill_weight` |" in text and "Nothing yet" in text
+    assert "`--distill_weight` |" in text and "None yet" in text
 
 
 def test_a_recipe_without_a_command_is_refused():
-    with pytest.raises(ValueError, match="a title, and a command"):
+    with pytest.raises(ValueError, match="a comment of a title and a command"):
         recipe_cards.recipe_card("# title\n#\n# prose\ndataset: folder\n")
 
 

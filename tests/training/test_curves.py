@@ -1,4 +1,8 @@
-from hf_selfdistill.training.curves import curve_figures, training_curves
+import logging
+import sys
+
+from hf_selfdistill.training.card import CURVES
+from hf_selfdistill.training.curves import curve_figures, draw_curves, training_curves
 
 LOG = [
     {"step": 10, "loss": 3.0, "ce_loss": 2.0, "distill_loss": 0.1},
@@ -69,3 +73,21 @@ def test_an_objectives_metrics_are_drawn_in_training_and_on_held_out_videos():
         "speed accuracy, held out": ([1, 2], [60.0, 60.0]),
     }
     assert lines(error) == {"motion mse": ([1, 2], [2.0, 2.0])}
+
+
+def test_the_curves_are_drawn_into_the_folder(tmp_path):
+    draw_curves(LOG, tmp_path / "new")
+    assert (tmp_path / "new" / CURVES).read_bytes()[1:4] == b"PNG"
+
+
+def test_a_single_step_is_not_drawn(tmp_path):
+    draw_curves(LOG[:1], tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_without_matplotlib_one_line_says_what_to_install(tmp_path, monkeypatch, caplog):
+    monkeypatch.setitem(sys.modules, "matplotlib.backends.backend_agg", None)
+    with caplog.at_level(logging.INFO):
+        draw_curves(LOG, tmp_path)
+    (message,) = caplog.messages
+    assert "hf_selfdistill[report]" in message and not list(tmp_path.iterdir())

@@ -3,7 +3,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from hf_selfdistill.training.uploads import UploadWarningCallback
+from hf_selfdistill.training.uploads import CardCallback, UploadWarningCallback
 
 
 @pytest.fixture
@@ -38,3 +38,9 @@ def test_an_upload_that_succeeds_is_not_mentioned(callback, upload, caplog):
 def test_before_the_first_upload_there_is_nothing_to_watch(caplog):
     save(UploadWarningCallback(SimpleNamespace(push_in_progress=None)))
     assert not caplog.messages
+
+
+def test_record_and_card_are_written_before_each_upload():
+    written = []
+    CardCallback(lambda: written.append("both")).on_push_begin(args=None, state=None, control=None)
+    assert written == ["both"]

@@ -19,9 +19,9 @@ logger = logging.getLogger(__name__)
 class ReportArguments:
     """Report."""
 
-    run: str = field(metadata={"help": "Folder of a fine-tuned model with its record."})
+    run: str = field(metadata={"help": "Output folder of a fine-tuning."})
     saliency: list[str] = field(
-        default_factory=list, metadata={"help": "Pictures (PNG, GIF) of where the model looks, shown beside its own."}
+        default_factory=list, metadata={"help": "Further image files (PNG, GIF) to show among the saliency pictures."}
     )
 
 
@@ -31,6 +31,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     with user_errors(parser.flags):
         (args,) = parser.parse(argv)
         start_logging()
-        from hf_selfdistill.reporting.run_report import write_report
+        from hf_selfdistill.reporting.report import write_report
 
         logger.info("The report is %s", write_report(Path(args.run), args.saliency).resolve())

@@ -1,1 +1,1 @@
-"""What goes to the Hub and to other runtimes: model cards, uploads, exports."""
+"""Exports to other runtimes and to machines without this package."""

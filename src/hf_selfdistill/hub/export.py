@@ -1,4 +1,4 @@
-"""A fine-tuned classifier for other runtimes: ONNX, and PyTorch's own exported program."""
+"""Export of a fine-tuned classifier as ONNX or as a PyTorch exported program."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ from transformers import PreTrainedModel
 __all__ = ["FORMATS", "export_classifier"]
 
 FORMATS = {"onnx": "model.onnx", "torch_export": "model.pt2"}
-"""Format → the file that it is written to."""
+"""Format → name of the file."""
 
 
 class Logits(nn.Module):
-    """A classifier that takes one tensor and gives one, as other runtimes know it."""
+    """A classifier that maps one tensor to one tensor, as other runtimes need it."""
 
     def __init__(self, model: PreTrainedModel) -> None:
         super().__init__()
         self.model = model
 
     def forward(self, pixel_values: Tensor) -> Tensor:
-        """Clips (B, T, C, H, W) → logits (B, classes)."""
+        """Map clips `(B, T, C, H, W)` to logits `(B, classes)`."""
         return self.model(**{self.model.main_input_name: pixel_values}, return_dict=True).logits
 
 
 def export_classifier(model: PreTrainedModel, clips: Tensor, form: str, folder: Path) -> Path:
-    """Writes a classifier that takes any number of clips of one size.
+    """Export a classifier that takes any number of clips of one size.
 
     Args:
-        model: in evaluation mode.
-        clips: an example of what it takes, (2, T, C, H, W).
-        form: one of `FORMATS`.
-        folder: where the file goes; it is made.
+        model: a classifier in evaluation mode.
+        clips: example clips `(2, T, C, H, W)`.
+        form: a format, one of `FORMATS`.
+        folder: folder of the file; created if missing.
 
     Returns:
-        The file.
+        Path of the file.
 
     Raises:
         ValueError: the model can't be exported, or a package is missing.
@@ -54,7 +54,7 @@ def export_classifier(model: PreTrainedModel, clips: Tensor, form: str, folder: 
             torch.export.save(program, file)
     except ImportError as error:
         raise ValueError(f'{error.name} is missing: pip install "hf_selfdistill[export]"') from error
-    except Exception as error:  # torch has no common class for what it can't trace or translate
+    except Exception as error:  # torch has no common class for errors of tracing and translation
         reason = str(error).strip().splitlines()[0]
         raise ValueError(f"a {model.config.model_type} can't be exported as {form}: {reason}") from error
     return file

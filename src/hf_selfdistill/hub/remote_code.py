@@ -1,4 +1,4 @@
-"""A classifier with the code of its classes beside its weights, for machines that have transformers and not us."""
+"""A classifier with the code of its classes beside its weights, for machines without this package."""
 
 from __future__ import annotations
 
@@ -15,17 +15,16 @@ from transformers import BaseVideoProcessor, PreTrainedModel
 from transformers.utils import CONFIG_NAME, VIDEO_PROCESSOR_NAME
 
 from hf_selfdistill.models.modeling_video_encoder import VideoEncoderForVideoClassification
+from hf_selfdistill.training.card import KEPT
 
 __all__ = ["write_remote_code"]
 
-# transformers fetches what a file imports by `from .name import`, and from its own folder only.
+# transformers copies a file's `from .name import` imports, from the file's own folder only.
 _OWN_IMPORT = re.compile(r"^from (hf_selfdistill[\w.]*|\.\w+) import", re.MULTILINE)
-_HEADER = (
-    "# Copied from hf_selfdistill {version} (Apache-2.0), so that this model loads where that package is missing.\n"
-)
+_HEADER = "# Copied from hf_selfdistill {version} (Apache-2.0), so that this model loads without that package.\n"
 _HEADING = "\n## Without hf_selfdistill\n"
 _USE = """
-With transformers alone, the code beside the weights is run:
+The files beside the weights hold the code of the model:
 
 ```sh
 pip install {packages}
@@ -43,18 +42,18 @@ print(classify("clip.mp4"))
 def write_remote_code(
     model: PreTrainedModel, processor: BaseVideoProcessor, folder: Path, card: Path | None = None
 ) -> None:
-    """Writes weights, configurations, a card, and code that `trust_remote_code=True` loads.
+    """Write weights, configurations, a card, and code that `trust_remote_code=True` loads.
 
-    Where this package is imported, its own classes are taken and the copies are not run.
+    If this package is imported, transformers uses the classes of the package and does not run the copies.
 
     Args:
         model: a C3D or R(2+1)D classifier.
-        processor: of its clips.
-        folder: where the files go; it is made.
-        card: the model card so far, which is kept and gets a section.
+        processor: the video processor of the model.
+        folder: folder of the files; created if missing.
+        card: the model card so far, which gets a section; by default a new card is written.
 
     Raises:
-        ValueError: the model is one of transformers' own.
+        ValueError: transformers itself has the classes of the model.
     """
     if not isinstance(model, VideoEncoderForVideoClassification):
         raise ValueError(f"a {model.config.model_type} is part of transformers and needs no code; upload it as it is")
@@ -71,7 +70,7 @@ def write_remote_code(
 
 
 def _add_code(folder: Path, settings: str, classes: dict[str, type]) -> None:
-    """Writes the files of the classes and names them in a file of settings."""
+    """Write the source files of the classes, and name the classes in a settings file."""
     for kind in classes.values():
         for name, source in _sources(kind.__module__).items():
             (folder / f"{name}.py").write_text(source, encoding="utf-8")
@@ -81,7 +80,7 @@ def _add_code(folder: Path, settings: str, classes: dict[str, type]) -> None:
 
 
 def _sources(module: str) -> dict[str, str]:
-    """File name → source of a module and of all of ours that it imports, as files of one folder."""
+    """Map file names to the sources of a module and of all modules of this package that it imports."""
     found: dict[str, str] = {}
     waiting = [module]
     while waiting:
@@ -102,13 +101,15 @@ def _write_card(folder: Path, card: Path | None, model_type: str) -> None:
         written = ModelCard(f"---\n{entries}\n---\n\n# {folder.name}\n")
     else:
         written = ModelCard.load(card)
-    so_far = written.text.partition(_HEADING)[0]  # exporting once more does not say it twice
-    written.text = so_far + _HEADING + _USE.format(location=folder.name, packages=_packages())
+    text, line, kept = written.text.partition(KEPT)
+    text = text.partition(_HEADING)[0].rstrip()  # a second export replaces the section
+    use = _USE.format(location=folder.name, packages=_packages())
+    written.text = f"{text}\n{_HEADING}{use}\n{line}{kept}"
     written.save(folder / "README.md")
 
 
 def _packages() -> str:
-    """What the code needs, with the versions that this package needs."""
+    """Return the packages that the code needs, with the versions that this package needs."""
     needed = [
         line for line in requires("hf_selfdistill") or [] if re.match(r"(av|torch|torchvision|transformers)>", line)
     ]

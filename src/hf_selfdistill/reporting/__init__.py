@@ -1,1 +1,1 @@
-"""What people look at: the report, curves, confusions, filmstrips, saliency, the figures of forgetting."""
+"""The report of a run: results, confusions, filmstrips, saliency, figures of forgetting."""

@@ -1,4 +1,4 @@
-"""Pictures of where a model saw the class that it gives a video."""
+"""Pictures of the evidence for the class that a model predicts."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from hf_selfdistill.training.multi_clip import likeliest
 
 __all__ = ["Explainer"]
 
-SHOWN_SIZE = 160  # pixels of a frame's shorter side in the pictures, at least
+SHOWN_SIZE = 160  # minimum of pixels of a frame's shorter side in the pictures
 SHOWN_CLASSES = 5
 
 
 class Explainer:
-    """Writes `<video>.png`, a filmstrip, and `<video>.gif` of each video's most convincing clip.
+    """Writes a filmstrip, `<video>.png`, and an animation, `<video>.gif`, of each video's most certain clip.
 
     Args:
         model: a C3D or R(2+1)D classifier.
-        processor: its own.
-        clips: of the videos that will be explained, for their names and their sampler.
-        columns: frames of a filmstrip, at most.
-        side: pixels of a frame's shorter side in the pictures, at least.
+        processor: the video processor of the model.
+        clips: clips of all videos that will be explained; names of the pictures and the sampler come from here.
+        columns: maximum number of frames in a filmstrip.
+        side: minimum of pixels of a frame's shorter side in the pictures.
 
     Raises:
-        ValueError: the model has no map over time and space.
+        ValueError: the model has no feature map over time and space.
     """
 
     def __init__(
@@ -52,12 +52,12 @@ class Explainer:
         self.names = {str(path): path.stem if stems[path.stem] == 1 else _whole_name(path) for path in paths}
 
     def write(self, video: str, logits: torch.Tensor, folder: Path) -> None:
-        """Writes the pictures of a video.
+        """Write the pictures of a video.
 
         Args:
-            video: its path.
-            logits: `(K, classes)` of its clips.
-            folder: where they go.
+            video: path of the video.
+            logits: logits of its clips, `(K, classes)`.
+            folder: folder of the pictures.
 
         Raises:
             OSError: a file can't be written.
@@ -68,7 +68,7 @@ class Explainer:
         write_gif(explanation, Path(f"{name}.gif"))
 
     def explain(self, video: str, logits: torch.Tensor) -> Explanation:
-        """The clip that is surest of the video's class, and where it is seen there.
+        """Return the evidence for the video's class in the clip with the highest probability of that class.
 
         Raises:
             VideoDecodingError: the file can't be read.
@@ -82,14 +82,14 @@ class Explainer:
     def explain_clip(
         self, video: str, number: int, index: int, scores: list[tuple[str, float]], clip: str
     ) -> Explanation:
-        """Where in one clip a class is seen.
+        """Return the evidence for a class in one clip.
 
         Args:
-            video: its path.
-            number: of the clip.
-            index: of the class.
+            video: path of the video.
+            number: index of the clip.
+            index: index of the class.
             scores: the likeliest classes of the video and their probabilities, best first.
-            clip: in words, which it is.
+            clip: name of the clip in the picture.
 
         Raises:
             VideoDecodingError: the file can't be read.
@@ -112,7 +112,7 @@ class Explainer:
 
 
 def _as_seen(frames: torch.Tensor, processor: BaseVideoProcessor, side: int) -> torch.Tensor:
-    """Frames `(T, C, H, W)` uint8 cropped as for the model, but large enough to look at."""
+    """Crop frames `(T, C, H, W)`, uint8, as for the model, but large enough to look at."""
     factor = math.ceil(side / min(ClipProcessor.size_of(processor)))
     sizes = {
         name: {side: factor * value for side, value in processor.to_dict()[name].items() if value is not None}

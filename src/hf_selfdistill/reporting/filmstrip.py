@@ -1,4 +1,4 @@
-"""Pictures of a clip and of where a class was seen in it: an overlay, a filmstrip (PNG), an animation (GIF)."""
+"""Pictures of a clip and of the evidence for a class: an overlay, a filmstrip (PNG), an animation (GIF)."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from PIL import Image, ImageDraw, ImageFont
 
 __all__ = ["Explanation", "draw_filmstrip", "overlay", "write_gif"]
 
-# From nothing to all evidence: violet, crimson, orange, pale yellow; brighter at each step, so that it reads in grey.
+# No evidence to full evidence: violet, crimson, orange, pale yellow; brighter at each step, readable in grey.
 COLOURS = np.array([[40, 11, 84], [159, 42, 99], [229, 92, 48], [251, 180, 26], [252, 255, 164]], float)
-OPACITY = 0.7  # of full evidence
+OPACITY = 0.7  # opacity of full evidence
 INK, FAINT, PAPER, BAR = (28, 28, 34), (112, 112, 124), (255, 255, 255), (226, 226, 232)
 MARGIN, GAP, LINE = 24, 6, 22
-KEY, KEY_LINES = 230, 3  # width and lines of the key to the colours
-SECONDS_PER_FRAME = 0.16  # of the GIF, slow enough to follow
+KEY, KEY_LINES = 230, 3  # width and lines of the colour key
+SECONDS_PER_FRAME = 0.16  # slow enough to follow the GIF
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """A clip and what was seen in it.
+    """A clip with the evidence for a class.
 
     Args:
-        frames: `(T, C, H, W)` uint8, as the model sees them, at any size.
-        evidence: `(T, h, w)` from 0 to 1, for `label`.
-        times: of the frames in the video, in seconds.
-        duration: of the video, in seconds.
+        frames: frames `(T, C, H, W)`, uint8, cropped as for the model, at any size.
+        evidence: evidence for `label`, `(T, h, w)`, from 0 to 1.
+        times: times of the frames in the video, in seconds.
+        duration: duration of the video, in seconds.
         label: the class.
         scores: the likeliest classes of the video and their probabilities, best first.
-        clip: such as "clip 3 of 10".
+        clip: name of the clip, such as "clip 3 of 10".
     """
 
     frames: torch.Tensor
@@ -44,14 +44,14 @@ class Explanation:
 
 
 def overlay(frames: torch.Tensor, evidence: torch.Tensor) -> np.ndarray:
-    """Evidence in colour over greyed frames.
+    """Lay the evidence in colour over grey frames.
 
     Args:
-        frames: `(T, C, H, W)` uint8.
-        evidence: `(T, h, w)` from 0 to 1, scaled to the size of the frames.
+        frames: frames `(T, C, H, W)`, uint8.
+        evidence: evidence `(T, h, w)` from 0 to 1; it is scaled to the size of the frames.
 
     Returns:
-        `(T, H, W, 3)` uint8; where there is no evidence the frame is grey and as it was.
+        Pictures `(T, H, W, 3)`, uint8; a place without evidence keeps its brightness.
     """
     size = frames.shape[2:]
     heat = torch.nn.functional.interpolate(evidence[:, None].float(), size, mode="bilinear", align_corners=False)
@@ -61,7 +61,7 @@ def overlay(frames: torch.Tensor, evidence: torch.Tensor) -> np.ndarray:
 
 
 def draw_filmstrip(explanation: Explanation, columns: int = 8) -> Image.Image:
-    """Frames above, where the class was seen below, with times, the likeliest classes and a key to the colours."""
+    """Draw frames above their overlays, with times, the likeliest classes and a colour key."""
     shown = np.linspace(0, len(explanation.times) - 1, min(columns, len(explanation.times))).round().astype(int)
     frames = explanation.frames.permute(0, 2, 3, 1).numpy()
     heat = overlay(explanation.frames, explanation.evidence)
@@ -85,7 +85,7 @@ def draw_filmstrip(explanation: Explanation, columns: int = 8) -> Image.Image:
 
 
 def write_gif(explanation: Explanation, file: Path) -> None:
-    """The clip and, beside it, where the class was seen, as an endless animation."""
+    """Write an endless animation of the clip beside its overlay."""
     heat = overlay(explanation.frames, explanation.evidence)
     pages: list[Image.Image] = []
     for frame, warm, time in zip(explanation.frames.permute(0, 2, 3, 1).numpy(), heat, explanation.times, strict=True):
@@ -96,7 +96,7 @@ def write_gif(explanation: Explanation, file: Path) -> None:
         draw = ImageDraw.Draw(page)
         draw.text((2, height + 2), f"{time:.2f} s", FAINT, _font(14))
         draw.text((width + GAP, height + 2), _fitted(draw, explanation.label, width, 14), INK, _font(14))
-        # One palette: choosing 256 colours costs more than all the rest.
+        # One palette for all frames: choosing 256 colours is the slowest step.
         pages.append(page.quantize(palette=pages[0]) if pages else page.quantize())
     milliseconds = round(1000 * SECONDS_PER_FRAME)
     pages[0].save(file, save_all=True, append_images=pages[1:], duration=milliseconds, loop=0)
@@ -108,7 +108,7 @@ def _write_title(draw: ImageDraw.ImageDraw, explanation: Explanation, width: int
     first, last = explanation.times[0], explanation.times[-1]
     about = f"{explanation.clip}, {first:.2f} to {last:.2f} s of {explanation.duration:.2f} s"
     draw.text((MARGIN, MARGIN + LINE), about, FAINT, _font(15))
-    line = MARGIN + 2 * LINE + 6  # where in the video the clip lies
+    line = MARGIN + 2 * LINE + 6  # a bar that shows the position of the clip in the video
     left, right = MARGIN, width - MARGIN
     draw.rectangle((left, line, right, line + 5), BAR)
     begin, end = (left + (right - left) * min(time / explanation.duration, 1) for time in sorted((first, last)))
@@ -129,9 +129,9 @@ def _draw_key(page: Image.Image, draw: ImageDraw.ImageDraw, label: str, top: int
     ramp = np.linspace(0, 1, width)
     shades = 128 + OPACITY * ramp[:, None] * (_colour(ramp) - 128)
     page.paste(Image.fromarray(np.tile(shades.round().astype(np.uint8)[None], (12, 1, 1))), (left, top + 4))
-    draw.text((left, top + LINE), "nothing", FAINT, _font(14))
+    draw.text((left, top + LINE), "none", FAINT, _font(14))
     draw.text((left + width, top + LINE), "most", FAINT, _font(14), anchor="ra")
-    draw.text((left, top + 2 * LINE), _fitted(draw, f"speaks for {label}", width, 14), FAINT, _font(14))
+    draw.text((left, top + 2 * LINE), _fitted(draw, f"evidence for {label}", width, 14), FAINT, _font(14))
 
 
 def _colour(share: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Figures and files as pictures inside a page."""
+"""Figures and image files embedded in a page."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from PIL import Image
 
-__all__ = ["MEDIA_TYPES", "Picture", "as_picture", "file_as_picture", "image_as_picture"]
+__all__ = ["Picture", "as_picture", "file_as_picture", "image_as_picture"]
 
 DOTS_PER_INCH = 144
 
@@ -23,14 +23,15 @@ MEDIA_TYPES = {".png": "image/png", ".gif": "image/gif", ".jpg": "image/jpeg", "
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture with what is said of it.
+    """A picture with its texts.
 
     Args:
-        uri: data URI.
-        alt: what is to be seen, for those who do not see it.
-        caption: below the picture.
-        width: of the page's pixels; None for the picture's own.
-        drawn: in ink on no ground, which a dark page may invert; photographs it must not.
+        uri: data URI of the image.
+        alt: alternative text.
+        caption: text below the picture.
+        width: width in CSS pixels; None for the image's own width.
+        drawn: whether the picture is dark ink on a transparent ground, which a dark page inverts. Photographs must not
+            be inverted.
     """
 
     uri: str
@@ -41,11 +42,11 @@ class Picture:
 
 
 def as_picture(figure: Figure, alt: str) -> Picture:
-    """Draws a figure on no ground.
+    """Draw a figure on a transparent ground.
 
     Args:
-        figure: what is drawn.
-        alt: what is to be seen.
+        figure: the figure to draw.
+        alt: alternative text of the picture.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from PIL import Image
@@ -54,24 +55,24 @@ def as_picture(figure: Figure, alt: str) -> Picture:
     for patch in (figure.patch, *(axes.patch for axes in figure.axes)):
         patch.set(facecolor="none", edgecolor="none")
     canvas = FigureCanvasAgg(figure)
-    canvas.draw()  # savefig would lay it out once more
+    canvas.draw()  # savefig would compute the layout twice
     uri = _image_uri(Image.fromarray(np.asarray(canvas.buffer_rgba())), "png")
     return Picture(uri, alt, width=round(96 * figure.get_figwidth()), drawn=True)
 
 
 def file_as_picture(file: Path, alt: str, caption: str = "") -> Picture:
-    """A picture file as it is.
+    """Embed an image file unchanged.
 
     Raises:
-        ValueError: its suffix is of no picture that browsers show.
+        ValueError: the suffix is not that of an image that browsers show.
     """
     if file.suffix.lower() not in MEDIA_TYPES:
-        raise ValueError(f"{file} is no picture; give files that end in {', '.join(MEDIA_TYPES)}")
+        raise ValueError(f"{file} is not an image; give files that end in {', '.join(MEDIA_TYPES)}")
     return Picture(_data_uri(MEDIA_TYPES[file.suffix.lower()], file.read_bytes()), alt, caption)
 
 
 def image_as_picture(image: Image.Image, alt: str, caption: str = "") -> Picture:
-    """A picture with photographs in it, kept in a tenth of the bytes with a little loss."""
+    """Compress an image that holds photographs, with a small loss, to about a tenth of the bytes."""
     return Picture(_image_uri(image, "webp", quality=80), alt, caption)
 
 

@@ -1,4 +1,4 @@
-"""Cards of the recipes, `configs/*.yaml` → `model_cards/*.md`; `make cards` writes them."""
+"""Cards of the recipes: `make cards` writes `model_cards/*.md` from `configs/*.yaml`."""
 
 from __future__ import annotations
 
@@ -22,14 +22,17 @@ def main(recipes: Path = Path("configs"), output_dir: Path = Path("model_cards")
     """
     found = sorted(recipes.glob("*.yaml"))
     if not found:
-        raise ValueError(f"{recipes} holds no recipe, *.yaml; start in the project's folder")
+        raise ValueError(f"{recipes} holds no recipe, *.yaml; run the command in the folder of the project")
     output_dir.mkdir(parents=True, exist_ok=True)
     for recipe in found:
         write_whole(output_dir / f"{recipe.stem}.md", recipe_card(recipe.read_text(encoding="utf-8")))
 
 
 def recipe_card(recipe: str) -> str:
-    """Return the card of a recipe: its settings, and its comment: a title, a command (indented), paragraphs.
+    """Return the card of a recipe.
+
+    Args:
+        recipe: YAML settings below a comment. The comment has a title, an indented command and paragraphs.
 
     Raises:
         ValueError: the comment has no title or no command.
@@ -39,7 +42,7 @@ def recipe_card(recipe: str) -> str:
     command = "\n".join(line[2:] for line in rest if line.startswith("  "))
     prose = "\n".join(line for line in rest if not line.startswith("  ")).strip()
     if not title or not command:
-        raise ValueError("a recipe begins with a comment: a title, and a command indented by three blanks")
+        raise ValueError("a recipe begins with a comment of a title and a command indented by three spaces")
     template = jinja2.Template(TEMPLATE.read_text(encoding="utf-8"), keep_trailing_newline=True)
     return template.render(title=title, command=command, prose=prose, settings=yaml.safe_load(recipe))
 

@@ -1,216 +1,222 @@
-"""One page on one run: how it was made, what it learnt, what it mistakes, what it forgot."""
+"""A page about one run, rendered from its record."""
 
 from __future__ import annotations
 
+import json
+import logging
+import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from datetime import timedelta
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
+from sklearn.metrics import confusion_matrix
 
-from hf_selfdistill.reporting.confusion import ConfusedPair, confusion_counts, confusion_figure, most_confused
+from hf_selfdistill.data.whole_files import write_whole
+from hf_selfdistill.reporting.confusion import confusion_figure, most_confused
 from hf_selfdistill.reporting.forgetting_figures import drift_figure, forgetting_figure
-from hf_selfdistill.reporting.forgetting_table import NAMES, cka_in_words, in_words, why_none
-from hf_selfdistill.reporting.pictures import Picture, as_picture
-from hf_selfdistill.reporting.retrieval_examples import ExampleVideo, retrieval_filmstrips
+from hf_selfdistill.reporting.forgetting_table import forgetting_tables, reason_without_retention
+from hf_selfdistill.reporting.pictures import Picture, as_picture, file_as_picture
+from hf_selfdistill.reporting.retrieval_examples import retrieval_examples
+from hf_selfdistill.reporting.saliency_examples import saliency_examples
+from hf_selfdistill.reporting.tables import class_table, pair_table, percent, result_tables, run_tables
 from hf_selfdistill.training.accuracies import telling, with_a_blank
+from hf_selfdistill.training.card import REPORT, write_card
 from hf_selfdistill.training.curves import curve_figures
+from hf_selfdistill.training.record import RECORD, RunRecord, hash_of_model
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Report", "Table", "render"]
+__all__ = ["write_report"]
+
+logger = logging.getLogger(__name__)
 
 TEMPLATES = Path(__file__).parent / "templates"
-WORST_CLASSES = 10
+MOST_PICTURE_BYTES = 2_500_000  # keeps the page below 5 MB
+
+SHOWN = {
+    "classification": "test accuracies and confusions",
+    "retrieval": "retrieval examples",
+    "forgetting": "forgetting",
+}
+"""Task of an evaluation → parts of the page that it fills."""
 
 
-@dataclass(frozen=True)
-class Table:
-    """Rows under a head.
+def write_report(folder: str | Path, saliency: Sequence[str] = ()) -> Path:
+    """Write `report.html`, a page without external files and scripts, into the folder of a fine-tuned model.
 
-    Args:
-        caption: what it is about.
-        head: names of the columns.
-        rows: as many cells each; the first one is the row's name.
-    """
-
-    caption: str
-    head: Sequence[str]
-    rows: Sequence[Sequence[str]]
-
-
-@dataclass(frozen=True)
-class Report:
-    """What is known of a run; what is not known is left out of the page.
+    The page shows only results that were measured on the weights in the folder. It names results of other weights
+    with the command that measures them again. The model card is rendered again with a link to the page.
 
     Args:
-        name: of the run.
-        summary: in a sentence, what it is.
-        classes: in the order of the labels.
-        how: tables of how it was made.
-        log_history: of the Trainer.
-        validation: results on the validation part, as `evaluation`, without predictions.
-        evaluation: as of `evaluate_model`: accuracies, `protocol`, `per_class`, `predictions`, `failed`.
-        retrieval: queries and their nearest videos.
-        retrieval_protocol: in words.
-        saliency: pictures.
-        saliency_protocol: in words, or why there are no pictures.
-        forgetting: as of forgetting.json.
-        unreadable: `video` and `reason` of each file that was left out.
-        missing: what the page lacks, and how to get it.
-    """
+        folder: output folder of a fine-tuning.
+        saliency: image files (PNG, GIF) that the page shows beside its own saliency pictures.
 
-    name: str
-    summary: str
-    classes: Sequence[str]
-    how: Sequence[Table] = ()
-    log_history: Sequence[Mapping[str, Any]] = ()
-    validation: Mapping[str, Any] | None = None
-    evaluation: Mapping[str, Any] | None = None
-    retrieval: Sequence[tuple[ExampleVideo, Sequence[ExampleVideo]]] = ()
-    retrieval_protocol: str = ""
-    saliency: Sequence[Picture] = ()
-    saliency_protocol: str = ""
-    forgetting: Mapping[str, Any] | None = None
-    unreadable: Sequence[Mapping[str, str]] = ()
-    missing: Sequence[str] = field(default_factory=list)
-
-
-def render(report: Report) -> str:
-    """The page as HTML that needs no other file, no network and no script.
+    Returns:
+        Path of the page.
 
     Raises:
-        ValueError: predictions name classes that the model does not know.
+        ValueError: the folder holds no finished fine-tuning, or a file in it is damaged.
         ImportError: matplotlib is missing.
     """
+    folder = Path(folder)
+    if find_spec("matplotlib") is None:
+        raise ImportError('a report needs matplotlib; install it with pip install "hf_selfdistill[report]"')
+    record = _load(folder)
+    pictures = _embed(saliency)
     environment = Environment(
-        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
         lstrip_blocks=True,
-    )  # fmt: skip
-    environment.filters["percent"] = _percent
-    style = Markup((TEMPLATES / "report.css").read_text(encoding="utf-8"))
-    return environment.get_template("report.html").render(
-        report=report,
-        style=style,
-        results=_results(report),
-        key=[(with_a_blank(name), name) for name in telling(len(report.classes)) if name.startswith("video")],
-        curves=_curves(report.log_history),
-        retrieval=[retrieval_filmstrips(*example) for example in report.retrieval],
-        **_classes(report),
-        **_forgetting(report.forgetting),
     )
-
-
-def _percent(fraction: float) -> str:
-    return f"{100 * fraction:.1f}\N{NO-BREAK SPACE}%"
-
-
-def _results(report: Report) -> Table | None:
-    measured = [results for results in (report.evaluation, report.validation) if results is not None]
-    names = telling(len(report.classes))
-    rows = [
-        (results["protocol"], f"{results['num_videos']:.0f}", *(_percent(results[name]) for name in names))
-        for results in measured
-    ]
-    head = ("measured on", "videos", *(with_a_blank(name) for name in names))
-    return (
-        Table("Accuracy: the share of videos or clips whose class is among the first k", head, rows) if rows else None
+    environment.filters["percent"] = percent
+    page = environment.get_template("report.html").render(
+        style=Markup((TEMPLATES / "report.css").read_text(encoding="utf-8")),
+        name=folder.resolve().name,
+        record=record,
+        wall_time=timedelta(seconds=round(record.wall_seconds)),
+        results=result_tables(record),
+        curves=_draw_curves(folder / "trainer_state.json"),
+        tables=run_tables(record),
+        unreadable=_unreadable(record),
+        stale=_stale(folder, record),
+        missing=_missing(folder, record),
+        retrieval=record.latest("retrieval"),
+        neighbours=retrieval_examples((record.latest("retrieval") or {}).get("neighbours", [])),
+        **_classification(folder, record, pictures),
+        **_forgetting(record),
     )
+    write_whole(folder / REPORT, page)
+    write_card(folder, record)
+    return folder / REPORT
 
 
-def _curves(log_history: Sequence[Mapping[str, Any]]) -> list[Picture]:
-    return [
-        as_picture(figure, f"{title} against training steps; {_in_words(figure)}")
-        for title, figure in curve_figures(log_history).items()
-    ]
-
-
-def _in_words(figure: Figure) -> str:
-    """In words, where each line of a figure begins and ends."""
-    ends = [(line.get_label(), np.asarray(line.get_ydata())) for line in figure.axes[0].get_lines()]
-    return ", ".join(f"{label} from {values[0]:.3g} to {values[-1]:.3g}" for label, values in ends)
-
-
-def _classes(report: Report) -> dict[str, Any]:
-    """Confusion matrix, most confused pairs and worst classes."""
-    predictions = (report.evaluation or {}).get("predictions")
-    if not predictions:
-        return {"confusion": None, "pairs": None, "worst": _worst(report, {})}
-    labels = [prediction["label"] for prediction in predictions]
-    counts = confusion_counts(labels, [prediction["predicted"] for prediction in predictions], report.classes)
-    pairs = most_confused(counts, report.classes)
-    alt = (
-        f"Confusion matrix, {len(report.classes)} classes, {len(labels)} videos; a table below has its largest errors"
-    )
-    return {
-        "confusion": as_picture(confusion_figure(counts, report.classes), alt),
-        "pairs": _pairs(pairs) if pairs else None,
-        "worst": _worst(report, Counter(labels)),
-    }
-
-
-def _pairs(pairs: Sequence[ConfusedPair]) -> Table:
-    rows = [(pair.label, pair.predicted, str(pair.videos), _percent(pair.share)) for pair in pairs]
-    return Table("Most confused pairs", ("true class", "taken for", "videos", "of the true class"), rows)
-
-
-def _worst(report: Report, videos: Mapping[str, int]) -> Table | None:
-    accuracies = (report.evaluation or {}).get("per_class", {})
-    worst = sorted(accuracies, key=lambda name: (accuracies[name], name))[:WORST_CLASSES]
-    rows = [(name, _percent(accuracies[name]), *([str(videos[name])] if videos else [])) for name in worst]
-    head = ("class", "video top-1", *(["videos"] if videos else []))
-    return Table("Classes, the worst first", head, rows) if rows else None
-
-
-def _forgetting(forgetting: Mapping[str, Any] | None) -> dict[str, Any]:
-    if forgetting is None:
-        return {"kept": None, "forgetting_pictures": [], "drift": None, "own_metric": None, "no_retention": None}
-    drift, kept, pictures = forgetting["drift"], None, []
-    if {"before", "after", "chance"} <= forgetting.keys():  # the reference set has labels
-        before, after = forgetting["before"], forgetting["after"]
-        rows = [(NAMES[name], _interval(before[name]), _interval(after[name])) for name in before]
-        kept = Table("Accuracy of frozen features", ("measured by", "before", "after"), rows)
-        pictures.append(
-            as_picture(
-                forgetting_figure(before, after, forgetting["chance"]), "Top-1 before and after; the table has them"
-            )
+def _load(folder: Path) -> RunRecord:
+    """Return the record of a fine-tuned model, reduced to results of the weights in the folder."""
+    record = RunRecord.load(folder)
+    if record is None:
+        raise ValueError(
+            f"{folder} has no {RECORD}: it is not a run, or an earlier version or another tool made it; fine-tune "
+            "with this version, then evaluate"
         )
-    if any(layer["cka"] is not None for layer in drift["layers"]):
-        layers = ", ".join(f"{layer['name']} {cka_in_words(layer['cka'])}" for layer in drift["layers"])
-        pictures.append(as_picture(drift_figure(drift["layers"]), f"CKA of each layer before and after: {layers}"))
+    weights = hash_of_model(folder)
+    if record.task != "finetune" or record.status != "finished" or weights is None:
+        unusable = "an unfinished run" if weights else "a run without weights"
+        found = "a pre-training" if record.task != "finetune" else unusable
+        raise ValueError(f"{folder} holds {found}; a report needs a finished fine-tuning and its model")
+    return record.of_weights(weights)
+
+
+def _embed(files: Sequence[str]) -> list[Picture]:
+    size = sum(Path(file).stat().st_size for file in files)
+    if size > MOST_PICTURE_BYTES:
+        raise ValueError(
+            f"the pictures of `saliency` have {size / 1e6:.1f} MB; at most {MOST_PICTURE_BYTES / 1e6} MB are allowed: "
+            "give fewer"
+        )
+    return [file_as_picture(Path(file), f"Saliency: {Path(file).stem}", Path(file).stem) for file in files]
+
+
+def _draw_curves(state: Path) -> list[Picture]:
+    if not state.is_file():
+        return []
+    try:
+        figures = curve_figures(json.loads(state.read_text(encoding="utf-8"))["log_history"])
+    except (ValueError, KeyError, TypeError):
+        raise ValueError(f"{state} is damaged; move it away to get a report without curves") from None
+    return [as_picture(figure, f"{title} against steps; {_ends(figure)}") for title, figure in figures.items()]
+
+
+def _ends(figure: Figure) -> str:
+    """Describe the first and last value of each line of a figure."""
+    lines = [(line.get_label(), np.asarray(line.get_ydata())) for line in figure.axes[0].get_lines()]
+    return ", ".join(f"{label} from {values[0]:.3g} to {values[-1]:.3g}" for label, values in lines)
+
+
+def _unreadable(record: RunRecord) -> list[Mapping[str, str]]:
+    found = [record.metrics.get("unreadable", []), *(result.values.get("failed", []) for result in record.current())]
+    return list({one["video"]: one for failures in found for one in failures}.values())
+
+
+def _stale(folder: Path, record: RunRecord) -> dict[str, str]:
+    """Return the tasks with results of other weights only, and the commands that measure them again."""
+    last = {result.task: result.config for result in record.results}
+    commands = {task: _command(folder, task, last[task]) for task in record.stale()}
+    for task, command in commands.items():
+        logger.warning("Results of %s are from other weights and not shown; measure again: %s", task, command)
+    return commands
+
+
+def _missing(folder: Path, record: RunRecord) -> dict[str, str]:
+    """Return the parts of the page that were never measured, and the commands that measure them."""
+    data = {name: record.config.get(name) for name in ("dataset", "dataset_root", "annotations", "split")}
+    if data["dataset"] is None:
+        data |= {"dataset": "folder", "dataset_root": "VIDEOS"}
+    configs = {"classification": data, "retrieval": data}
+    if record.model["base"] is not None:  # random weights have nothing to forget
+        encoder = record.config.get("model_name_or_path", "ENCODER")
+        reference: dict[str, Any] = {"dataset": "folder", "dataset_root": "REFERENCE_VIDEOS"}
+        if record.config.get("reference_dataset"):
+            names = ("dataset", "root", "annotations", "split")
+            reference = {flag: record.config.get(f"reference_{name}") for flag, name in zip(data, names, strict=True)}
+        configs["forgetting"] = {"before": encoder, **reference}
+    measured = {result.task for result in record.results}
+    return {SHOWN[task]: _command(folder, task, own) for task, own in configs.items() if task not in measured}
+
+
+def _command(folder: Path, task: str, config: Mapping[str, Any]) -> str:
+    own = {"task": task, "model_name_or_path": str(folder)}
+    words = []
+    for name, value in {**own, **config, **own, "output_dir": None}.items():
+        if value is not None:
+            texts = map(str, value) if isinstance(value, list) else [str(value)]
+            words += [f"--{name}", *texts]
+    return f"hf-selfdistill evaluate {shlex.join(words)}"
+
+
+def _classification(folder: Path, record: RunRecord, pictures: Sequence[Picture]) -> dict[str, Any]:
+    classes, tested = record.model["classes"], record.latest("classification")
+    context = {"tested": tested, "key": {}, "confusion": None, "pairs": None, "worst": None}
+    if tested is None:
+        return {**context, "saliency": pictures, "saliency_protocol": ""}
+    labels, predicted = ([one[name] for one in tested["predictions"]] for name in ("label", "predicted"))
+    counts = confusion_matrix(labels, predicted, labels=classes)
+    pairs = most_confused(counts, classes)
+    alt = f"Confusion matrix of {len(classes)} classes and {len(labels)} videos; a table has the most frequent errors"
+    own, protocol = saliency_examples(folder, tested["predictions"])
     return {
-        "kept": kept,
-        "no_retention": None if forgetting["retention"] else why_none(forgetting),
-        "forgetting_pictures": pictures,
-        "drift": _drift(drift),
-        "own_metric": _own_metric(forgetting.get("objective")),
+        "tested": tested,
+        "key": {with_a_blank(name): tested[name] for name in telling(len(classes)) if name.startswith("video")},
+        "confusion": as_picture(confusion_figure(counts, classes), alt),
+        "pairs": pair_table(pairs) if pairs else None,
+        "worst": class_table(tested["per_class"], Counter(labels)),
+        "saliency": [*own, *pictures],
+        "saliency_protocol": protocol,
     }
 
 
-def _own_metric(objective: Mapping[str, Any] | None) -> Table | None:
-    if objective is None:
-        return None
-    before, after = objective["before"], objective["after"]
-    rows = [(name.replace("_", " "), in_words(before[name], 3), in_words(after[name], 3)) for name in before]
-    return Table(f"{objective['name']}, what it was pre-trained on", ("measured by", "before", "after"), rows)
-
-
-def _interval(interval: Mapping[str, Any]) -> str:
-    ends = [] if interval["low"] is None else [_percent(interval[end]) for end in ("low", "high")]
-    return _percent(interval["value"]) + (f" [{', '.join(ends)}]" if ends else "")
-
-
-def _drift(drift: Mapping[str, Any]) -> Table:
-    rows = [
-        ("cosine of features before and after", in_words(drift["cosine"], 3)),
-        ("relative distance of features", in_words(drift["relative_l2"], 3)),
-        ("relative distance of weights", f"{drift['weight_distance']:.3f}"),
-        ("effective rank of features before", in_words(drift["effective_rank_before"], 1)),
-        ("effective rank of features after", in_words(drift["effective_rank_after"], 1)),
-    ]
-    return Table("How far features and weights have moved", ("quantity", "value"), rows)
+def _forgetting(record: RunRecord) -> dict[str, Any]:
+    report = record.latest("forgetting")
+    if report is None:
+        return {"forgetting": None, "no_retention": None, "forgetting_pictures": [], "forgetting_tables": []}
+    pictures = []
+    if "before" in report:
+        figure = forgetting_figure(report["before"], report["after"], report["chance"])
+        pictures.append(as_picture(figure, "Top-1 before and after fine-tuning; a table has the values"))
+    if any(layer["cka"] is not None for layer in report["drift"]["layers"]):
+        figure = drift_figure(report["drift"]["layers"])
+        pictures.append(as_picture(figure, "CKA of each layer before and after fine-tuning; a table has the values"))
+    return {
+        "forgetting": report,
+        "no_retention": None if report["retention"] else reason_without_retention(report),
+        "forgetting_pictures": pictures,
+        "forgetting_tables": forgetting_tables(report),
+    }

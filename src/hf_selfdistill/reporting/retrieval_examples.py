@@ -1,67 +1,79 @@
-"""Queries and their nearest videos, to look at."""
+"""Filmstrips of queries and of the videos nearest to them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from PIL import Image
+from tqdm import tqdm
 
+from hf_selfdistill.data.decoding import VideoDecodingError, VideoReader
 from hf_selfdistill.reporting.pictures import Picture, image_as_picture
 
-__all__ = ["ExampleVideo", "Filmstrip", "retrieval_filmstrips"]
+__all__ = ["Filmstrip", "retrieval_examples"]
 
-GAP, WIDTH = 2, 384  # pixels of white between two frames, and of the page from end to end
+logger = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True)
-class ExampleVideo:
-    """Some frames of a video.
-
-    Args:
-        label: its class.
-        frames: `(T, H, W, 3)` uint8.
-        similarity: cosine to the query; None of the query itself.
-    """
-
-    label: str
-    frames: np.ndarray
-    similarity: float | None = None
+EXAMPLES, NEAREST = 6, 3
+FRAMES, SIDE = 4, 96  # frames of a video, and the pixels of their shorter side
+GAP, WIDTH = 2, 384  # white pixels between two frames, and the width of a filmstrip on the page
 
 
 @dataclass(frozen=True)
 class Filmstrip:
-    """A video's frames, side by side.
+    """Frames of a video, side by side.
 
     Args:
-        words: what stands above it.
-        kind: `query`; of a nearest video `right`, of the query's class, or `wrong`.
+        title: text above the filmstrip.
+        kind: `query`; for a neighbour `right` (of the query's class) or `wrong`.
         picture: the frames.
     """
 
-    words: str
+    title: str
     kind: str
     picture: Picture
 
 
-def retrieval_filmstrips(query: ExampleVideo, nearest: Sequence[ExampleVideo]) -> list[Filmstrip]:
-    """The query, then its nearest videos: ✓ where it is of the query's class, ✗ where of another.
+def retrieval_examples(neighbours: Sequence[Mapping[str, Any]]) -> list[list[Filmstrip]]:
+    """Return filmstrips of evenly spaced queries, each followed by its nearest videos.
+
+    An example with an unreadable video is left out, with a warning.
 
     Args:
-        query: what was asked for.
-        nearest: the nearest first.
+        neighbours: `video`, `label` and `nearest` of each query, as a test of retrieval records them.
     """
-    strips = [Filmstrip(f"query: {query.label}", "query", _drawn(query, f"Frames of the query, {query.label}"))]
-    for rank, video in enumerate(nearest, 1):
-        right = video.label == query.label
-        words = f"{'✓' if right else '✗'} {rank}. {video.label} (cosine {video.similarity:.3f})"
-        alt = f"Frames of {video.label}, {'of the same class' if right else 'of another class'}"
-        strips.append(Filmstrip(words, "right" if right else "wrong", _drawn(video, alt)))
+    places = np.linspace(0, len(neighbours) - 1, min(EXAMPLES, len(neighbours))).round().astype(int)
+    queries = [neighbours[place] for place in places]
+    examples = []
+    for query in tqdm(queries, desc="retrieval examples", leave=False, disable=not queries):
+        try:
+            examples.append(_filmstrips(query))
+        except VideoDecodingError as error:
+            logger.warning("A retrieval example is left out: %s", error)
+    return examples
+
+
+def _filmstrips(query: Mapping[str, Any]) -> list[Filmstrip]:
+    label = query["label"]
+    strips = [Filmstrip(f"query: {label}", "query", _frames_of(query["video"], f"Frames of the query, {label}"))]
+    for rank, video in enumerate(query["nearest"][:NEAREST], 1):
+        right = video["label"] == label
+        title = f"{'✓' if right else '✗'} {rank}. {video['label']} (cosine {video['cosine']:.3f})"
+        alt = f"Frames of {video['label']}, {'the same class' if right else 'another class'}"
+        strips.append(Filmstrip(title, "right" if right else "wrong", _frames_of(video["video"], alt)))
     return strips
 
 
-def _drawn(video: ExampleVideo, alt: str) -> Picture:
-    gap = np.full_like(video.frames[0][:, :GAP], 255)
-    parts = [part for frame in video.frames for part in (frame, gap)][:-1]
+def _frames_of(video: str, alt: str) -> Picture:
+    with VideoReader(video) as reader:
+        last = reader.num_frames - 1
+        frames = reader.read([round(last * (number + 0.5) / FRAMES) for number in range(FRAMES)])  # (T, C, H, W)
+    step = max(1, min(frames.shape[2:]) // SIDE)
+    shown = frames[:, :, ::step, ::step].permute(0, 2, 3, 1).numpy()
+    gap = np.full_like(shown[0][:, :GAP], 255)
+    parts = [part for frame in shown for part in (frame, gap)][:-1]
     return replace(image_as_picture(Image.fromarray(np.concatenate(parts, axis=1)), alt), width=WIDTH)

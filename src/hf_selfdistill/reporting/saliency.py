@@ -1,4 +1,4 @@
-"""Where in a clip a class was seen: Grad-CAM (Selvaraju et al., ICCV 2017) over time and space."""
+"""Evidence for a class in a clip: Grad-CAM (Selvaraju et al., ICCV 2017) over time and space."""
 
 from __future__ import annotations
 
@@ -12,35 +12,35 @@ __all__ = ["check_explainable", "grad_cam"]
 
 
 def check_explainable(model: PreTrainedModel) -> None:
-    """Grad-CAM needs a last map over time and space.
+    """Check that Grad-CAM supports a model.
 
     Raises:
-        ValueError: the model has none.
+        ValueError: the model has no last feature map over time and space.
     """
     if not isinstance(model, VideoEncoderForVideoClassification):
         raise ValueError(
-            f"{type(model).__name__} has no last map over time and space, which Grad-CAM needs; "
-            "C3DForVideoClassification and R2Plus1DForVideoClassification have"
+            f"{type(model).__name__} has no last feature map over time and space, which Grad-CAM "
+            "needs; use C3DForVideoClassification or R2Plus1DForVideoClassification"
         )
 
 
 @torch.enable_grad()
 def grad_cam(model: PreTrainedModel, pixel_values: Tensor, classes: Tensor) -> Tensor:
-    """How much each place of a clip speaks for a class.
+    """Return the evidence for a class at each place of a clip.
 
-    The channels of the last map are summed, each weighted with the mean gradient of the class's logit on it; what
-    speaks against the class is cut off at 0. The sum is interpolated to the size of the clip.
+    The channels of the last feature map are summed, each weighted with the mean gradient of the class's logit with
+    respect to the channel. Negative sums are set to 0. The result is interpolated to the size of the clip.
 
     Args:
         model: a C3D or R(2+1)D classifier, in evaluation mode.
         pixel_values: normalised clips `(B, T, C, H, W)`.
-        classes: the class of each clip, `(B,)`.
+        classes: index of the class of each clip, `(B,)`.
 
     Returns:
-        `(B, T, H, W)` from 0 to 1, the greatest value of each clip; all 0 where nothing speaks for the class.
+        Evidence `(B, T, H, W)`, scaled to a maximum of 1 in each clip; all 0 in a clip without positive evidence.
 
     Raises:
-        ValueError: the model has no last map over time and space.
+        ValueError: the model has no last feature map over time and space.
     """
     check_explainable(model)
     kept: list[Tensor] = []

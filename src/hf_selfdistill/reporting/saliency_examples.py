@@ -1,4 +1,4 @@
-"""Tested videos with what spoke for the class that the model gave them, to look at."""
+"""Filmstrips of tested videos with the evidence for the predicted class."""
 
 from __future__ import annotations
 
@@ -8,9 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import datasets
-import torch
 from tqdm import tqdm
-from transformers import AutoConfig, AutoModelForVideoClassification
 
 from hf_selfdistill.data.decoding import VideoDecodingError
 from hf_selfdistill.models.loading import load_for_inference
@@ -26,54 +24,43 @@ logger = logging.getLogger(__name__)
 
 WRONG = 3
 PROTOCOL = (
-    "Grad-CAM on the centre clips of the first right video and of the wrong ones that the model was surest of, for "
-    "the class that it gave; the probabilities are the test's."
+    "Grad-CAM for the predicted class on the centre clips of the first correct video and of the wrong videos with the "
+    "highest probabilities; the probabilities are those of the test."
 )
-SIDE = 96  # pixels of a frame's shorter side, at least
+SIDE = 96  # minimum of pixels of a frame's shorter side
 
 Prediction = Mapping[str, Any]
 
 
 def saliency_examples(folder: Path, predictions: Sequence[Prediction]) -> tuple[list[Picture], str]:
-    """Filmstrips of the centre clips of the first right video and the surest wrong ones.
+    """Return filmstrips of the first correct video and of the wrong videos with the highest probabilities.
 
     Args:
-        folder: of the fine-tuned model.
-        predictions: of its test: `video`, `label`, `predicted`, `score`.
+        folder: folder of the fine-tuned model.
+        predictions: `video`, `label`, `predicted` and `score` of each tested video.
 
     Returns:
-        The pictures and how they were made, or why there are none.
+        The pictures, and how they were made or why there are none.
     """
-    if (why := _why_none(folder, predictions)) is not None:
-        return [], f"No pictures: {why}."
     model, processor = load_for_inference(str(folder))
+    try:
+        check_explainable(model)
+    except ValueError as error:
+        return [], f"No pictures: {error}."
     chosen = _chosen(predictions)
     records = datasets.Dataset.from_dict({"video": [{"path": one["video"], "bytes": None} for one in chosen]})
     clips = clips_without_labels(records, model, processor, num_clips=1)
     explainer = Explainer(model, processor, clips, side=SIDE)
     pictures = []
-    for one in tqdm(chosen, desc="where the model looks", leave=False):
+    for one in tqdm(chosen, desc="saliency", leave=False):
         try:
             pictures.append(_picture(explainer, one))
         except VideoDecodingError as error:
-            logger.warning("a picture of where the model looks is left out: %s", error)
-    return pictures, PROTOCOL if pictures else "No pictures: none of the tested videos can be read from here."
-
-
-def _why_none(folder: Path, predictions: Sequence[Prediction]) -> str | None:
-    with torch.device("meta"):
-        model = AutoModelForVideoClassification.from_config(AutoConfig.from_pretrained(folder))
-    try:
-        check_explainable(model)
-    except ValueError as error:
-        return str(error)
-    if "score" not in predictions[0]:
-        return "evaluation.json has no probabilities; test the model again"
-    return None if list(folder.glob("model*.safetensors")) else "the folder has no weights"
+            logger.warning("A saliency picture is left out: %s", error)
+    return pictures, PROTOCOL if pictures else "No pictures: the tested videos can't be read from here."
 
 
 def _chosen(predictions: Sequence[Prediction]) -> list[Prediction]:
-    """The first right video, and the wrong ones that the model was surest of."""
     right = [one for one in predictions if one["predicted"] == one["label"]]
     wrong = [one for one in predictions if one["predicted"] != one["label"]]
     return [*right[:1], *sorted(wrong, key=lambda one: -one["score"])[:WRONG]]
@@ -83,7 +70,6 @@ def _picture(explainer: Explainer, one: Prediction) -> Picture:
     index = explainer.model.config.label2id[one["predicted"]]
     scores = [(one["predicted"], one["score"])]
     explanation = explainer.explain_clip(one["video"], 0, index, scores, "centre clip")
-    name = Path(one["video"]).name
-    verdict = "right" if one["predicted"] == one["label"] else f"wrong, it is {one['label']}"
-    said = f"{name}: {one['predicted']} ({one['score']:.0%}), {verdict}"
-    return image_as_picture(draw_filmstrip(explanation), f"Where it was seen in {said}", said)
+    verdict = "correct" if one["predicted"] == one["label"] else f"wrong: it is {one['label']}"
+    caption = f"{Path(one['video']).name}: {one['predicted']} ({one['score']:.0%}), {verdict}"
+    return image_as_picture(draw_filmstrip(explanation), f"Evidence in {caption}", caption)

@@ -59,7 +59,7 @@ def keep_results(config: EvaluateConfig | ForgettingConfig, values: dict[str, An
     if record is None:
         logger.info("%s has no %s, as another tool or an earlier version made it: nothing is recorded", folder, RECORD)
         return result
-    record.weights = weights
+    record = record.of_weights(weights)
     record.add(result)
     record.save(folder)
     write_card(folder, record)

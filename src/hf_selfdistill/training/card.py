@@ -11,9 +11,9 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from hf_selfdistill.data.whole_files import write_whole
 from hf_selfdistill.training.accuracies import MEASURED, telling, with_a_blank
 from hf_selfdistill.training.citations import works_behind
-from hf_selfdistill.training.record import Result, RunRecord
+from hf_selfdistill.training.record import RunRecord
 
-__all__ = ["CARD", "CURVES", "KEPT", "REPORT", "describe_rate", "write_card"]
+__all__ = ["CARD", "CURVES", "KEPT", "REPORT", "accuracy_rows", "describe_rate", "feature_rows", "write_card"]
 
 CARD = "README.md"
 CURVES = "training_curves.png"
@@ -54,7 +54,7 @@ def write_card(folder: str | Path, record: RunRecord) -> None:
         curves=CURVES if (folder / CURVES).is_file() else None,
         report=REPORT if (folder / REPORT).is_file() else None,
         results=_accuracy_table(record),
-        features=_feature_table([result for task in FEATURE_TASKS for result in record.current(task)]),
+        features=_table(["task", "accuracy", "videos", "measured on"], feature_rows(record)),
         card=record.card,
         works=works_behind(record.model["model_type"], record.model.get("pretrained_by")),
     )
@@ -124,33 +124,35 @@ def _evaluation_entries(record: RunRecord, part: str, protocol: str, values: Map
     ]
 
 
-def _accuracy_table(record: RunRecord) -> str:
+def accuracy_rows(record: RunRecord) -> list[tuple[str, Mapping[str, Any]]]:
+    """Return protocol and accuracies of the last validation, of the tests on the saved weights, and of baselines."""
     measured = [(protocol, values) for _, protocol, values in _accuracies(record)]
-    for test in record.current("classification"):
-        if baseline := test.values.get("baseline"):
-            measured.append((f"{baseline['protocol']} — the same with λ = 0", baseline))
-    if not measured:
-        return "Nothing has been measured yet."
-    names = telling(len(record.model["classes"]))
-    rows = [
-        [protocol, f"{values['num_videos']:.0f}", *(f"{values[name]:.3f}" for name in names)]
-        for protocol, values in measured
-    ]
-    return _table(["measured on", "videos", *map(with_a_blank, names)], rows)
+    baselines = [test.values["baseline"] for test in record.current("classification") if test.values.get("baseline")]
+    return measured + [(f"{baseline['protocol']} — the same with λ = 0", baseline) for baseline in baselines]
 
 
-def _feature_table(results: Sequence[Result]) -> str:
-    if not results:
-        return "Nothing has been measured yet."
+def feature_rows(record: RunRecord) -> list[list[str]]:
+    """Return task, accuracies, number of videos and protocol of the tests of frozen features."""
     rows = []
-    for result in results:
+    for result in [result for task in FEATURE_TASKS for result in record.current(task)]:
         start = f"{result.task}_top"
         accuracies = {name.removeprefix(start): v for name, v in result.values.items() if name.startswith(start)}
         accuracy = ", ".join(f"top-{k} {value:.3f}" for k, value in accuracies.items())
         rows.append([result.task.replace("_", " "), accuracy, str(result.values["num_videos"]), result.protocol])
-    return _table(["task", "accuracy", "videos", "measured on"], rows)
+    return rows
+
+
+def _accuracy_table(record: RunRecord) -> str:
+    names = telling(len(record.model.get("classes", ())))
+    rows = [
+        [protocol, f"{values['num_videos']:.0f}", *(f"{values[name]:.3f}" for name in names)]
+        for protocol, values in accuracy_rows(record)
+    ]
+    return _table(["measured on", "videos", *map(with_a_blank, names)], rows)
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    if not rows:
+        return "Nothing has been measured yet."
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)

@@ -138,6 +138,11 @@ class RunRecord:
         """Return the values of a task's last result on the saved weights."""
         return next((result.values for result in reversed(self.current(task))), None)
 
+    def of_weights(self, weights: str | None) -> Self:
+        """Return the record of a folder with these weights; metrics of other weights are left out."""
+        metrics = self.metrics if weights == self.weights else {}
+        return dataclasses.replace(self, weights=weights, metrics=metrics)
+
     def stale(self) -> list[str]:
         """Return the tasks that were measured on other weights than the saved ones, and not since."""
         return sorted({result.task for result in self.results} - {result.task for result in self.current()})
