@@ -38,7 +38,7 @@ def _scan(root: Path, parent: Path, split: str | None) -> list[VideoEntry]:
     if not folders:
         loose = sum(file.suffix.lower() in VIDEO_SUFFIXES for file in parent.iterdir())
         raise ValueError(
-            f"{parent} holds no class folders; number of videos directly in {parent.name}/: {loose}; arrange the "
+            f"{parent} holds no class folders; videos directly in this folder: {loose}; arrange the "
             f"videos as {root}/CLASS/video.mp4, or as {root}/train/CLASS/video.mp4 and {root}/test/CLASS/video.mp4"
         )
     entries = []
