@@ -1,4 +1,4 @@
-"""Loading of models by name, each with the processor of its clips."""
+"""Loading of models by name, each with its video processor."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ __all__ = [
 logger = logging.getLogger(__name__)
 
 FROM_SCRATCH: dict[str, type[PreTrainedConfig]] = {"c3d": C3DConfig, "r2plus1d": R2Plus1DConfig}
-TRAINED_IN = torch.float32  # whatever a checkpoint is stored in: half precision is autocast's (--bf16)
+TRAINED_IN = torch.float32  # for checkpoints of any precision; half precision comes from autocast (`bf16`)
 
 
 def load_classifier(
@@ -64,7 +64,7 @@ def load_classifier(
     lora_rank: int | None = None,
     lora_target_modules: str | None = None,
 ) -> tuple[PreTrainedModel | PeftModel, BaseVideoProcessor]:
-    """Load a model with a head for the given classes, and the processor of its clips.
+    """Load a model with a head for the given classes, and its video processor.
 
     Args:
         name: `c3d` or `r2plus1d` (random weights), a folder, or a name on the Hub.
@@ -140,13 +140,13 @@ def load_for_features(name: str, overrides: str | None = None) -> tuple[PreTrain
     check_weights_fit(name, model, sorted(absent_keys(report)))
     processor = AutoVideoProcessor.from_pretrained(name)
     if type(model.config) in MODEL_FOR_VIDEO_CLASSIFICATION_MAPPING and not _is_pooled(model, processor):
-        # Its classifier knows what the feature of a clip is; a head that the checkpoint lacks goes unused.
+        # The classifier defines the feature of a clip. If the checkpoint has no head, a random head stays unused.
         model = AutoModelForVideoClassification.from_pretrained(name, dtype=TRAINED_IN, ignore_mismatched_sizes=True)
     return in_its_memory_format(model.eval()), processor
 
 
 def load_encoder(name: str, overrides: str | None = None) -> tuple[PreTrainedModel, BaseVideoProcessor]:
-    """Load an encoder, or the encoder of a classifier, and the processor of its clips.
+    """Load an encoder, or the encoder of a classifier, and its video processor.
 
     Args:
         name: `c3d` or `r2plus1d` (random weights), a folder, or a name on the Hub.
@@ -168,7 +168,7 @@ def load_encoder(name: str, overrides: str | None = None) -> tuple[PreTrainedMod
     absent = absent_keys(report)
     pooler = {key for key in report["missing_keys"] if key.startswith("pooler.")}
     check_weights_fit(name, encoder, sorted(absent - pooler))
-    if pooler:  # which classifiers do without, ViViT's for one
+    if pooler:  # some classifiers, such as ViViT's, have no pooler
         logger.warning("%s lacks weights of its pooler: they start at random", name)
     processor = AutoVideoProcessor.from_pretrained(name)
     _check_pooled(name, encoder, processor)
@@ -176,10 +176,10 @@ def load_encoder(name: str, overrides: str | None = None) -> tuple[PreTrainedMod
 
 
 def processor_of(model: PreTrainedModel) -> BaseVideoProcessor:
-    """Return the video processor saved with a model; of a C3D or R(2+1)D without one, that of its configuration.
+    """Return the video processor saved with a model; an unsaved C3D or R(2+1)D gets one from its configuration.
 
     Raises:
-        ValueError: there is none.
+        ValueError: the model has no video processor.
     """
     config = model.config
     if model.name_or_path:
@@ -195,22 +195,27 @@ def in_its_memory_format(model: PreTrainedModel) -> PreTrainedModel:
 
 
 def refuse_overrides(name: str, overrides: str | None) -> None:
-    """Refuse overrides for a model that has a configuration of its own.
+    """Refuse overrides for a model that is loaded with its configuration.
 
     Raises:
         ValueError: overrides are given.
     """
     if overrides:
         raise ValueError(
-            f"`config_overrides` is {overrides}, but {name} has a configuration of its own; overrides need c3d or "
-            "r2plus1d"
+            f"`config_overrides` is {overrides}, but {name} is loaded with its configuration; remove it, or use c3d "
+            "or r2plus1d"
         )
 
 
 def from_scratch(
     name: str, overrides: str | None, classes: dict[str, Any] | None = None
 ) -> tuple[PreTrainedConfig, C3DVideoProcessor]:
-    """Return the configuration of a `c3d` or `r2plus1d` with random weights, and the processor of its clips.
+    """Return the configuration of a `c3d` or `r2plus1d` with random weights, and its video processor.
+
+    Args:
+        name: `c3d` or `r2plus1d`.
+        overrides: settings of the network, such as `image_size=48,num_frames=8`.
+        classes: `id2label` and `label2id` of a classifier.
 
     Raises:
         ValueError: an override is wrong.
@@ -228,7 +233,7 @@ def _processor_for(config: PreTrainedConfig) -> C3DVideoProcessor:
 
 
 def _config_from_scratch(name: str, overrides: str | None, classes: dict[str, Any]) -> PreTrainedConfig:
-    # A comma separates two settings where the next one has a name, and two widths where it has not.
+    # A comma before `name=` separates two settings; other commas separate two widths.
     settings = re.split(r",(?=[a-z_0-9]+=)", overrides) if overrides else []
     values = {}
     for setting in settings:
