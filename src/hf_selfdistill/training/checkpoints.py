@@ -1,4 +1,4 @@
-"""Checkpoints to resume from, and checks that a run resumes as it began."""
+"""Checkpoints to resume from, and checks that a resumed run fits the original run."""
 
 from __future__ import annotations
 
