@@ -59,7 +59,7 @@ def clips_without_labels(
     records: datasets.Dataset, model: PreTrainedModel, processor: BaseVideoProcessor, num_clips: int
 ) -> TestingClips:
     """Return testing clips of videos without labels."""
-    records = records.add_column("label", [0] * len(records))  # a placeholder: only −100, for unreadable videos, counts
+    records = records.add_column("label", [0] * len(records))  # a placeholder; −100 would mean an unreadable video
     return testing_clips(records, model, processor, num_clips)
 
 
