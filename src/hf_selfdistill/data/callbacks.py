@@ -54,7 +54,7 @@ class UnreadableVideosCallback(TrainerCallback):
         self.clips = clips
         self.most = most
         self._failures: dict[str, str] = {}
-        self._known: set[tuple[int, int]] = set()
+        self._reported: set[tuple[int, int]] = set()
 
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
@@ -67,8 +67,8 @@ class UnreadableVideosCallback(TrainerCallback):
         """Warn about the videos that this process newly found unreadable."""
         for part, clips in enumerate(self.clips):
             for index in clips.unreadable_indices():
-                if (part, index) not in self._known:
-                    self._known.add((part, index))
+                if (part, index) not in self._reported:
+                    self._reported.add((part, index))
                     error = clips.why_unreadable(index)
                     self._failures[error.video] = error.reason
                     logger.warning("Skipped an unreadable video: %s", error)
