@@ -11,7 +11,7 @@ import datasets
 
 __all__ = ["fingerprint"]
 
-_IN_CACHE = re.compile(r"^.*/snapshots/[0-9a-f]{40}/")  # huggingface_hub's cache, which differs between machines
+_IN_CACHE = re.compile(r"^.*/snapshots/[0-9a-f]{40}/")  # huggingface_hub's cache; its path differs between machines
 
 
 def fingerprint(records: datasets.Dataset, root: str | Path | None = None) -> str:

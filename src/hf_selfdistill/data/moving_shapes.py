@@ -58,7 +58,7 @@ def write_moving_shapes(
     Args:
         root: folder to write to, made if missing.
         motions: the classes, some of `MOTIONS`.
-        videos_per_class: number of videos of each class, which is also the number of groups.
+        videos_per_class: number of videos of each class, equal to the number of groups.
         num_frames: length of a video, at 25 frames per second.
         size: side of the square frames, in pixels; even.
         seed: seed of all draws.

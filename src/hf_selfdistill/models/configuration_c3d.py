@@ -17,8 +17,8 @@ class C3DConfig(VideoEncoderConfig):
         hidden_sizes: width of each stage; the last width is that of the features.
         depths: number of convolutions of each stage.
         num_channels: number of colour channels of a frame.
-        num_frames: number of frames of a clip, at least `2 ** (stages - 2)`, which is 8 for five stages.
-        image_size: side of a clip in pixels, at least `2 ** (stages - 1)`, which is 16 for five stages.
+        num_frames: number of frames of a clip, at least `2 ** (stages - 2)` (8 for five stages).
+        image_size: side of a clip in pixels, at least `2 ** (stages - 1)` (16 for five stages).
         problem_type: kind of labels, see `VideoEncoderConfig`.
 
     Raises:
@@ -35,7 +35,7 @@ class C3DConfig(VideoEncoderConfig):
     def minimum_clip(self) -> tuple[int, int]:
         """Smallest number of frames and shortest side in pixels.
 
-        Every pooling halves both, except for the first one, which halves only the side.
+        The first pooling halves the side, and every later one halves both.
         """
         pools = len(self.hidden_sizes) - 1
         return 2 ** max(pools - 1, 0), 2**pools

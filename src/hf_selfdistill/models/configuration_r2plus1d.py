@@ -11,7 +11,7 @@ class R2Plus1DConfig(VideoEncoderConfig):
     """Configuration of an `R2Plus1DModel`.
 
     The defaults are the encoder of VCOP, Pace and RSPNet that Zhou et al. (arXiv 2205.00506) fine-tune: one residual
-    block per stage, 14,365,303 parameters. It is not the R(2+1)D-18 of torchvision, which is
+    block per stage, 14,365,303 parameters. The R(2+1)D-18 of torchvision is different:
     `depths=[2, 2, 2, 2], mid_sizes="per_block", stem_mid_size=45, shortcut="plain"`.
 
     Args:

@@ -61,7 +61,7 @@ def check_weights_fit(name: str, model: PreTrainedModel, absent: list[str]) -> N
 def warn_of_partial_weights(name: str, model: PreTrainedModel, report: dict[str, Any]) -> None:
     """Warn about a head that lacks more than its last layer, and about unused weights of the checkpoint.
 
-    A checkpoint without any weights of a head is a plain encoder, where nothing is missing.
+    A checkpoint without any weights of a head is a plain encoder; this function does not warn about it.
     """
     head = {key for key in model.state_dict() if not key.startswith(f"{model.base_model_prefix}.")}
     absent = absent_keys(report)

@@ -70,7 +70,7 @@ def load_classifier(
         name: `c3d` or `r2plus1d` (random weights), a folder, or a name on the Hub.
         labels: names of the classes, in the order of their indices.
         config_overrides: settings of a network with random weights, such as `image_size=48,num_frames=8`.
-        lora_rank: rank of LoRA adapters, which are trained in place of the encoder; None trains the whole model.
+        lora_rank: rank of LoRA adapters. They are trained in place of the encoder; None trains the whole model.
         lora_target_modules: names of the layers that get adapters, separated by commas; by default all linear layers.
 
     Raises:
@@ -190,7 +190,7 @@ def processor_of(model: PreTrainedModel) -> BaseVideoProcessor:
 
 
 def in_its_memory_format(model: PreTrainedModel) -> PreTrainedModel:
-    """Return the model with channels-last weights if it is a C3D, whose convolutions run faster on them."""
+    """Return the model, with channels-last weights if it is a C3D: C3D's convolutions run faster on them."""
     return model.to(memory_format=torch.channels_last_3d) if model.config.model_type == "c3d" else model
 
 
@@ -286,8 +286,8 @@ def _pretrained(name: str, classes: dict[str, Any], labels: list[str]) -> tuple[
 def _check_pooled(name: str, encoder: PreTrainedModel, processor: BaseVideoProcessor) -> None:
     if not _is_pooled(encoder, processor):
         raise ValueError(
-            f"{name}, a {encoder.config.model_type}, has no pooled feature of a clip (pooler_output), which the "
-            "objectives need; use an encoder that has one, such as C3D, R(2+1)D or ViViT"
+            f"{name}, a {encoder.config.model_type}, has no pooled feature of a clip (pooler_output), but the "
+            "objectives need one; use another encoder, such as C3D, R(2+1)D or ViViT"
         )
 
 
