@@ -39,8 +39,7 @@ class VideoDecodingError(ValueError):
     """Error for a video that can't be decoded; the message is `<file>: <reason>`.
 
     Args:
-        video: path of the file, `<bytes>` or `<file object>`. A `DataLoader` rebuilds a worker's error from its text
-            alone; then this is that text.
+        video: path of the file, `<bytes>` or `<file object>`; the whole text of an error that a `DataLoader` rebuilt.
         reason: one line of plain English.
     """
 
@@ -77,14 +76,12 @@ class VideoReader:
         video: path, content of a file as bytes, or seekable binary file object. A file object stays open.
 
     Attributes:
-        num_frames (`int`): number of whole frames, counted in the file, not taken from its header. `read` lowers it if
-            the decoder gives fewer.
+        num_frames (`int`): whole frames, counted in the file's packets. `read` lowers it if the decoder gives fewer.
         fps (`float`): average frames per second.
         frame_pixels (`int`): height times width of a frame.
 
     Raises:
-        VideoDecodingError: the file is missing, empty, not a video, without a video stream or cut off before its
-            index.
+        VideoDecodingError: the file is missing, empty, not a video, without a video stream, or without its index.
     """
 
     def __init__(self, video: Video) -> None:
