@@ -234,8 +234,8 @@ def test_a_run_with_adapters_resumes_within_an_epoch_from_a_self_supervised_chec
     [
         ({"lora_rank": 0}, "--lora_rank is 0; it must be at least 1"),
         ({"lora_target_modules": "query"}, "--lora_target_modules is query, but --lora_rank is not given"),
-        ({"lora_rank": 2, "lora_target_modules": "query,vaule"}, "is named vaule; there are dense, key, query, value"),
-        ({"lora_rank": 2, "model_name_or_path": "c3d"}, "c3d has BatchNorm"),
+        ({"lora_rank": 2, "lora_target_modules": "query,vaule"}, "is named vaule; allowed are dense, key"),
+        ({"lora_rank": 2, "model_name_or_path": "c3d"}, "a c3d, has BatchNorm"),
     ],
 )
 def test_adapters_that_cannot_be_are_refused_in_one_line(wrong, message, checkpoint, fine_tune, capsys):

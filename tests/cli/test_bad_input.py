@@ -84,5 +84,6 @@ def test_a_script_shows_no_traceback_for_a_users_mistake(run_script, tmp_path):
         "finetune", "--model_name_or_path", "c3d", "--dataset", "folder", "--dataset_root", tmp_path / "nowhere"
     )
     assert done.returncode == 1
-    assert done.stderr.strip().splitlines()[-1] == f"error: --dataset_root {tmp_path / 'nowhere'} is not a folder"
+    error = done.stderr.strip().splitlines()[-1]
+    assert error == f"error: --dataset_root {tmp_path / 'nowhere'} is not a folder; give the folder of the videos"
     assert "Traceback" not in done.stderr

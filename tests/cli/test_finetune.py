@@ -112,7 +112,7 @@ def test_few_samples_and_class_weights_and_validation_on_several_clips(shapes, t
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"dataset": "ucf102"}, "unknown data set 'ucf102'; allowed:"),
+        ({"dataset": "ucf102"}, "--dataset is 'ucf102'; allowed are"),
         ({"dataset_root": "/nowhere", "dataset": "folder"}, "--dataset_root /nowhere is not a folder"),
         ({"model_name_or_path": "/nowhere/model", "config_overrides": None}, "/nowhere/model"),
         ({"config_overrides": "widths=3"}, "'widths=3' sets nothing of c3d"),

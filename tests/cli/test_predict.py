@@ -96,7 +96,7 @@ def test_more_workers_than_cpus_are_lowered(capsys, caplog, tmp_path):
 def test_nothing_on_standard_input_is_one_line(fine_tuned, capsys, monkeypatch):
     monkeypatch.setattr("sys.stdin", io.StringIO(""))
     code, _ = run(capsys, "--model_name_or_path", fine_tuned, "-")
-    assert code == "error: no video is named; name files, or folders of videos"
+    assert code == "error: `names` is empty; give video files, or folders of videos"
 
 
 def test_json_lines_name_bad_files_with_their_reason(fine_tuned, shapes, tmp_path, capsys):

@@ -160,7 +160,7 @@ def test_undecodable_videos_that_workers_meet_are_named_and_listed_and_short_one
     results = json.loads((tmp_path / "out" / "all_results.json").read_text())
     assert names(results["unreadable"]) == BAD and results["short_videos"] == 1
     for failure in results["unreadable"]:
-        assert f"left out, can't be read: {failure['video']}: {failure['reason']}" in caplog.text
+        assert f"Skipped an unreadable video: {failure['video']}: {failure['reason']}" in caplog.text
     assert "1 of 12 videos are shorter than 16 frames and repeat" in caplog.text
 
 
@@ -169,7 +169,7 @@ def test_too_many_undecodable_videos_end_it_in_one_line(mixed, tmp_path, workers
     with pytest.raises(SystemExit) as stopped:
         pretrain.main(flags_of(mixed, tmp_path / "out", dataloader_num_workers=workers))
     assert re.fullmatch(
-        r"error: [123] of 12 videos can't be read, more than --max_unreadable 0\.05 allows; the first: .*\.mp4: .*",
+        r"error: [123] of 12 videos can't be read, more than --max_unreadable 0\.05 allows; .*the first: .*\.mp4: .*",
         stopped.value.code,
     )
 
@@ -190,7 +190,7 @@ def test_too_many_undecodable_videos_of_a_stream_end_it_in_one_line(tmp_path):
     stream = {"dataset": "shards", "clips_per_epoch": 40, "dataloader_num_workers": 1}
     with pytest.raises(SystemExit) as stopped:
         pretrain.main(flags_of(tmp_path, tmp_path / "out", **stream))
-    assert re.match(r"error: \d of the \d+ videos read so far can't be read", stopped.value.code)
+    assert re.match(r"error: \d of the first \d+ videos can't be read", stopped.value.code)
     assert "Traceback" not in stopped.value.code and "\n" not in stopped.value.code
 
 
@@ -253,4 +253,5 @@ def test_the_script_on_two_processes_says_once_that_the_queue_is_cut_and_lists_w
 def test_a_mistake_is_one_line_of_the_script_too(run_script, tmp_path):
     done = run_script("pretrain", "--objective", "rspnet", "--model_type", "c3d", "--dataset_root", tmp_path / "none")
     assert done.returncode == 1 and "Traceback" not in done.stderr
-    assert done.stderr.strip().splitlines()[-1] == f"error: --dataset_root {tmp_path / 'none'} is not a folder"
+    error = done.stderr.strip().splitlines()[-1]
+    assert error == f"error: --dataset_root {tmp_path / 'none'} is not a folder; give the folder of the videos"

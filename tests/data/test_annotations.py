@@ -39,12 +39,12 @@ def test_a_name_without_a_group_is_a_group_of_its_own():
 
 def test_an_unknown_class_is_named_with_list_and_line(ucf101_lists):
     (ucf101_lists / "testlist01.txt").write_text("Zumba/v_Zumba_g01_c01.avi\n\nWaltz/v_Waltz_g01_c01.avi\n")
-    with pytest.raises(ValueError, match=r"testlist01\.txt, line 3: 'Waltz/v_Waltz_g01_c01\.avi'"):
+    with pytest.raises(ValueError, match=r"testlist01\.txt, line 3: the folder of 'Waltz/v_Waltz_g01_c01\.avi'"):
         read_ucf101_lists(ucf101_lists, 1)
 
 
 def test_a_wrong_split_names_those_that_are_there(ucf101_lists):
-    with pytest.raises(ValueError, match=r"split is 4.*trainlist04\.txt.*\[1\]"):
+    with pytest.raises(ValueError, match=r"`split` is 4.*trainlist04\.txt.*\[1\]"):
         read_ucf101_lists(ucf101_lists, 4)
 
 
@@ -81,7 +81,7 @@ def test_lists_are_found_beside_the_videos(tmp_path):
 
 
 def test_a_folder_without_lists_and_one_with_two_sets_of_them_are_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"no classInd\.txt in .* --annotations"):
+    with pytest.raises(ValueError, match=r"no classInd\.txt in .*; set `annotations`"):
         find_annotations(tmp_path, tmp_path / "nowhere", "classInd.txt")
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
@@ -129,7 +129,7 @@ def test_a_bad_csv_list_is_refused_with_the_line(tmp_path, text, message):
 
 
 def test_a_missing_csv_list_is_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"is no file; --annotations must name a CSV file"):
+    with pytest.raises(ValueError, match=r"is not a file; `annotations` must be a CSV file"):
         read_csv_list(tmp_path / "nowhere.csv")
 
 

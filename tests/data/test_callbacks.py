@@ -43,8 +43,8 @@ def test_each_unreadable_video_is_named_once_with_its_reason(caplog):
         callback.note()
         callback.note()
     assert [record.getMessage() for record in caplog.records] == [
-        "left out, can't be read: v3.mp4: it is empty",
-        "left out, can't be read: v7.mp4: it is empty",
+        "Skipped an unreadable video: v3.mp4: it is empty",
+        "Skipped an unreadable video: v7.mp4: it is empty",
     ]
     assert callback.failures() == [
         {"video": "v3.mp4", "reason": "it is empty"},
@@ -56,13 +56,13 @@ def test_more_than_the_allowed_share_of_all_videos_of_the_run_ends_it():
     training, validation = Clips(95, range(4)), Clips(5, [90])
     UnreadableVideosCallback(training, validation, most=0.05).check()
     training.unreadable.append(5)
-    with pytest.raises(ValueError, match=r"6 of 100 videos can't be read, more than --max_unreadable 0.05 .*v0\.mp4"):
+    with pytest.raises(ValueError, match=r"6 of 100 videos can't be read, more than `max_unreadable` 0.05 .*v0\.mp4"):
         UnreadableVideosCallback(training, validation, most=0.05).check()
 
 
 def test_one_bad_video_among_few_ends_a_run_only_where_none_is_allowed():
     UnreadableVideosCallback(Clips(10, [1]), most=0.05).check()
-    with pytest.raises(ValueError, match="1 of 10 videos can't be read, more than --max_unreadable 0 allows"):
+    with pytest.raises(ValueError, match="1 of 10 videos can't be read, more than `max_unreadable` 0 allows"):
         UnreadableVideosCallback(Clips(10, [1]), most=0).check()
 
 
@@ -74,5 +74,5 @@ def test_it_is_looked_after_at_every_step(tmp_path):
 
 @pytest.mark.parametrize("share", [-0.1, 1.5, float("nan")])
 def test_a_share_that_is_none_is_refused(share):
-    with pytest.raises(ValueError, match=f"--max_unreadable is {share:g}; it must lie between 0 and 1"):
+    with pytest.raises(ValueError, match=f"`most` is {share:g}; it must lie between 0 and 1"):
         UnreadableVideosCallback(Clips(3), most=share)

@@ -46,7 +46,7 @@ def test_names_like_ucf101s_keep_their_groups(tmp_path):
 
 
 def test_an_empty_class_folder_and_a_folder_without_classes_are_refused(tmp_path):
-    with pytest.raises(ValueError, match="holds no class folders; videos that lie directly in it: 0"):
+    with pytest.raises(ValueError, match="holds no class folders; videos directly in this folder: 0"):
         scan_class_folders(tmp_path)
     _touch(tmp_path, "a/1.mp4", "empty/notes.txt")
     with pytest.raises(ValueError, match=r"empty holds no video .*\.mp4"):
@@ -56,12 +56,12 @@ def test_an_empty_class_folder_and_a_folder_without_classes_are_refused(tmp_path
 def test_videos_without_class_folders_are_counted_and_the_layout_is_shown(tmp_path):
     _touch(tmp_path, "1.mp4", "2.MP4", "notes.txt")
     layouts = (
-        f"expected are {tmp_path}/CLASS/video.mp4, or {tmp_path}/train/CLASS/video.mp4 and {tmp_path}/test/CLASS/"
+        f"arrange the videos as {tmp_path}/CLASS/video.mp4, or as {tmp_path}/train/CLASS/video.mp4 and {tmp_path}"
     )
     with pytest.raises(
-        ValueError, match=rf"holds no class folders; videos that lie directly in it: 2; {re.escape(layouts)}"
+        ValueError, match=rf"holds no class folders; videos directly in this folder: 2; {re.escape(layouts)}"
     ):
         scan_class_folders(tmp_path)
     _touch(tmp_path, "train/a/1.mp4", "test/1.mp4")
-    with pytest.raises(ValueError, match=r"/test holds no class folders; videos that lie directly in it: 1"):
+    with pytest.raises(ValueError, match=r"/test holds no class folders; videos directly in this folder: 1"):
         scan_class_folders(tmp_path)

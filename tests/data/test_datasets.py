@@ -93,9 +93,7 @@ def test_many_missing_videos_are_refused_with_their_number_and_the_first(ucf101)
     for clip in (1, 2):
         for group in (3, 4):
             (ucf101 / _ucf101_name("Zumba", group, clip)).unlink()
-    message = (
-        r"4 of 48 videos named by .* are missing under .*, the first: Zumba/v_Zumba_g03_c01\.avi; check --dataset_root"
-    )
+    message = r"4 of 48 videos of .* are missing under .*, the first: Zumba/v_Zumba_g03_c01\.avi; check `root`"
     with pytest.raises(ValueError, match=message):
         load_video_dataset("ucf101", ucf101)
     assert len(load_video_dataset("ucf101", ucf101, max_missing_fraction=0.1)["train"]) == 36
@@ -175,7 +173,7 @@ def test_a_csv_file_with_a_group_or_a_file_in_two_splits_is_refused(tmp_path):
 
 
 def test_a_list_without_training_videos_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="names no training video"):
+    with pytest.raises(ValueError, match="contains no training video"):
         load_video_dataset("csv", annotations=_csv(tmp_path, "video,label\n"))
 
 
@@ -208,14 +206,14 @@ def test_a_videofolder_is_completed_with_the_missing_splits(tmp_path, monkeypatc
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"name": "ucf11"}, r"unknown data set 'ucf11'; allowed: ucf101, hmdb51, folder, csv, moving_shapes, "),
-        ({"name": "folder"}, r"'folder' needs the folder of its videos: give --dataset_root"),
-        ({"name": "folder", "root": "nowhere"}, r"--dataset_root nowhere is not a folder"),
-        ({"name": "folder", "root": ".", "annotations": "x"}, r"'folder' has no lists; leave --annotations away"),
-        ({"name": "csv"}, r"'csv' needs its list: give the CSV file as --annotations"),
-        ({"name": "csv", "annotations": "x.csv", "split": 2}, r"split is 2, but data set 'csv' has only split 1"),
-        ({"name": "ucf101", "root": ".", "validation_fraction": 1.0}, r"validation_fraction is 1\.0; .* below 1"),
-        ({"name": "someone/something", "root": "."}, r"--dataset_root is \., but 'someone/something' is found by"),
+        ({"name": "ucf11"}, r"`name` is 'ucf11'; allowed are ucf101, hmdb51, folder, csv, moving_shapes, "),
+        ({"name": "folder"}, r"`root` is missing; .* of data set 'folder'"),
+        ({"name": "folder", "root": "nowhere"}, r"`root` nowhere is not a folder"),
+        ({"name": "folder", "root": ".", "annotations": "x"}, r"`annotations` is x, .*'folder' has no lists; remove"),
+        ({"name": "csv"}, r"`annotations` is missing; give the CSV file"),
+        ({"name": "csv", "annotations": "x.csv", "split": 2}, r"`split` is 2, but data set 'csv' has only split 1"),
+        ({"name": "ucf101", "root": ".", "validation_fraction": 1.0}, r"`validation_fraction` is 1\.0; .* below 1"),
+        ({"name": "someone/something", "root": "."}, r"`root` is \., but data set 'someone/something' is found by"),
     ],
 )
 def test_wrong_arguments_are_refused_with_what_is_allowed(arguments, message):
@@ -224,9 +222,9 @@ def test_wrong_arguments_are_refused_with_what_is_allowed(arguments, message):
 
 
 def test_a_root_without_lists_says_which_were_looked_for(tmp_path):
-    with pytest.raises(ValueError, match=r"no classInd\.txt in .* --annotations"):
+    with pytest.raises(ValueError, match=r"no classInd\.txt in .*; set `annotations`"):
         load_video_dataset("ucf101", tmp_path)
-    with pytest.raises(ValueError, match=r"no \*_test_split\[0-9\]\.txt in .* --annotations"):
+    with pytest.raises(ValueError, match=r"no \*_test_split\[0-9\]\.txt in .*; set `annotations`"):
         load_video_dataset("hmdb51", tmp_path)
 
 

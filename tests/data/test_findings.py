@@ -31,7 +31,7 @@ def test_a_line_that_was_cut_off_is_left_out_with_a_warning_and_spoils_no_other(
         lines.write('\n{"kind": "short", "vid')
     VideoFindings(folder).add("short", "b.mp4", "9 frames")
     assert VideoFindings(folder).read("short") == {"a.mp4": "8 frames", "b.mp4": "9 frames"}
-    assert '0-main.jsonl has a line that was cut off: {"kind": "short", "vid' in caplog.text
+    assert '0-main.jsonl that was cut off: {"kind": "short", "vid' in caplog.text
 
 
 def test_nothing_is_found_where_nothing_was_added_or_all_was_cleared(folder):

@@ -71,7 +71,7 @@ def test_a_test_split_without_labels_is_refused(monkeypatch):
 
 def test_a_data_set_without_train_is_refused_with_its_splits(monkeypatch):
     _give(monkeypatch, everything=_video_dataset([1, 0]))
-    with pytest.raises(ValueError, match=r"has the splits \['everything'\]; it must have train"):
+    with pytest.raises(ValueError, match=r"has the splits \['everything'\], but needs train"):
         load_hub_dataset("someone/something")
 
 

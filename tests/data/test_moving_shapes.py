@@ -110,11 +110,11 @@ def test_an_interrupted_writing_leaves_no_list(monkeypatch, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"motions": ("hopping",)}, r"motions are \('hopping',\); allowed are one or more of moving_left"),
-        ({"motions": ()}, r"motions are \(\)"),
-        ({"videos_per_class": 1}, r"videos_per_class is 1; it must be at least 2"),
-        ({"num_frames": 0}, r"num_frames is 0"),
-        ({"size": 33}, r"size is 33.*even"),
+        ({"motions": ("hopping",)}, r"`motions` is \('hopping',\); allowed are one or more of moving_left"),
+        ({"motions": ()}, r"`motions` is \(\)"),
+        ({"videos_per_class": 1}, r"`videos_per_class` is 1; it must be at least 2"),
+        ({"num_frames": 0}, r"`num_frames` is 0"),
+        ({"size": 33}, r"`size` is 33.*even"),
     ],
 )
 def test_arguments_out_of_range_are_refused_before_anything_is_written(tmp_path, arguments, message):

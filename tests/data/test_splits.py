@@ -68,7 +68,7 @@ def test_the_test_split_that_is_cut_does_not_depend_on_the_seed():
 def test_a_test_split_that_is_cut_is_said_with_its_share_and_how_to_give_another(caplog):
     videos = datasets.DatasetDict(train=_records([(index % 2, str(index)) for index in range(50)]))
     complete_splits(videos, 0.2, seed=0)
-    assert "no test part: 20 % of its videos (10 of 50, whole groups, the same ones as long as" in caplog.text
+    assert "no test split: 20 % of its videos (10 of 50, whole groups, the same for every seed)" in caplog.text
     assert all(way in caplog.text for way in ("a folder test/ beside train/", "a column split", "a split test"))
     caplog.clear()
     complete_splits(datasets.DatasetDict(train=videos["train"], test=videos["train"]), 0.2, seed=0)
@@ -84,7 +84,7 @@ def test_a_fraction_of_0_gives_an_empty_validation_split_with_the_same_columns()
 
 def test_a_cut_that_would_empty_a_class_is_refused():
     videos = datasets.DatasetDict(train=_records([(0, "a"), (1, "a")]), test=_records([(0, "c")]))
-    with pytest.raises(ValueError, match=r"validation_fraction is 0\.1.*--validation_fraction 0"):
+    with pytest.raises(ValueError, match=r"`validation_fraction` is 0\.1.*`validation_fraction` 0"):
         complete_splits(videos, 0.1, seed=0)
 
 

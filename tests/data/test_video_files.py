@@ -55,15 +55,15 @@ def test_files_and_folders_that_a_user_names_keep_their_names_and_count_once(tmp
     (tmp_path / "empty").mkdir()
     with pytest.raises(ValueError, match=r"no video \(.*\) in empty or"):
         named_videos(["odd.bin", "empty"])
-    with pytest.raises(ValueError, match="no video is named"):
+    with pytest.raises(ValueError, match="`names` is empty"):
         named_videos([])
 
 
 def test_a_folder_that_is_missing_or_without_videos_is_named(tmp_path):
-    with pytest.raises(ValueError, match=r"--dataset_root .*nowhere is not a folder"):
+    with pytest.raises(ValueError, match=r"`root` .*nowhere is not a folder"):
         find_videos(tmp_path / "nowhere")
     touch(tmp_path, "notes.txt")
-    with pytest.raises(ValueError, match=rf"no video \(.*\.avi.*\) in {tmp_path} or the folders below it"):
+    with pytest.raises(ValueError, match=rf"no video \(.*\.avi.*\) in {tmp_path} or its subfolders"):
         find_videos(tmp_path)
 
 
@@ -93,8 +93,8 @@ def test_a_list_saved_with_a_byte_order_mark_is_read(tmp_path, listed):
     ("text", "message"),
     [
         (b"caf\xe9.mp4\n", "the list of videos .*list.txt can't be read: 'utf-8' codec"),
-        ("\n \n", "the list of videos .*list.txt is empty; it must have one path per line"),
-        ("a.mp4 1\nb.mp4 1\n", r"2 of the 2 videos that .*list.txt names are missing, the first: .*a\.mp4; check"),
+        ("\n \n", "the list of videos .*list.txt is empty; give one path per line"),
+        ("a.mp4 1\nb.mp4 1\n", r"2 of the 2 videos of .*list.txt are missing, the first: .*a\.mp4; check"),
     ],
     ids=["not UTF-8", "empty", "all missing"],
 )
@@ -112,7 +112,7 @@ def test_a_few_missing_videos_are_said_and_stay_and_many_are_refused_before_anyt
     touch(tmp_path, "a.mp4", "b.mp4", "c.mp4")
     text = "a.mp4\nb.mp4\nc.mp4\ngone.mp4\n"
     assert listed(text, max_missing_fraction=0.25)[-1] == "gone.mp4"
-    assert f"1 of the 4 videos that {tmp_path}/list.txt names are missing, the first: {tmp_path}/gone" in caplog.text
+    assert f"1 of the 4 videos of {tmp_path}/list.txt are missing, the first: {tmp_path}/gone" in caplog.text
     with pytest.raises(ValueError, match=r"1 of the 4 videos .* are missing, the first: .*gone\.mp4; check"):
         listed(text)
 
@@ -149,10 +149,10 @@ def test_the_videos_of_tar_shards_are_streamed_whatever_lies_beside_them(tmp_pat
 )
 def test_tar_files_without_one_kind_of_video_are_refused_with_what_they_hold(tmp_path, members, named):
     write_shard(tmp_path / "0.tar", **members)
-    with pytest.raises(ValueError, match=f"must hold videos of one kind; they hold .*{named}"):
+    with pytest.raises(ValueError, match=f"the tar files in .* hold .*{named}.*, but need videos of one format"):
         stream_shards(tmp_path)
 
 
 def test_a_folder_without_tar_files_is_named(tmp_path):
-    with pytest.raises(ValueError, match=rf"no \*\.tar in {tmp_path}"):
+    with pytest.raises(ValueError, match=rf"`root` {tmp_path} holds no \*\.tar"):
         stream_shards(tmp_path)

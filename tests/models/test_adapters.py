@@ -54,7 +54,7 @@ def test_new_layers_and_the_head_are_trained_in_full_and_named_layers_get_adapte
 
 def test_batch_norm_is_refused_because_its_statistics_would_be_lost():
     model = C3DForVideoClassification(C3DConfig(hidden_sizes=[4, 8, 8, 8, 8], num_frames=8, image_size=16))
-    with pytest.raises(ValueError, match="c3d has BatchNorm"):
+    with pytest.raises(ValueError, match="a c3d, has BatchNorm"):
         add_lora(model, 2)
 
 

@@ -24,15 +24,15 @@ def test_a_saved_config_is_found_by_its_model_type(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"hidden_sizes": [4, 8, 8, 8, 0]}, r"hidden_sizes=\[4, 8, 8, 8, 0\], but a list of integers of at least 1"),
-        ({"hidden_sizes": []}, r"hidden_sizes=\[\]"),
-        ({"hidden_sizes": 64}, "hidden_sizes=64"),
-        ({"hidden_sizes": "4,8"}, "hidden_sizes='4,8'"),
-        ({"hidden_sizes": [4.5, 8]}, "hidden_sizes=.4.5, 8"),
-        ({"depths": [1, 1]}, r"depths=\[1, 1\] and hidden_sizes=.* differ in length"),
-        ({"num_frames": 7}, "num_frames=7, but an integer of at least 8"),
-        ({"image_size": 15}, "image_size=15, but an integer of at least 16"),
-        ({"num_channels": 0}, "num_channels=0"),
+        ({"hidden_sizes": [4, 8, 8, 8, 0]}, r"`hidden_sizes` is .*; it must be a list of integers of at least 1"),
+        ({"hidden_sizes": []}, r"`hidden_sizes` is \[\]"),
+        ({"hidden_sizes": 64}, "`hidden_sizes` is 64"),
+        ({"hidden_sizes": "4,8"}, "`hidden_sizes` is '4,8'"),
+        ({"hidden_sizes": [4.5, 8]}, "`hidden_sizes` is .4.5, 8"),
+        ({"depths": [1, 1]}, r"`depths` \[1, 1\] and `hidden_sizes` .* differ in length"),
+        ({"num_frames": 7}, "`num_frames` is 7; it must be an integer of at least 8"),
+        ({"image_size": 15}, "`image_size` is 15; it must be an integer of at least 16"),
+        ({"num_channels": 0}, "`num_channels` is 0"),
     ],
 )
 def test_wrong_sizes_are_refused_with_what_is_allowed(arguments, message):

@@ -22,12 +22,12 @@ def test_a_saved_config_is_found_by_its_model_type(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"hidden_sizes": [64, 64, 128, 256, 1]}, "hidden_sizes=.*, but a list of integers of at least 2"),
-        ({"depths": [1, 1, 1, 1, 1]}, r"depths=\[1, 1, 1, 1, 1\] does not fit hidden_sizes"),
-        ({"depths": [0, 1, 1, 1]}, r"depths=\[0, 1, 1, 1\]"),
-        ({"mid_sizes": "mm"}, "mid_sizes='mm' is not one of per_conv, per_block"),
-        ({"shortcut": "A"}, "shortcut='A' is not one of factored, plain"),
-        ({"num_frames": 0}, "num_frames=0"),
+        ({"hidden_sizes": [64, 64, 128, 256, 1]}, "`hidden_sizes` is .*; it must be a list of integers of at least 2"),
+        ({"depths": [1, 1, 1, 1, 1]}, r"`depths` \[1, 1, 1, 1, 1\] does not fit `hidden_sizes`"),
+        ({"depths": [0, 1, 1, 1]}, r"`depths` is \[0, 1, 1, 1\]"),
+        ({"mid_sizes": "mm"}, "`mid_sizes` is 'mm'; allowed are per_conv, per_block"),
+        ({"shortcut": "A"}, "`shortcut` is 'A'; allowed are factored, plain"),
+        ({"num_frames": 0}, "`num_frames` is 0"),
     ],
 )
 def test_wrong_values_are_refused_with_what_is_allowed(arguments, message):

@@ -18,12 +18,12 @@ def test_the_clip_is_the_papers_and_labels_are_classes():
 
 def test_an_encoder_says_how_small_a_clip_may_be():
     assert HalvingConfig(num_frames=4, image_size=4).num_frames == 4
-    with pytest.raises(ValueError, match="HalvingConfig: num_frames=3, but an integer of at least 4 is needed"):
+    with pytest.raises(ValueError, match="HalvingConfig: `num_frames` is 3; it must be an integer of at least 4"):
         HalvingConfig(num_frames=3)
 
 
 @pytest.mark.parametrize("wrong", [{"num_channels": 0}, {"num_frames": 1.5}, {"image_size": "112"}])
 def test_sizes_are_whole_numbers_from_1(wrong):
     (name, value) = next(iter(wrong.items()))
-    with pytest.raises(ValueError, match=f"{name}={value!r}, but an integer of at least 1"):
+    with pytest.raises(ValueError, match=f"`{name}` is {value!r}; it must be an integer of at least 1"):
         VideoEncoderConfig(**wrong)

@@ -22,7 +22,7 @@ def test_the_last_layer_is_the_one_that_gives_the_logits(model):
 
 
 def test_a_model_without_a_classifier_is_refused_with_the_cure(model):
-    with pytest.raises(ValueError, match=r"R2Plus1DModel has no layer named `classifier`.*name your last layer so"):
+    with pytest.raises(ValueError, match=r"R2Plus1DModel has no layer named `classifier`.*give your last layer"):
         last_layer(model.encoder)
 
 

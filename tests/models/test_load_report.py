@@ -62,9 +62,7 @@ def test_a_head_with_a_gap_is_told(said, tmp_path):
 def test_a_gap_in_the_encoder_is_refused(said, tmp_path):
     folder = save_checkpoint(tiny_model("vivit"), tiny_processor("vivit"), tmp_path / "whole")
     rewrite(folder, lambda weights: {name: value for name, value in weights.items() if "layernorm.weight" not in name})
-    with pytest.raises(
-        ValueError, match=r"do not fit its config\.json, a vivit: 1 of the encoder's weights are missing"
-    ):
+    with pytest.raises(ValueError, match=r"do not fit its config\.json, a vivit: 1 of the encoder's weights are"):
         said(folder)
 
 

@@ -77,7 +77,7 @@ def test_other_classifiers_are_tested_on_several_clips_too(name, video):
 
 
 def test_no_clip_is_an_error(video):
-    with pytest.raises(ValueError, match="num_clips is 0"):
+    with pytest.raises(ValueError, match="`num_clips` is 0"):
         classify(*c3d(), num_clips=0)
 
 

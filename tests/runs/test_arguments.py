@@ -104,7 +104,7 @@ def test_flags_that_do_not_go_together_are_refused(wrong, message):
 
 
 def test_videos_of_an_unknown_data_set_are_refused_with_the_known_ones():
-    with pytest.raises(ValueError, match="unknown data set 'kinetics'; allowed: ucf101"):
+    with pytest.raises(ValueError, match="`name` is 'kinetics'; allowed are ucf101"):
         load(dataset="kinetics", dataset_root="x")
 
 

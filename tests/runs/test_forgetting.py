@@ -101,7 +101,7 @@ def test_heads_of_pre_training_are_measured_too(shapes, tiny_flags, tmp_path):
     for when in ("before", "after"):
         found = own[when]["pace_accuracy"]
         assert 0 <= found["low"] <= found["value"] <= found["high"] <= 1
-    assert "| pace, its own metric |" in (tmp_path / "forgetting.md").read_text()
+    assert "| metric of pace |" in (tmp_path / "forgetting.md").read_text()
 
 
 def test_videos_that_can_not_be_read_are_not_asked_of_the_objective_either(fine_tuned, shapes, tmp_path, monkeypatch):

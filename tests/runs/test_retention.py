@@ -77,7 +77,7 @@ def with_a_broken_file(shapes, tmp_path):
 
 def test_an_unreadable_file_of_the_reference_set_is_named_and_left_out(flags, with_a_broken_file, tmp_path, caplog):
     finetune.main(flags(tmp_path / "out", **with_a_broken_file, num_train_epochs=1, max_unreadable=0.5))
-    assert "left out, can't be read: " in caplog.text and "broken.mp4" in caplog.text
+    assert "Skipped an unreadable video: " in caplog.text and "broken.mp4" in caplog.text
     assert len(measured(tmp_path / "out")) == 2
     assert json.loads((tmp_path / "out" / "all_results.json").read_text())["unreadable"] == []  # of the run's own
 

@@ -1,6 +1,7 @@
 import json
 
 import pytest
+from transformers import HfArgumentParser
 
 from hf_selfdistill.training.arguments import (
     ClassificationArguments,
@@ -33,6 +34,14 @@ def test_the_defaults_suit_videos(tmp_path):
 def test_a_schedule_by_epochs_needs_whole_epochs_and_no_warm_up(tmp_path, wrong, message):
     with pytest.raises(ValueError, match=message):
         VideoTrainingArguments(str(tmp_path), use_cpu=True, **wrong)
+
+
+def test_the_parser_takes_a_field_that_can_be_none(tmp_path):
+    parser = HfArgumentParser(VideoTrainingArguments)  # the annotation is `float | None`
+    fixed = ["--output_dir", str(tmp_path), "--use_cpu", "true"]
+    (without,) = parser.parse_args_into_dataclasses(fixed)
+    (given,) = parser.parse_args_into_dataclasses([*fixed, "--target_fps", "15"])
+    assert (without.target_fps, given.target_fps) == (None, 15.0)
 
 
 @pytest.mark.parametrize("given", ["momentum", "momentum=", "momentum=0.9 nesterov=True", "=0.9"])

@@ -13,7 +13,13 @@ __all__ = ["one_line", "user_errors"]
 logger = logging.getLogger(__name__)
 
 INTERRUPTED = 130  # as shells have it
-FLAGS = {"root": "dataset_root", "name": "dataset", "max_missing_fraction": "max_unreadable"}
+FLAGS = {
+    "root": "dataset_root",
+    "name": "dataset",
+    "max_missing_fraction": "max_unreadable",
+    "rank": "lora_rank",
+    "target_modules": "lora_target_modules",
+}
 """Parameters of library functions that the command line calls otherwise."""
 
 

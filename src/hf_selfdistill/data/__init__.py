@@ -1,1 +1,1 @@
-"""From video files to clips."""
+"""Data sets of videos, from files to clips."""

@@ -1,6 +1,6 @@
-"""The lists that say which video is of which class, group and split: UCF101's, HMDB51's, and CSV files.
+"""Lists of videos with their class, group and split: UCF101's, HMDB51's, and CSV files.
 
-Only the lists are read here, the videos need not be there.
+Only the lists are read. The videos need not exist.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 SPLITS = {"train": "train", "val": "validation", "validation": "validation", "test": "test"}
-"""What lists and folders call a split → what we call it."""
+"""Maps the name of a split in lists and folders to our name."""
 
 _UCF101_GROUP = re.compile(r"_(g\d+)_c\d+$")
 _HMDB51_SPLITS = {"0": None, "1": "train", "2": "test"}
@@ -31,13 +31,13 @@ _HMDB51_SPLITS = {"0": None, "1": "train", "2": "test"}
 
 @dataclass(frozen=True)
 class VideoEntry:
-    """One video as a list names it.
+    """One video of a list.
 
     Attributes:
-        path: relative to the folder of the videos (or absolute, in a CSV file).
-        label: name of its class.
-        group: what it has in common with other videos — the source it was cut from, the person it shows.
-        split: `"train"`, `"validation"` or `"test"`; None where nothing says so.
+        path: path relative to the folder of the videos. A CSV file can also have absolute paths.
+        label: name of the class.
+        group: name of the source or the person that several videos share.
+        split: `"train"`, `"validation"` or `"test"`; None if the list does not assign one.
     """
 
     path: str
@@ -47,35 +47,40 @@ class VideoEntry:
 
 
 def ucf101_group(path: str) -> str:
-    """The group in a file name of UCF101 (`v_Archery_g07_c02.avi` → `g07`); the path itself where there is none."""
+    """Return the group in a file name of UCF101 (`v_Archery_g07_c02.avi` → `g07`); the path if it has none."""
     found = _UCF101_GROUP.search(PurePosixPath(path).stem)
     return found[1] if found else path
 
 
 def find_annotations(root: Path, annotations: Path | None, pattern: str) -> Path:
-    """The folder of the lists: as given, or else `root` itself or a folder in it that holds a file matching `pattern`.
+    """Return the folder of the lists.
+
+    Args:
+        root: folder of the videos, searched with its direct subfolders if `annotations` is None.
+        annotations: folder of the lists.
+        pattern: glob pattern that a list matches.
 
     Raises:
-        ValueError: no such folder, or more than one.
+        ValueError: no folder, or more than one, holds a file that matches `pattern`.
     """
     places = [annotations] if annotations else [root, *sorted(folder for folder in root.iterdir() if folder.is_dir())]
     found = [place for place in places if any(place.glob(pattern))]
     if len(found) == 1:
         return found[0]
-    where = annotations or f"{root} and the folders in it"
+    where = annotations or f"{root} and its subfolders"
     problem = f"found {pattern} in {' and '.join(map(str, found))}" if found else f"no {pattern} in {where}"
-    raise ValueError(f"{problem}; name the folder that holds the lists with --annotations")
+    raise ValueError(f"{problem}; set `annotations` to the folder that holds the lists")
 
 
 def read_ucf101_lists(annotations: Path, split: int = 1) -> tuple[list[str], list[VideoEntry]]:
     """Read `classInd.txt`, `trainlist0k.txt` and `testlist0k.txt`.
 
-    The class of a video is the folder it is in, its group the `gXX` of its name — without the class: the official
-    lists hold out the same numbers in all classes, and other sets in this layout number their sources across classes.
+    The class of a video is its folder. The group is the `gXX` of the file name, without the class: the official lists
+    hold out the same numbers in all classes, and other data sets in this layout number their sources across classes.
 
     Args:
         annotations: folder of the lists.
-        split: k, official ones are 1, 2 and 3.
+        split: number k of the split; the official numbers are 1, 2 and 3.
 
     Returns:
         Names of the classes in the order of `classInd.txt`, and the videos.
@@ -92,7 +97,7 @@ def read_ucf101_lists(annotations: Path, split: int = 1) -> tuple[list[str], lis
             path = re.sub(r"\s+\d+$", "", line)
             label = PurePosixPath(path).parent.name
             if label not in classes:
-                raise ValueError(f"{file}, line {number}: {path!r} lies in no folder named by a class of classInd.txt")
+                raise ValueError(f"{file}, line {number}: the folder of {path!r} is not a class of classInd.txt")
             entries.append(VideoEntry(path, label, ucf101_group(path), split_name))
     return classes, entries
 
@@ -100,13 +105,13 @@ def read_ucf101_lists(annotations: Path, split: int = 1) -> tuple[list[str], lis
 def read_hmdb51_lists(annotations: Path, split: int = 1) -> tuple[list[str], list[VideoEntry]]:
     """Read `<class>_test_splitk.txt` of all classes: tag 1 is training, 2 testing, 0 unused.
 
-    The group is the film a video was cut from, the part of its name in front of `_<class>_`
-    (`April_09_brush_hair_u_nm_np1_ba_goo_0.avi` → `April_09`). The official lists keep the films of each class apart,
+    The group is the film that a video was cut from: the part of the file name before `_<class>_`
+    (`April_09_brush_hair_u_nm_np1_ba_goo_0.avi` → `April_09`). Within a class the official lists never split a film,
     but about 140 films give training videos to one class and test videos to another.
 
     Args:
         annotations: folder of the lists.
-        split: k, official ones are 1, 2 and 3.
+        split: number k of the split; the official numbers are 1, 2 and 3.
 
     Returns:
         Names of the classes in alphabetical order, and the videos that the split uses.
@@ -133,17 +138,17 @@ def read_hmdb51_lists(annotations: Path, split: int = 1) -> tuple[list[str], lis
 def read_csv_list(file: Path) -> tuple[list[str], list[VideoEntry]]:
     """Read a CSV file with a header and the columns `video,label[,group][,split]`.
 
-    A split is `train`, `val`, `validation` or `test`. Without groups each file is its own.
+    A split is `train`, `val`, `validation` or `test`. Without the column `group` each file is a group.
 
     Returns:
-        Names of the classes in alphabetical order (in that of numbers, if all are), and the videos.
+        Names of the classes in alphabetical order (in numerical order if all are numbers), and the videos.
 
     Raises:
-        ValueError: the file or a column is missing, a cell is empty or not allowed.
+        ValueError: the file or a column is missing, a cell is empty, or a split is unknown.
     """
     if not file.is_file():
         raise ValueError(
-            f"{file} is no file; --annotations must name a CSV file with the columns video,label[,group][,split]"
+            f"{file} is not a file; `annotations` must be a CSV file with the columns video,label[,group][,split]"
         )
     with _as_text(file), file.open(encoding="utf-8-sig", newline="") as stream:
         reader = csv.DictReader(stream)
@@ -168,7 +173,7 @@ def _csv_entry(file: Path, number: int, row: dict[str, str]) -> VideoEntry:
 
 
 def _hmdb51_film(name: str, label: str) -> str:
-    film = name.rpartition(f"_{label}_")[0]  # the last one: films too are called "rope_climb_…"
+    film = name.rpartition(f"_{label}_")[0]  # the last match: a film's name can be "rope_climb_…"
     return film or name
 
 
@@ -178,14 +183,14 @@ def _check_split(split: int, annotations: Path, pattern: str) -> None:
         return
     there = [k for k in range(1, 10) if any(annotations.glob(pattern.format(k)))]
     raise ValueError(
-        f"split is {split}, but {annotations} holds no {pattern.format(split)}; splits that it has: {there}"
+        f"`split` is {split}, but {annotations} holds no {pattern.format(split)}; the splits in that folder: {there}"
     )
 
 
 def _lines(file: Path) -> Iterator[tuple[int, str]]:
-    """Numbers and contents of the lines that are not empty."""
+    """Yield number and content of each line that is not empty."""
     if not file.is_file():
-        raise ValueError(f"{file} is missing; --annotations must name the folder that holds the official lists")
+        raise ValueError(f"{file} is missing; `annotations` must be the folder that holds the official lists")
     with _as_text(file):
         lines = file.read_text(encoding="utf-8-sig").splitlines()
     for number, line in enumerate(lines, start=1):

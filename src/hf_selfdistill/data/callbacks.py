@@ -1,4 +1,4 @@
-"""What a data set of clips must learn from a training run, and what a run must learn from it."""
+"""Callbacks between a training run and its data sets of clips: the current epoch, and unreadable videos."""
 
 from __future__ import annotations
 
@@ -18,9 +18,12 @@ logger = logging.getLogger(__name__)
 
 
 class EpochCallback(TrainerCallback):
-    """Tells the training clips which epoch it is.
+    """Callback that sets the current epoch in the training clips.
 
     Accelerate's own `set_epoch` reaches a data set neither in a distributed run nor after a resume within an epoch.
+
+    Args:
+        clips: the training clips.
     """
 
     def __init__(self, clips: RandomClips | StreamedVideos) -> None:
@@ -29,55 +32,55 @@ class EpochCallback(TrainerCallback):
     def on_epoch_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """The epoch is fractional where a run resumes within it."""
-        self.clips.set_epoch(int(state.epoch))
+        """Set the epoch."""
+        self.clips.set_epoch(int(state.epoch))  # `epoch` is fractional after a resume within an epoch
 
 
 class UnreadableVideosCallback(TrainerCallback):
-    """Names each video that can't be read once, with the reason, and stops where they are too many.
+    """Callback that warns once about each unreadable video, with the reason, and ends a run with too many of them.
 
     Args:
         clips: the data sets of the run.
-        most: the share of all their videos that may be unreadable, rounded up to whole videos: one bad file does not
-            end a run on few, unless the share is 0.
+        most: largest allowed share of unreadable videos among the videos of all data sets, rounded up to whole
+            videos: one bad file does not end a run on few videos, unless the share is 0.
 
     Raises:
-        ValueError: that share is not between 0 and 1; while it watches, too many videos are unreadable.
+        ValueError: the share is not between 0 and 1, or, during the run, too many videos are unreadable.
     """
 
     def __init__(self, *clips: VideoClips, most: float = 0.05) -> None:
         if not 0 <= most <= 1:
-            raise ValueError(f"--max_unreadable is {most:g}; it must lie between 0 and 1")
+            raise ValueError(f"`most` is {most:g}; it must lie between 0 and 1")
         self.clips = clips
         self.most = most
         self._failures: dict[str, str] = {}
-        self._known: set[tuple[int, int]] = set()
+        self._reported: set[tuple[int, int]] = set()
 
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Look after each step: a run on broken data should end in its first minute."""
+        """Check after each step, so that a run on broken data ends in its first minute."""
         self.note()
         self._check(len(self._failures))
 
     def note(self) -> None:
-        """Name what has become known as unreadable in this process."""
+        """Warn about the videos that this process newly found unreadable."""
         for part, clips in enumerate(self.clips):
             for index in clips.unreadable_indices():
-                if (part, index) not in self._known:
-                    self._known.add((part, index))
+                if (part, index) not in self._reported:
+                    self._reported.add((part, index))
                     error = clips.why_unreadable(index)
                     self._failures[error.video] = error.reason
-                    logger.warning("left out, can't be read: %s", error)
+                    logger.warning("Skipped an unreadable video: %s", error)
 
     def failures(self) -> list[dict[str, str]]:
-        """What could not be read, `video` and `reason`, by any process; a collective call."""
+        """Return `video` and `reason` of each video that any process could not read; a collective call."""
         self.note()
         found = dict(gather_object(list(self._failures.items())))
         return [{"video": video, "reason": reason} for video, reason in sorted(found.items())]
 
     def check(self) -> None:
-        """End the run if too much is unreadable, by any process; a collective call.
+        """End the run if too many videos are unreadable, over all processes; a collective call.
 
         Raises:
             ValueError: more than the allowed share of the videos is unreadable.
@@ -91,6 +94,6 @@ class UnreadableVideosCallback(TrainerCallback):
         if unreadable > math.ceil(round(self.most * videos, 6)):
             video, reason = next(iter(self._failures.items()))
             raise ValueError(
-                f"{unreadable} of {videos} videos can't be read, more than --max_unreadable {self.most:g} allows; "
-                f"the first: {video}: {reason}"
+                f"{unreadable} of {videos} videos can't be read, more than `max_unreadable` {self.most:g} allows; "
+                f"repair or remove them; the first: {video}: {reason}"
             )

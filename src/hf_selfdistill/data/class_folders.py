@@ -9,21 +9,21 @@ from hf_selfdistill.data.annotations import SPLITS, VideoEntry, ucf101_group
 __all__ = ["VIDEO_SUFFIXES", "scan_class_folders"]
 
 VIDEO_SUFFIXES = frozenset(
-    ".3gp .avi .flv .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .ogv .ts .webm .wmv".split()  # what FFmpeg opens
+    ".3gp .avi .flv .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .ogv .ts .webm .wmv".split()  # FFmpeg opens them all
 )
 
 
 def scan_class_folders(root: Path) -> tuple[list[str], list[VideoEntry]]:
     """Find `root/<class>/*.mp4`, or `root/{train,val,validation,test}/<class>/*.mp4`.
 
-    The second layout is taken where `root/train` holds folders. Each file is a group of its own, except that the
-    `gXX` of file names like UCF101's is their group: cut at random, such videos would leak from training to test.
+    The second layout applies if `root/train` holds folders. Each file is a separate group, except for file names like
+    UCF101's: their group is `gXX`, because a random cut would leak such videos from training to test.
 
     Returns:
         Names of the classes in alphabetical order, and the videos.
 
     Raises:
-        ValueError: there are no class folders, or one without a video.
+        ValueError: there are no class folders, or a class folder holds no video.
     """
     if not any(folder.is_dir() for folder in (root / "train").glob("*")):
         entries = _scan(root, root, None)
@@ -38,8 +38,8 @@ def _scan(root: Path, parent: Path, split: str | None) -> list[VideoEntry]:
     if not folders:
         loose = sum(file.suffix.lower() in VIDEO_SUFFIXES for file in parent.iterdir())
         raise ValueError(
-            f"{parent} holds no class folders; videos that lie directly in it: {loose}; expected are "
-            f"{root}/CLASS/video.mp4, or {root}/train/CLASS/video.mp4 and {root}/test/CLASS/video.mp4"
+            f"{parent} holds no class folders; videos directly in this folder: {loose}; arrange the "
+            f"videos as {root}/CLASS/video.mp4, or as {root}/train/CLASS/video.mp4 and {root}/test/CLASS/video.mp4"
         )
     entries = []
     for folder in folders:

@@ -1,4 +1,4 @@
-"""From records (video, label, group) to clips, and from clips to batches."""
+"""Data sets of clips over records (video, label, group), and their batches."""
 
 from __future__ import annotations
 
@@ -17,17 +17,20 @@ from hf_selfdistill.data.transforms import seeded_draws
 __all__ = ["UNREADABLE", "RandomClips", "TestingClips", "TrainingClips", "VideoClips", "collate_clips", "video_name"]
 
 ClipTransform = Callable[[torch.Tensor], torch.Tensor]
-"""`(T, C, H, W)` uint8 → `(T, C, h, w)` float, what a model takes."""
+"""Transform from `(T, C, H, W)` uint8 to the `(T, C, h, w)` float that a model takes."""
 
-UNREADABLE = -100  # the label that cross-entropy and the Trainer's count of clips leave out
-MOST_PIXELS = 2**28  # of a video's clips held at once, 0.8 GB: ten clips of 16 frames at 1080p take more
+UNREADABLE = -100  # cross-entropy and the Trainer's count of clips ignore this label
+MOST_PIXELS = 2**28  # limit for the clips of a video in memory, 0.8 GB: ten clips of 16 frames at 1080p exceed it
 
 
 class VideoClips(Dataset[dict[str, Any]]):
-    """Clips of a data set of videos, which subclasses draw.
+    """Base of data sets of clips; subclasses draw the clips.
 
-    Workers are processes of their own. What they must learn while they live (the epoch) and what they find out (which
-    files can't be read) is kept in shared memory, so that any Trainer and any number of workers will do.
+    The epoch and the indices of unreadable files are in shared memory, because workers are separate processes. So any
+    Trainer works, with any number of workers.
+
+    Args:
+        records: videos, with the column `video`.
     """
 
     def __init__(self, records: datasets.Dataset) -> None:
@@ -39,7 +42,7 @@ class VideoClips(Dataset[dict[str, Any]]):
 
     @contextmanager
     def open(self, index: int) -> Iterator[VideoReader]:
-        """The reader of one video; what can't be read in it is noted.
+        """Open the reader of one video; on a failure mark the video as unreadable.
 
         Raises:
             VideoDecodingError: the file can't be read.
@@ -53,15 +56,19 @@ class VideoClips(Dataset[dict[str, Any]]):
             raise VideoDecodingError(video_name(self.records, index), error.reason) from None
 
     def read(self, index: int) -> Any:
-        """What a sample is made of; raises VideoDecodingError where the file can't be read."""
+        """Read one video.
+
+        Raises:
+            VideoDecodingError: the file can't be read.
+        """
         raise NotImplementedError
 
     def unreadable_indices(self) -> list[int]:
-        """Indices of the videos that some worker of this process failed to read so far."""
+        """Return the indices of the videos that this process or its workers have failed to read so far."""
         return self._unreadable.nonzero().flatten().tolist()
 
     def why_unreadable(self, index: int) -> VideoDecodingError:
-        """The error that reading a video gives."""
+        """Read a video again and return the error."""
         try:
             self.read(index)
         except VideoDecodingError as error:
@@ -70,11 +77,15 @@ class VideoClips(Dataset[dict[str, Any]]):
 
 
 class RandomClips(VideoClips):
-    """One random sample per video and epoch, which subclasses draw.
+    """One random sample per video and epoch; subclasses draw the sample.
 
-    Every draw depends on (seed, epoch, index) alone. A file that can't be read is replaced by the next one that can,
-    so that batches keep their size and the processes of a distributed run stay in step. Add its `EpochCallback` to the
-    Trainer.
+    Every draw depends on (seed, epoch, index) alone. The next readable video replaces an unreadable one, so that
+    batches keep their size and the processes of a distributed run stay in step. A Trainer needs an `EpochCallback` for
+    these clips.
+
+    Args:
+        records: videos, with the column `video`.
+        seed: seed of all draws.
     """
 
     def __init__(self, records: datasets.Dataset, seed: int) -> None:
@@ -83,11 +94,11 @@ class RandomClips(VideoClips):
         self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
 
     def set_epoch(self, epoch: int) -> None:
-        """Draw other clips; reaches workers that already run."""
+        """Draw other clips from now on, in running workers too."""
         self._epoch.fill_(epoch)
 
     def draw(self, index: int, reader: VideoReader) -> dict[str, Any]:
-        """The sample of one video, with torch's global generator."""
+        """Draw the sample of one video with torch's global generator."""
         raise NotImplementedError
 
     def read(self, index: int) -> dict[str, Any]:
@@ -102,7 +113,7 @@ class RandomClips(VideoClips):
             if self._unreadable[neighbour]:
                 continue
             try:
-                # By the index asked for: a replacement is not the very clip that its own index gives.
+                # Seeded by `index`, not `neighbour`: a replacement is not the same clip as the neighbour's own.
                 with seeded_draws(self.seed, int(self._epoch), index):
                     return self.read(neighbour)
             except VideoDecodingError as error:
@@ -114,11 +125,11 @@ class TrainingClips(RandomClips):
     """One random, augmented clip per video and epoch: `pixel_values (T, C, H, W)` and `labels`; see `RandomClips`.
 
     Args:
-        records: columns `video` and `label`.
-        sampler: see `clip_sampler`.
+        records: videos, with the columns `video` and `label`.
+        sampler: sampler of one clip per video, see `clip_sampler`.
         transform: augmentation and normalisation of one clip.
-        seed: of all draws.
-        input_name: the model's name for its clips.
+        seed: seed of all draws.
+        input_name: name of the model's input.
     """
 
     def __init__(
@@ -135,7 +146,7 @@ class TrainingClips(RandomClips):
         self.input_name = input_name
 
     def draw(self, index: int, reader: VideoReader) -> dict[str, Any]:
-        """A clip and its video's label."""
+        """Draw a clip, with the label of its video."""
         (clip,) = self.sampler(reader.num_frames, reader.fps)
         return {"labels": self.records[index]["label"], self.input_name: self.transform(reader.read(clip))}
 
@@ -143,7 +154,13 @@ class TrainingClips(RandomClips):
 class TestingClips(VideoClips):
     """All clips of a video: `pixel_values (K, T, C, H, W)` and `labels (K,)`.
 
-    A file that can't be read gives black clips whose labels say that they count nowhere.
+    An unreadable file gives black clips with the label −100, which metrics ignore.
+
+    Args:
+        records: videos, with the columns `video` and `label`.
+        sampler: sampler of the K clips of a video, see `clip_sampler`.
+        transform: normalisation of one clip.
+        input_name: name of the model's input.
     """
 
     __test__ = False  # a data set, not a test for pytest to collect
@@ -161,7 +178,7 @@ class TestingClips(VideoClips):
         self.input_name = input_name
 
     def read(self, index: int) -> list[torch.Tensor]:
-        """The clips of one video, `(T, C, h, w)` each; read one by one where all of them would fill the memory.
+        """Read the clips of one video, `(T, C, h, w)` each; one after the other if together they need much memory.
 
         Raises:
             VideoDecodingError: the file can't be read.
@@ -187,14 +204,14 @@ class TestingClips(VideoClips):
 def collate_clips(samples: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
     """Stack samples into a batch.
 
-    Training clips become `pixel_values (B, T, C, H, W)` and `labels (B,)`. The K clips of testing videos are laid out
-    as clips of their own, `(B·K, T, C, H, W)`, which is what models take, while `labels (B, K)` keep one row per
-    video, which is what is counted and gathered.
+    Training clips become `pixel_values (B, T, C, H, W)` and `labels (B,)`. The K clips of each test video become
+    separate clips, `(B·K, T, C, H, W)`, as models take them. Their `labels (B, K)` keep one row per video, because the
+    Trainer counts and gathers rows.
     """
     batch = {name: torch.stack([torch.as_tensor(sample[name]) for sample in samples]) for name in samples[0]}
     return {name: value.flatten(0, 1) if value.ndim == 6 else value for name, value in batch.items()}
 
 
 def video_name(records: datasets.Dataset, index: int) -> str:
-    """The video's path, or its place where it is bytes without one."""
+    """Return the path of a video, or its index if the record has bytes and no path."""
     return records[index]["video"]["path"] or f"video {index}"

@@ -1,4 +1,4 @@
-"""One call for every data set: UCF101, HMDB51, class folders, CSV lists, the Hub, and the embedded moving shapes."""
+"""Loading of labelled videos: UCF101, HMDB51, class folders, CSV lists, the Hub, and the embedded moving shapes."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ __all__ = ["DATASETS", "OFFICIAL_SPLITS", "load_video_dataset"]
 logger = logging.getLogger(__name__)
 
 DATASETS = ("ucf101", "hmdb51", "folder", "csv", "moving_shapes", "videofolder")
-"""The names that `load_video_dataset` knows, besides `owner/name` of the Hub and local folders."""
+"""Names that `load_video_dataset` accepts, besides `owner/name` of the Hub and local folders."""
 
 OFFICIAL_SPLITS = ("ucf101", "hmdb51")
-"""Those that have three of them."""
+"""Names of the data sets with three official splits."""
 
 _NEED_ROOT = ("ucf101", "hmdb51", "folder", "moving_shapes", "videofolder")
 _TAKE_ANNOTATIONS = ("ucf101", "hmdb51", "csv")
@@ -50,33 +50,33 @@ def load_video_dataset(
     | `ucf101` | `<Class>/v_<Class>_gXX_cYY.avi` | folder of `classInd.txt`, `trainlist0k.txt`, `testlist0k.txt` |
     | `hmdb51` | `<class>/<film>_<class>_….avi` | folder of `<class>_test_splitk.txt` |
     | `folder` | `<class>/*.mp4` or `{train,val,test}/<class>/*.mp4` | – |
-    | `csv` | what relative paths start from; None: the folder of the list | CSV file: `video,label[,group][,split]` |
-    | `moving_shapes` | where they are, or are to be written | – |
-    | `videofolder` | as `datasets` documents it | – |
-    | `owner/name`, a local folder | – | what `datasets.load_dataset` takes |
+    | `csv` | base folder of relative paths; None: the folder of the list | CSV file: `video,label[,group][,split]` |
+    | `moving_shapes` | folder of the videos; they are written if they are missing | – |
+    | `videofolder` | a folder in the layout that `datasets` documents | – |
+    | `owner/name`, a local folder (any that `datasets.load_dataset` takes) | – | – |
 
-    The first two mean these layouts, with any classes and file names; their lists may also lie in `root` or in a
-    folder of it. `validation` is cut from the training videos by whole groups, with the share of each class kept as
-    far as whole groups allow, unless the data set brings its own. A missing `test` is cut in the same way, the same
-    one whatever the seed. Splits that share groups are refused; in HMDB51 films count per class, as the official
-    lists have it.
+    `ucf101` and `hmdb51` stand for these layouts, with any classes and file names. Without `annotations` their lists
+    are searched in `root` and its subfolders. If the data set has no `validation`, it is cut from the training videos
+    by whole groups, with the share of each class kept as far as whole groups allow. A missing `test` is cut in the
+    same way, independently of the seed. Splits that share groups are refused; in HMDB51 a film counts as one group per
+    class, as in the official lists.
 
     Args:
-        name: see the table.
-        root: see the table.
-        annotations: see the table.
-        split: which of the official splits.
-        validation_fraction: share of the training videos; with 0 `validation` is empty.
-        seed: chooses the groups of `validation`.
-        max_missing_fraction: share of the videos named by the lists that may be missing. Missing ones are logged and
-            stay in the data set, where whoever reads them counts them as failed.
+        name: name of the data set, see the table.
+        root: folder of the videos, see the table.
+        annotations: folder of the lists, or the CSV file, see the table.
+        split: number of the official split.
+        validation_fraction: share of the training videos that becomes `validation`; with 0 it is empty.
+        seed: seed of the choice of groups for `validation`.
+        max_missing_fraction: largest allowed share of missing files among the videos of the lists. Missing files are
+            logged and stay in the data set, where they count as unreadable.
 
     Returns:
         `train`, `validation`, `test` with the columns `video` (`{"path", "bytes"}`, not decoded), `label`
         (a `ClassLabel` with the names) and `group` (string).
 
     Raises:
-        ValueError: an argument or a data set that can't be used, and what to do about it.
+        ValueError: an argument or the data set can't be used; the message tells what to do.
     """
     root = None if root is None else Path(root)
     annotations = None if annotations is None else Path(annotations)
@@ -106,28 +106,28 @@ def _check_arguments(
 ) -> None:
     if name not in DATASETS and "/" not in name and not Path(name).is_dir():
         raise ValueError(
-            f"unknown data set {name!r}; allowed: {', '.join(DATASETS)}, owner/name on the Hub, or a local folder"
+            f"`name` is {name!r}; allowed are {', '.join(DATASETS)}, owner/name on the Hub, or a local folder"
         )
     if root is None and name in _NEED_ROOT:
-        raise ValueError(f"data set {name!r} needs the folder of its videos: give --dataset_root")
+        raise ValueError(f"`root` is missing; give the folder of the videos of data set {name!r}")
     if root is not None and name not in DATASETS:
-        raise ValueError(f"--dataset_root is {root}, but {name!r} is found by its name alone; leave it away")
+        raise ValueError(f"`root` is {root}, but data set {name!r} is found by its name alone; remove it")
     if root is not None and name != "moving_shapes" and not root.is_dir():
-        raise ValueError(f"--dataset_root {root} is not a folder")
+        raise ValueError(f"`root` {root} is not a folder; give the folder of the videos")
     if annotations is None and name == "csv":
-        raise ValueError("data set 'csv' needs its list: give the CSV file as --annotations")
+        raise ValueError("`annotations` is missing; give the CSV file of data set 'csv'")
     if annotations is not None and name not in _TAKE_ANNOTATIONS:
-        raise ValueError(f"data set {name!r} has no lists; leave --annotations away")
+        raise ValueError(f"`annotations` is {annotations}, but data set {name!r} has no lists; remove it")
     if split != 1 and name not in OFFICIAL_SPLITS:
-        raise ValueError(f"split is {split}, but data set {name!r} has only split 1")
+        raise ValueError(f"`split` is {split}, but data set {name!r} has only split 1; remove it")
     if not 0 <= validation_fraction < 1:
-        raise ValueError(f"validation_fraction is {validation_fraction}; it must be at least 0 and below 1")
+        raise ValueError(f"`validation_fraction` is {validation_fraction}; it must be at least 0 and below 1")
 
 
 def _read_entries(
     name: str, root: Path | None, annotations: Path | None, split: int
 ) -> tuple[list[str], list[VideoEntry], Path, str]:
-    """Classes, videos, the folder that paths start from, and what said so."""
+    """Return the classes, the videos, the base folder of their paths, and a description of the lists."""
     if name == "csv":
         assert annotations is not None
         return *read_csv_list(annotations), root or annotations.parent, str(annotations)
@@ -146,21 +146,23 @@ def _read_entries(
 
 
 def _check_entries(entries: list[VideoEntry], source: str) -> None:
-    """Every list names training videos, and no class that they lack."""
+    """Refuse a data set without training videos, or with a class that has none."""
     learnt = {entry.label for entry in entries if entry.split in (None, "train")}
     if not learnt:
-        raise ValueError(f"{source} names no training video")
+        raise ValueError(f"{source} contains no training video; add some")
     for entry in entries:
         if entry.label not in learnt:
-            raise ValueError(f"{source}: class {entry.label!r} of {entry.split} has no training video; add or drop it")
+            raise ValueError(
+                f"{source}: class {entry.label!r} of {entry.split} has no training video; add one, or drop the class"
+            )
 
 
 def _check_missing(entries: list[VideoEntry], root: Path, source: str, max_missing_fraction: float) -> None:
     missing = [entry.path for entry in entries if not (root / entry.path).is_file()]
     if len(missing) > max_missing_fraction * len(entries):
         raise ValueError(
-            f"{len(missing)} of {len(entries)} videos named by {source} are missing under {root}, "
-            f"the first: {missing[0]}; check --dataset_root"
+            f"{len(missing)} of {len(entries)} videos of {source} are missing under {root}, the first: {missing[0]}; "
+            "check `root`"
         )
     if missing:
         names = ", ".join(missing)

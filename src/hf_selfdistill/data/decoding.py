@@ -1,9 +1,9 @@
-"""The frames asked for, from a video file: the right ones, upright, in RGB, for little work.
+"""Exact and cheap decoding of single frames of a video file, display-rotated, in RGB.
 
 A frame's index is its position in the decoder's output. Time stamps are no substitute: in AVI files with B-frames,
-real UCF101 clips among them, they are shifted or scrambled. The packets of a file are therefore counted once; decoding
-then begins at the last keyframe before the frames asked for, and is checked: from there on each packet must have given
-one frame. Where that fails, or a keyframe's position can't be counted, decoding begins at the first frame.
+real UCF101 clips among them, they are shifted or scrambled. So the packets of a file are counted once. Decoding begins
+at the last keyframe before the wanted frames and is checked: from that keyframe on each packet must give one frame. If
+the check fails, or the position of a keyframe can't be counted, decoding begins at the first frame.
 """
 
 from __future__ import annotations
@@ -28,24 +28,23 @@ __all__ = ["Video", "VideoDecodingError", "VideoReader", "read_frames"]
 
 Video = str | os.PathLike[str] | bytes | BinaryIO
 
-# Codecs whose packets hold one frame each, from so many bytes on: a shorter MPEG-4 packet only says "no change", for
-# which the decoder may give no frame. In other codecs a packet may be one field, or a picture that is never shown.
+# Codecs with one frame per packet, and the smallest size in bytes of such a packet: a shorter MPEG-4 packet only means
+# "no change", and the decoder can skip it. In other codecs a packet can be one field, or a picture never shown.
 _FRAME_BYTES = {"mpeg4": 16, "h264": 1, "hevc": 1, "mjpeg": 1}
-# AVCOL_SPC_BT2020_CL, which FFmpeg can't convert. Phones put this tag on videos coded as its sister BT2020_NCL.
+# AVCOL_SPC_BT2020_CL. FFmpeg can't convert it, but phones put this tag on videos that are coded as BT2020_NCL.
 _BT2020_CONSTANT_LUMINANCE = 10
 
 
 class VideoDecodingError(ValueError):
-    """A video can't be decoded; the message is `<file>: <reason>`.
+    """Error for a video that can't be decoded; the message is `<file>: <reason>`.
 
     Args:
-        video: the file's path, or `<bytes>`, or `<file object>`; where a `DataLoader` has rebuilt its worker's error
-            from the text alone, that text.
+        video: path of the file, `<bytes>` or `<file object>`; the whole text of an error that a `DataLoader` rebuilt.
         reason: one line of plain English.
     """
 
     def __init__(self, video: str, reason: str = "") -> None:
-        super().__init__(video, reason)  # both, so that a pickle has both
+        super().__init__(video, reason)  # both arguments, so that pickling keeps both
         self.video = video
         self.reason = reason
 
@@ -54,36 +53,35 @@ class VideoDecodingError(ValueError):
 
 
 class _PositionsUnknown(Exception):
-    """Decoding from a keyframe did not give one frame for each packet."""
+    """Error for a decoding from a keyframe that did not give one frame per packet."""
 
 
 class _Keyframe(NamedTuple):
     position: int  # in the decoder's output
     pts: int | None  # presentation time stamp, in units of the stream's time base
     dts: int | None  # decoding time stamp
-    offset: int | None  # of the packet in the file, by which it is known again
+    offset: int | None  # of the packet in the file; identifies the packet after a seek
 
-    def is_shown_after(self, packet: av.Packet) -> bool:  # a later packet of the file: a B-frame across the keyframe
+    def is_shown_after(self, packet: av.Packet) -> bool:  # true for a B-frame that follows the keyframe in the file
         return self.pts is not None and packet.pts is not None and packet.pts < self.pts
 
 
 class VideoReader:
-    """Reads frames of one video, opened once; a context manager.
+    """Reader of the frames of one video, opened once; a context manager.
 
     Pixels are as stored: not resized, not de-interlaced, not stretched to the sample aspect ratio, wide-gamut and HDR
-    colours not mapped to a smaller gamut. Files that don't name their YUV matrix are read as BT.601, FFmpeg's way.
+    colours not mapped to a smaller gamut. Files without a YUV matrix in their header are read as BT.601, as in FFmpeg.
 
     Args:
-        video: path, the file's bytes, or a seekable binary file object (which stays open).
+        video: path, content of a file as bytes, or seekable binary file object. A file object stays open.
 
     Attributes:
-        num_frames (`int`): whole frames, counted in the file, not taken from its header. Should the decoder give
-            fewer, `read` lowers it.
+        num_frames (`int`): whole frames, counted in the file's packets. `read` lowers it if the decoder gives fewer.
         fps (`float`): average frames per second.
         frame_pixels (`int`): height times width of a frame.
 
     Raises:
-        VideoDecodingError: if it is missing, empty, not a video, without a video stream or cut off before its index.
+        VideoDecodingError: the file is missing, empty, not a video, without a video stream, or without its index.
     """
 
     def __init__(self, video: Video) -> None:
@@ -91,7 +89,7 @@ class VideoReader:
         if isinstance(video, bytes):
             self._name, self._source = "<bytes>", io.BytesIO(video)
         elif isinstance(video, str | os.PathLike):
-            # Absolute, because FFmpeg takes a bare "a:b.mp4" for the address b.mp4 of a protocol "a".
+            # The path is made absolute, because FFmpeg reads a bare "a:b.mp4" as address b.mp4 of a protocol "a".
             self._name, self._source = os.fspath(video), os.path.abspath(video)
         else:
             self._name, self._source = "<file object>", video
@@ -118,25 +116,25 @@ class VideoReader:
         """Return the frames at `indices`, decoded in one pass.
 
         Args:
-            indices: positions of frames, from 0, in any order, also repeated; those beyond the end count on from the
-                first frame again (modulo `num_frames`), so that a short video repeats.
+            indices: positions of frames, from 0, in any order; repetitions are allowed. Positions are taken modulo
+                `num_frames`, so that a short video repeats.
 
         Returns:
-            Tensor of shape `(len(indices), 3, height, width)`, uint8 RGB, turned as the file says that it is to be
-            displayed; channels-last in memory, which `torchvision` resizes fastest.
+            Tensor of shape `(len(indices), 3, height, width)`, uint8 RGB, with the file's display rotation applied;
+            channels-last in memory, the format that `torchvision` resizes fastest.
 
         Raises:
-            ValueError: if `indices` is empty or holds a negative number.
-            VideoDecodingError: if no frame can be decoded, or not all to RGB of one size.
+            ValueError: `indices` is empty or holds a negative number.
+            VideoDecodingError: no frame can be decoded, or not all of them to RGB of one size.
         """
         indices = [int(index) for index in indices]
         if not indices or min(indices) < 0:
-            raise ValueError(f"indices must be one or more numbers from 0 upwards, got {indices}")
+            raise ValueError(f"`indices` is {indices}; give one or more numbers, each at least 0")
         clip = None
         while clip is None:
             wanted = {index % self.num_frames for index in indices}
             if max(indices) >= self.num_frames:
-                wanted.add(self.num_frames - 1)  # where the video repeats, its length matters: go and see its end
+                wanted.add(self.num_frames - 1)  # a repetition needs the exact length: decode to the end
             rows = {position: row for row, position in enumerate(sorted(wanted))}
             clip = self._decode_clip(rows)
         order = [rows[index % self.num_frames] for index in indices]
@@ -151,28 +149,28 @@ class VideoReader:
         except (av.InvalidDataError, av.EOFError):
             source = self._source
             size = os.path.getsize(source) if isinstance(source, str) else source.seek(0, os.SEEK_END)
-            reason = "it is not a video, or damaged or cut off before its index" if size else "it is empty"
+            reason = "it is not a video, or it is damaged or cut off before its index" if size else "it is empty"
             raise VideoDecodingError(self._name, reason) from None
         except av.FFmpegError as error:
             raise VideoDecodingError(self._name, f"it can't be opened ({error.strerror})") from None
-        # Cover art of an audio file is a video stream, too.
+        # The cover art of an audio file is also a video stream.
         streams = [s for s in self._container.streams.video if not s.disposition & Disposition.attached_pic]
         if not streams or streams[0].codec_context is None:
             self.close()
             raise VideoDecodingError(self._name, f"it has {'an unknown codec' if streams else 'no video stream'}")
         self._stream = streams[0]
-        # One thread costs the least CPU time; besides, closing a file while several are at work can hang.
+        # One thread costs the least CPU time, and closing a file while several threads decode can hang.
         self._stream.thread_count = 1
         self._stream.thread_type = "NONE"
 
     def _count(self) -> tuple[int, list[_Keyframe]]:
-        """Count the frames and find where decoding can begin; the first entry is the beginning of the video."""
+        """Count the frames and find the keyframes; the first one is the beginning of the video."""
         count = 0
         keyframes: list[_Keyframe] = []
-        countable = True  # as long as each packet so far is sure to give one frame
+        countable = True  # as long as each packet so far gives exactly one frame
         frame_bytes = _FRAME_BYTES.get(self._stream.codec_context.name, math.inf)
         for packet in self._packets():
-            kept = not packet.is_discard  # otherwise cut away by an edit list: decoded, but not output
+            kept = not packet.is_discard  # an edit list discards it: it is decoded, but not output
             if not keyframes:
                 keyframes.append(_Keyframe(0, packet.pts, packet.dts, packet.pos))
                 countable = packet.is_keyframe
@@ -183,23 +181,24 @@ class VideoReader:
             countable = countable and packet.size >= frame_bytes
             count += kept
         if count and keyframes[0].position > 0:
-            # The first frames lean on some that are not in the file. The decoder may leave them out: no count holds.
+            # The first frames refer to frames that are not in the file. The decoder can skip them: no count is valid.
             keyframes = [keyframes[0]._replace(position=0)]
         return count, keyframes
 
     def _packets(self) -> Iterator[av.Packet[av.VideoStream]]:
-        """Whole packets from where the container stands; one that is cut short would give half a picture."""
+        """Yield whole packets from the container's position; a packet that is cut short would give half a picture."""
         try:
             for packet in self._container.demux(self._stream):
                 if packet.size and not packet.is_corrupt:
                     yield packet
         except av.FFmpegError:
-            return  # The file is cut off here. What is whole has been given.
+            return  # The file is cut off here, after the last whole packet.
 
     def _decode_clip(self, rows: dict[int, int]) -> np.ndarray | None:
         """Decode the frame at each position in `rows` into that row of an array (T, H, W, C).
 
-        Returns None, to try again, if what was known about the file has proved wrong.
+        Returns:
+            The array; None, to try again, if the keyframes or the number of frames proved wrong and were corrected.
         """
         first, last = min(rows), max(rows)
         keyframe = next(key for key in reversed(self._keyframes) if key.position <= first)
@@ -211,7 +210,7 @@ class VideoReader:
                     image = self._to_rgb(frame)
                     clip = np.empty((len(rows), *image.shape), np.uint8) if clip is None else clip
                     if image.shape != clip.shape[1:]:
-                        raise VideoDecodingError(self._name, "its frames change their size on the way")
+                        raise VideoDecodingError(self._name, "its frames differ in size")
                     clip[rows[position]] = image
         except _PositionsUnknown:
             del self._keyframes[1:]
@@ -224,12 +223,12 @@ class VideoReader:
         return None
 
     def _frames(self, keyframe: _Keyframe, last: int) -> Iterator[tuple[int, av.VideoFrame]]:
-        """Positions and frames from `keyframe` to at least `last`, at the end of which positions are checked."""
+        """Yield positions and frames from `keyframe` to at least `last`, then check the positions."""
         packets = self._packets_from(keyframe)
         position = due = keyframe.position
         packet: av.Packet[av.VideoStream] | None
         while True:
-            packet = next(packets, None) if position <= last else None  # None: give out what the decoder still holds
+            packet = next(packets, None) if position <= last else None  # None flushes the decoder
             for frame in self._decode(packet):
                 if position == keyframe.position > 0 and not frame.key_frame:
                     continue  # shown before the keyframe
@@ -242,7 +241,7 @@ class VideoReader:
             raise _PositionsUnknown
 
     def _packets_from(self, keyframe: _Keyframe) -> Iterator[av.Packet[av.VideoStream]]:
-        for time in (keyframe.pts, keyframe.dts):  # formats differ in which of the two they seek by
+        for time in (keyframe.pts, keyframe.dts):  # some formats seek by pts, others by dts
             with contextlib.suppress(av.FFmpegError):  # an AVI file cut off before its index can't seek
                 self._container.seek(time or 0, stream=self._stream)
                 packets = self._packets()
@@ -259,7 +258,7 @@ class VideoReader:
         try:
             return self._stream.decode(packet)
         except av.FFmpegError:
-            return []  # A damaged packet gives no frame, and the next ones may be whole.
+            return []  # A damaged packet gives no frame; the next packets can be whole.
 
     def _to_rgb(self, frame: av.VideoFrame) -> np.ndarray:
         matrix = Colorspace.BT2020 if frame.colorspace == _BT2020_CONSTANT_LUMINANCE else None
@@ -274,7 +273,7 @@ class VideoReader:
 
 
 def _upright(image: np.ndarray, display_matrix: bytes) -> np.ndarray:
-    """Turn and mirror an image (H, W, C) by FFmpeg's 3x3 matrix, x' = xx·x + yx·y and y' = xy·x + yy·y."""
+    """Rotate and mirror an image (H, W, C) by FFmpeg's 3x3 matrix, x' = xx·x + yx·y and y' = xy·x + yy·y."""
     xx, xy, _, yx, yy = struct.unpack_from("=5i", display_matrix)
     if abs(xy) > abs(xx):
         image, xx, yy = image.swapaxes(0, 1), yx, xy
@@ -282,19 +281,19 @@ def _upright(image: np.ndarray, display_matrix: bytes) -> np.ndarray:
 
 
 def read_frames(video: Video, indices: Sequence[int] | Callable[[int, float], Sequence[int]]) -> torch.Tensor:
-    """Open `video`, read the frames at `indices`, close it.
+    """Open a video, read the frames at `indices`, and close the video.
 
     Args:
-        video: path, the file's bytes, or a seekable binary file object.
-        indices: positions of frames as in [`VideoReader.read`], or a function that chooses them, called with the
+        video: path, content of a file as bytes, or seekable binary file object.
+        indices: positions of frames as in [`VideoReader.read`], or a function that returns them, called with the
             number of frames and the frames per second.
 
     Returns:
         Tensor of shape `(len(indices), 3, height, width)`, uint8 RGB.
 
     Raises:
-        ValueError: if there are no indices or negative ones.
-        VideoDecodingError: if the video can't be decoded.
+        ValueError: `indices` is empty or holds a negative number.
+        VideoDecodingError: the video can't be decoded.
     """
     with VideoReader(video) as reader:
         return reader.read(indices(reader.num_frames, reader.fps) if callable(indices) else indices)

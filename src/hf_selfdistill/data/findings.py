@@ -1,4 +1,4 @@
-"""What is found out about the videos of a stream, of which no process has a list."""
+"""Notes about the videos of a stream, shared by processes that have no list of the videos."""
 
 from __future__ import annotations
 
@@ -17,18 +17,24 @@ logger = logging.getLogger(__name__)
 
 
 class VideoFindings:
-    """Videos with what is said of them, in a folder where each process and each of its workers has a file.
+    """Notes about videos, in a folder where each process and each of its workers has a file.
 
     Args:
-        folder: need not exist; what it holds, as when a run resumes, is kept.
+        folder: folder of the files, made if missing. Notes that it holds, for instance from before a resume, are kept.
     """
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
-        self._added: set[tuple[str, str]] | None = None  # by this worker, or one before it
+        self._added: set[tuple[str, str]] | None = None  # kind and video of the notes in this worker's file
 
     def add(self, kind: str, video: str, words: str) -> None:
-        """Note what is said of a video, once of each kind."""
+        """Write a note about a video, at most one of each kind.
+
+        Args:
+            kind: kind of the note, such as `unreadable`.
+            video: name of the video.
+            words: text of the note.
+        """
         worker = get_worker_info()
         file = self.folder / f"{os.environ.get('RANK', '0')}-{'main' if worker is None else worker.id}.jsonl"
         if self._added is None:
@@ -36,16 +42,16 @@ class VideoFindings:
         if (kind, video) not in self._added:
             self._added.add((kind, video))
             self.folder.mkdir(parents=True, exist_ok=True)
-            with file.open("a", encoding="utf-8") as lines:  # what was cut off before stays a line of its own
+            with file.open("a", encoding="utf-8") as lines:  # begins a line, so that a cut-off line spoils no other
                 lines.write("\n" + json.dumps({"kind": kind, "video": video, "words": words}))
 
     def read(self, kind: str) -> dict[str, str]:
-        """Video → words, by name, whoever noted them in this folder."""
+        """Return the notes of one kind from all processes: text by video, sorted by name."""
         found = [found for file in sorted(self.folder.glob("*.jsonl")) for found in _lines(file)]
         return dict(sorted((line["video"], line["words"]) for line in found if line["kind"] == kind))
 
     def clear(self) -> None:
-        """Begin anew."""
+        """Delete all notes."""
         self._added = None
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -56,4 +62,4 @@ def _lines(file: Path) -> Iterator[dict[str, str]]:
             if line:
                 yield json.loads(line)
         except ValueError:
-            logger.warning("%s has a line that was cut off: %.60s", file, line)
+            logger.warning("Ignored a line of %s that was cut off: %.60s", file, line)

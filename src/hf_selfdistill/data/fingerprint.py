@@ -1,4 +1,4 @@
-"""Which videos, with which labels: a hash that two people can compare."""
+"""Hash of the names and labels of videos, for comparisons across machines."""
 
 from __future__ import annotations
 
@@ -11,16 +11,18 @@ import datasets
 
 __all__ = ["fingerprint"]
 
-_IN_CACHE = re.compile(r"^.*/snapshots/[0-9a-f]{40}/")  # of huggingface_hub, which is elsewhere on another machine
+_IN_CACHE = re.compile(r"^.*/snapshots/[0-9a-f]{40}/")  # huggingface_hub's cache; its path differs between machines
 
 
 def fingerprint(records: datasets.Dataset, root: str | Path | None = None) -> str:
-    """SHA-256 of the sorted lines `name<tab>label` of a part of a data set, joined by newlines, in UTF-8.
+    """Return the SHA-256 of the sorted lines `name<tab>label` of a part of a data set, joined by newlines, in UTF-8.
+
+    A video without a path has the SHA-256 of its bytes as its name.
 
     Args:
-        records: columns `video` (not decoded) and `label`; without labels a line is `name`.
-        root: folder that names are relative to; by default, of files of the Hub, that of the repository. Of a video
-            without a path, the hash of its bytes is its name.
+        records: videos, with the columns `video` (not decoded) and `label`; without `label` a line is `name`.
+        root: folder that names are relative to. By default the names of files from the Hub are relative to their
+            repository, and other names are whole paths.
     """
     lines = [_name(video, root) for video in records["video"]]
     if "label" in records.features:

@@ -1,4 +1,4 @@
-"""Data sets that `datasets.load_dataset` knows: of the Hub, or a local `videofolder`."""
+"""Data sets that `datasets.load_dataset` loads: from the Hub, or a local `videofolder`."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ _SPLITS = ("train", "validation", "test")
 def load_hub_dataset(name: str, data_dir: Path | None = None) -> datasets.DatasetDict:
     """Load a data set and bring it to the columns `video` (not decoded), `label` and `group`.
 
-    The video is the one column of type `Video`; the label the one of type `ClassLabel`, or else a column `label` of
-    strings. Without a column `group` of strings each video is its own.
+    The video is the only column of type `Video`. The label is the only column of type `ClassLabel`, or a column
+    `label` of strings. Without a column `group` each video is a group.
 
     Args:
         name: `owner/name` on the Hub, a local folder, or `videofolder`.
-        data_dir: the folder of a `videofolder`.
+        data_dir: folder of a `videofolder`.
 
     Returns:
-        The splits that the data set has of `train`, `validation` and `test`.
+        The splits `train`, `validation` and `test`, as far as the data set has them.
 
     Raises:
-        ValueError: the data set can't be reached, has no `train`, or not the columns that it must have.
+        ValueError: the data set can't be loaded, has no `train`, or lacks a column.
     """
     try:
         loaded = datasets.load_dataset(name, data_dir=None if data_dir is None else str(data_dir))
     except (ConnectionError, FileNotFoundError) as error:
         raise ValueError(f"data set {name!r} can't be loaded: {error}; check its name and the connection") from error
     if "train" not in loaded:
-        raise ValueError(f"data set {name!r} has the splits {sorted(loaded)}; it must have train")
+        raise ValueError(f"data set {name!r} has the splits {sorted(loaded)}, but needs train; rename one of them")
     if ignored := sorted(set(loaded) - set(_SPLITS)):
-        logger.warning("data set %r: the splits %s are not used", name, ignored)
+        logger.warning("Data set %r: the splits %s are not used", name, ignored)
     loaded = datasets.DatasetDict({split: loaded[split] for split in _SPLITS if split in loaded})
     features = loaded["train"].features
     video = _only_column(name, features, datasets.Video)

@@ -1,11 +1,11 @@
-"""The embedded data set: real video files, written in seconds, of shapes that differ by their motion alone.
+"""Embedded data set: real video files, written in seconds, of shapes whose classes differ by motion alone.
 
-Each video shows one asymmetric shape in front of a textured background. Where it is, how large it is and where it
-points to are drawn alike for all classes and for all frames, so no single frame tells the class. Every class has its
-reversal in time among the classes (`OPPOSITES`), so nothing that ignores the order of frames tells the two apart; at
-best it tells which pair it sees, from the trace of the motion.
+Each video shows one asymmetric shape in front of a textured background. The position, size and direction of the shape
+have the same distribution for all classes and all frames, so a single frame does not reveal the class. The reversal in
+time of every class is another class (`OPPOSITES`). A model that ignores the order of frames can at best recognise the
+pair, from the trace of the motion.
 
-Left and right, and the senses of turning, are classes: train without horizontal flips.
+Left and right, and the two senses of rotation, are different classes: train without horizontal flips.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ from hf_selfdistill.data.shape_rendering import (
 __all__ = ["FINETUNING_MOTIONS", "LIST_NAME", "MOTIONS", "OPPOSITES", "PRETRAINING_MOTIONS", "write_moving_shapes"]
 
 LIST_NAME = "moving_shapes.csv"
-"""The list of the videos; written last, so a folder that has it is whole."""
+"""Name of the list of videos. The list is written last, so a folder with a list is complete."""
 
-_TEST_SHARE = 4  # one group in four is for testing
+_TEST_SHARE = 4  # one group in four is in the test split
 _CODECS = (
-    # x264's macroblock tree gives other bytes from one call to the next.
+    # x264's macroblock tree is off, because it gives different bytes in each call.
     (".mp4", "libx264", {"preset": "veryfast", "crf": "18", "x264-params": "mbtree=0"}),
     (".avi", "mpeg4", {"qmin": "2", "qmax": "4"}),
 )
@@ -51,23 +51,23 @@ def write_moving_shapes(
 ) -> Path:
     """Write `<motion>/v_<motion>_gXX_c01.{mp4,avi}` and their list, `moving_shapes.csv` (`video,label,group,split`).
 
-    A group is one shape with its colours and background, and has one video of every class; the last quarter of the
+    A group is one shape with its colours and background. It has one video of every class. The last quarter of the
     groups is the test split. Each video is H.264 in MP4 or MPEG-4 in AVI, at random. The same arguments give the same
     files, byte for byte.
 
     Args:
         root: folder to write to, made if missing.
         motions: the classes, some of `MOTIONS`.
-        videos_per_class: also the number of groups.
+        videos_per_class: number of videos of each class, equal to the number of groups.
         num_frames: length of a video, at 25 frames per second.
         size: side of the square frames, in pixels; even.
-        seed: of everything that is drawn.
+        seed: seed of all draws.
 
     Returns:
         Path of the list.
 
     Raises:
-        ValueError: an argument out of its range.
+        ValueError: an argument is out of its range.
     """
     _check_arguments(motions, videos_per_class, num_frames, size)
     root = Path(root)
@@ -90,15 +90,15 @@ def write_moving_shapes(
 
 def _check_arguments(motions: tuple[str, ...], videos_per_class: int, num_frames: int, size: int) -> None:
     if not motions or not set(motions) <= set(MOTIONS):
-        raise ValueError(f"motions are {motions}; allowed are one or more of {', '.join(MOTIONS)}")
+        raise ValueError(f"`motions` is {motions}; allowed are one or more of {', '.join(MOTIONS)}")
     if videos_per_class < 2:
         raise ValueError(
-            f"videos_per_class is {videos_per_class}; it must be at least 2: one for training, one for test"
+            f"`videos_per_class` is {videos_per_class}; it must be at least 2: one for training, one for test"
         )
     if num_frames < 1:
-        raise ValueError(f"num_frames is {num_frames}; it must be at least 1")
+        raise ValueError(f"`num_frames` is {num_frames}; it must be at least 1")
     if size < 16 or size % 2:
-        raise ValueError(f"size is {size}; the codecs need an even number of pixels, at least 16")
+        raise ValueError(f"`size` is {size}; the codecs need an even number of pixels, at least 16")
 
 
 def _write_list(path: Path, rows: list[dict[str, str]]) -> None:

@@ -1,4 +1,4 @@
-"""Where a part of a data set comes from, kept in its `datasets.DatasetInfo`."""
+"""Origin of a part of a data set, kept in its `datasets.DatasetInfo`."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ __all__ = ["Origin", "hash_of_videos", "is_video_dataset", "note_origin", "origi
 
 
 class Origin(NamedTuple):
-    """Where a part of a data set comes from.
+    """Origin of a part of a data set.
 
     Args:
         dataset: name of the data set, as `load_video_dataset` takes it; empty if unknown.
         split: number of the official split, for data sets that have several.
         part: `"train"`, `"validation"` or `"test"`; empty if unknown.
-        root: folder that names of videos are relative to where they are hashed.
+        root: folder that the hashed names of the videos are relative to.
     """
 
     dataset: str = ""
@@ -60,7 +60,7 @@ def hash_of_videos(records: datasets.Dataset) -> str:
 
 
 def is_video_dataset(videos: object) -> bool:
-    """Distinguish raw videos, a `datasets.Dataset` with a column `video`, from finished clips."""
+    """Check for raw videos, a `datasets.Dataset` with a column `video`, as opposed to finished clips."""
     return isinstance(videos, datasets.Dataset) and "video" in videos.features
 
 

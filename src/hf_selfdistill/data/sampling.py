@@ -1,8 +1,8 @@
-"""Which frames of a video make a clip: pure index arithmetic, as in RSPNet's released code.
+"""Choice of the frames of a clip: pure index arithmetic, as in RSPNet's released code.
 
-All functions return frame indices in `[0, num_frames)`; a video shorter than the clip repeats cyclically. A clip of
-`clip_length` frames at a `stride` of s takes the frames nearest to `start + i·s`; s need not be whole, which is how
-clips are drawn at another frame rate than the video's.
+All functions return frame indices in `[0, num_frames)`. A video shorter than the clip repeats cyclically. A clip of
+`clip_length` frames at a `stride` of s takes the frames nearest to `start + i·s`. With a fractional s, clips have
+another frame rate than the video.
 """
 
 from __future__ import annotations
@@ -24,30 +24,30 @@ __all__ = [
 ]
 
 ClipSampler = Callable[[int, float], list[list[int]]]
-"""Number of frames and frame rate of a video → the frame indices of each of its clips."""
+"""Function from a video's number of frames and frame rate to the frame indices of each clip."""
 
 
 def random_clip(num_frames: int, clip_length: int, stride: float = 1) -> list[int]:
-    """A window at a uniformly random start, drawn from torch's global generator."""
+    """Return a window at a uniformly random start, drawn from torch's global generator."""
     starts = _last_start(num_frames, clip_length, stride) + 1
     return _window(int(torch.randint(starts, ())), num_frames, clip_length, stride)
 
 
 def center_clip(num_frames: int, clip_length: int, stride: float = 1) -> list[int]:
-    """The window in the middle, starting at `(num_frames − span) // 2`."""
+    """Return the window in the middle, starting at `(num_frames − span) // 2`."""
     return _window(_last_start(num_frames, clip_length, stride) // 2, num_frames, clip_length, stride)
 
 
 def evenly_spaced_clips(num_frames: int, clip_length: int, num_clips: int, stride: float = 1) -> list[list[int]]:
-    """`num_clips` windows that start at `round(linspace(0, num_frames − span, num_clips))`, halves to even."""
+    """Return `num_clips` windows that start at `round(linspace(0, num_frames − span, num_clips))`, halves to even."""
     starts = np.linspace(0, _last_start(num_frames, clip_length, stride), num_clips).round().astype(int)
     return [_window(int(start), num_frames, clip_length, stride) for start in starts]
 
 
 def evenly_centred_clips(num_frames: int, clip_length: int, num_clips: int, stride: float = 1) -> list[list[int]]:
-    """`num_clips` windows around `linspace(span / 2, num_frames − span / 2, num_clips)`, as VCOP retrieves.
+    """Return `num_clips` windows around `linspace(span / 2, num_frames − span / 2, num_clips)`, as VCOP retrieves.
 
-    The same as `evenly_spaced_clips`, but starts are cut off to whole frames, not rounded.
+    Starts are truncated to whole frames; `evenly_spaced_clips` rounds them.
     """
     last = _last_start(num_frames, clip_length, stride)
     half = (num_frames - last) / 2
@@ -62,24 +62,25 @@ def clip_sampler(
     target_fps: float | None = None,
     spread: Callable[[int, int, int, float], list[list[int]]] = evenly_spaced_clips,
 ) -> ClipSampler:
-    """How the clips of a data set are drawn.
+    """Return the sampler that draws the clips of a data set.
 
     Args:
-        num_clips: evenly spaced clips per video for testing (1 is the centre), or None for a random one in training.
-        clip_length: frames per clip.
-        frame_stride: take every n-th frame.
-        target_fps: draw at this frame rate, whatever the video's (30 fps drawn at 15 takes every other frame);
-            None keeps the video's own frames.
-        spread: places several clips in a video.
+        num_clips: number of evenly spaced clips per video for testing (1 is the centre); None draws one random clip,
+            for training.
+        clip_length: number of frames per clip.
+        frame_stride: n, to take every n-th frame.
+        target_fps: frame rate of the clips, independent of the video's (a video of 30 fps drawn at 15 gives every
+            other frame); None takes the video's frame rate.
+        spread: function that places several clips in a video.
 
     Raises:
         ValueError: a number is not positive.
     """
     for name, value in [("num_clips", num_clips), ("clip_length", clip_length), ("frame_stride", frame_stride)]:
         if value is not None and value < 1:
-            raise ValueError(f"{name} is {value}; it must be at least 1")
+            raise ValueError(f"`{name}` is {value}; it must be at least 1")
     if target_fps is not None and not target_fps > 0:
-        raise ValueError(f"target_fps is {target_fps}; it must be positive")
+        raise ValueError(f"`target_fps` is {target_fps}; it must be positive")
     return partial(_sample, num_clips, clip_length, frame_stride, target_fps, spread)
 
 
@@ -109,4 +110,4 @@ def _window(start: int, num_frames: int, clip_length: int, stride: float) -> lis
 
 
 def _offset(i: int, stride: float) -> int:
-    return math.floor(i * stride + 0.5)  # the nearest: 30 fps asked of a video of 29.97 means its own frames
+    return math.floor(i * stride + 0.5)  # the nearest frame: `target_fps` 30 keeps every frame of a 29.97 fps video

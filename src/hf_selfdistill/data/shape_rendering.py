@@ -1,4 +1,4 @@
-"""Frames of a shape that moves: see `moving_shapes`, which makes a data set of them."""
+"""Rendering of moving shapes, for the data set of `moving_shapes`."""
 
 from __future__ import annotations
 
@@ -28,23 +28,23 @@ _ZOOMS = {"growing": 1, "shrinking": -1}
 PRETRAINING_MOTIONS = tuple(_DIRECTIONS)
 """Translations in eight directions."""
 FINETUNING_MOTIONS = (*_TURNS, *_ORBITS, *_ZOOMS)
-"""Turning on the spot, circling without turning, and zoom; none is among `PRETRAINING_MOTIONS`."""
+"""Rotation on the spot, circling without rotation, and zoom; none is among `PRETRAINING_MOTIONS`."""
 MOTIONS = PRETRAINING_MOTIONS + FINETUNING_MOTIONS
-"""All classes; each motion is followed or preceded by its reversal in time."""
+"""All classes; the neighbours at indices 2k and 2k + 1 are each other's reversal in time."""
 OPPOSITES = {motion: MOTIONS[index ^ 1] for index, motion in enumerate(MOTIONS)}
-"""Each motion's reversal in time."""
+"""Maps each motion to its reversal in time."""
 
 _RADII = (0.18, 0.42)  # smallest and largest shape, as shares of the frame's side
 
 
 @dataclass(frozen=True)
 class ShapeLook:
-    """What is seen, whatever the motion: values in 0 … 1.
+    """Look of a video, independent of the motion; all values are in 0 … 1.
 
     Attributes:
-        mask: the shape within the unit circle, `(1, 1, M, M)`.
-        colour: of the shape, `(3, 1, 1)`.
-        background: `(3, H, W)`, H = W.
+        mask: mask of the shape within the unit circle, `(1, 1, M, M)`.
+        colour: colour of the shape, `(3, 1, 1)`.
+        background: image behind the shape, `(3, H, W)`, H = W.
     """
 
     mask: torch.Tensor
@@ -63,23 +63,23 @@ class ShapeLook:
 
 
 def render_moving_shape(motion: str, look: ShapeLook, num_frames: int, rng: np.random.Generator) -> np.ndarray:
-    """Frames of one video: `(T, H, W, 3)` uint8.
+    """Render the frames of one video: `(T, H, W, 3)` uint8.
 
     With equal draws, opposite motions give the same frames in opposite order.
 
     Args:
         motion: one of `MOTIONS`.
-        look: what moves, and in front of what.
-        num_frames: T.
-        rng: draws where the shape is, its size, its angle, and how fast it moves.
+        look: shape and background.
+        num_frames: number of frames, T.
+        rng: generator of the position, size, angle and speed of the shape.
     """
     return _render(look, *_draw_path(motion, num_frames, rng))
 
 
 def _draw_mask(rng: np.random.Generator, side: int = 64, corners: int = 8) -> torch.Tensor:
-    """A random polygon `(1, 1, M, M)`, two neighbouring corners far out: it points somewhere, whatever its size.
+    """Draw a random polygon `(1, 1, M, M)` with two neighbouring corners far out, so that its direction is visible.
 
-    Its centre of mass is in the middle, so that turning moves it nowhere; it reaches out to the unit circle.
+    The centre of mass is in the middle, so that rotation does not shift the shape. The shape touches the unit circle.
     """
     radii = np.concatenate([rng.uniform(0.9, 1, 2), rng.uniform(0.2, 0.42, corners - 2)])
     angles = 2 * np.pi * (np.arange(corners) - 0.5 + rng.uniform(-0.2, 0.2, corners)) / corners
@@ -93,17 +93,17 @@ def _draw_mask(rng: np.random.Generator, side: int = 64, corners: int = 8) -> to
     grid_x, grid_y = np.meshgrid(axis, axis)
     inside = np.zeros_like(grid_x, dtype=bool)
     for x0, y0, x1, y1 in zip(x, y, np.roll(x, -1), np.roll(y, -1), strict=True):
-        crosses = (y0 > grid_y) != (y1 > grid_y)  # the edge spans this row: count it where it lies to the right
+        crosses = (y0 > grid_y) != (y1 > grid_y)  # the edge spans this row; it counts for the points left of it
         inside ^= crosses & (grid_x < x0 + (grid_y - y0) * (x1 - x0) / (y1 - y0))
     return F.avg_pool2d(torch.from_numpy(inside[None, None].astype(np.float64)), 4)
 
 
 def _draw_path(motion: str, num_frames: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Centres `(T, 2)` and radii `(T,)` as shares of the side, angles `(T,)` in radians.
+    """Draw centres `(T, 2)` and radii `(T,)` as shares of the side, and angles `(T,)` in radians.
 
-    Time zero is the middle of the video, so that an opposite motion is the reversal. All motions draw the same numbers
-    in the same order. Positions go round the borders and sizes round their range, which keeps their distribution the
-    same in every frame.
+    Time zero is the middle of the video, so that the opposite motion is the reversal. All motions draw the same
+    numbers in the same order. Positions wrap around the borders and sizes around their range. So both have the same
+    distribution in every frame.
     """
     time = np.arange(num_frames) - (num_frames - 1) / 2
     centre, zoom = rng.uniform(0, 1, 2), rng.uniform()
@@ -129,7 +129,7 @@ def _render(look: ShapeLook, centres: np.ndarray, radii: np.ndarray, angles: np.
     axis = (np.arange(size) + 0.5) / size
     x = axis[None, None, :] - centres[:, 0, None, None]  # (T, 1, W)
     y = axis[None, :, None] - centres[:, 1, None, None]  # (T, H, 1)
-    x, y = x - np.round(x), y - np.round(y)  # the nearer way round the border
+    x, y = x - np.round(x), y - np.round(y)  # the shorter way around the border
     cos, sin = np.cos(angles)[:, None, None], np.sin(angles)[:, None, None]
     grid = np.stack([cos * x + sin * y, cos * y - sin * x], axis=-1) / radii[:, None, None, None]
     mask = F.grid_sample(look.mask.expand(len(grid), -1, -1, -1), torch.from_numpy(grid).float(), align_corners=False)

@@ -1,4 +1,4 @@
-"""Cutting a data set by whole groups, so that no source of a training video is seen in validation or test."""
+"""Cuts of a data set by whole groups, so that no source of a training video occurs in validation or test."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = [
 logger = logging.getLogger(__name__)
 
 TEST_FRACTION = 0.2
-"""Share of the videos that become the test split where a data set has none."""
+"""Share of the videos that becomes the test split of a data set without one."""
 
 
 def check_disjoint(videos: datasets.DatasetDict, source: str, per_class: bool = False) -> None:
@@ -31,11 +31,11 @@ def check_disjoint(videos: datasets.DatasetDict, source: str, per_class: bool = 
 
     Args:
         videos: splits with the columns `label` and `group`.
-        source: what says how the videos are split, for the message.
-        per_class: groups of the same name in different classes are different ones (HMDB51).
+        source: list or folder that defines the splits, for the message.
+        per_class: treat groups of the same name in different classes as different groups (HMDB51).
 
     Raises:
-        ValueError: naming the groups.
+        ValueError: two splits share groups; the message names the groups.
     """
     groups = {
         split: set(zip(records["group"], records["label"] if per_class else itertools.repeat(0), strict=False))
@@ -45,8 +45,8 @@ def check_disjoint(videos: datasets.DatasetDict, source: str, per_class: bool = 
         if shared := sorted({group for group, _ in there & here}):
             names = ", ".join(shared[:10]) + (", …" if len(shared) > 10 else "")
             raise ValueError(
-                f"{source}: {len(shared)} groups are in both {first} and {second}: {names}; "
-                "accuracy on videos of known sources says little: move each group into one split"
+                f"{source}: {len(shared)} groups are in both {first} and {second}: {names}; move each group into one "
+                "split, as accuracy on videos from the sources of training videos is too high"
             )
 
 
@@ -54,10 +54,10 @@ def complete_splits(videos: datasets.DatasetDict, validation_fraction: float, se
     """Cut the splits that are missing from train, by whole groups.
 
     Args:
-        videos: `train` and perhaps `validation` and `test`, with the columns `label` and `group`. A missing `test` is
-            `TEST_FRACTION` of the videos, always the same ones.
-        validation_fraction: share of the remaining videos that become a missing `validation`; with 0 it is empty.
-        seed: chooses the groups of `validation`.
+        videos: `train`, and optionally `validation` and `test`, with the columns `label` and `group`. A missing `test`
+            becomes `TEST_FRACTION` of the videos, independently of the seed.
+        validation_fraction: share of the remaining videos that becomes a missing `validation`; with 0 it is empty.
+        seed: seed of the choice of groups for `validation`.
 
     Returns:
         `train`, `validation`, `test`.
@@ -67,18 +67,18 @@ def complete_splits(videos: datasets.DatasetDict, validation_fraction: float, se
     """
     train, test = videos["train"], videos.get("test")
     if test is None:
-        train, test = _cut(train, TEST_FRACTION, 0, "the data set has no test split and none can be cut")
+        train, test = _cut(train, TEST_FRACTION, 0, "the data set has no test split, and none can be cut")
         logger.warning(
-            "The data set has no test part: %.0f %% of its videos (%d of %d, whole groups, the same ones as long "
-            "as it stays as it is) are kept out of training as one; to give your own, add a folder test/ beside "
-            "train/, a column split to the CSV list, or a split test on the Hub",
+            "The data set has no test split: %.0f %% of its videos (%d of %d, whole groups, the same for every seed) "
+            "are held out as the test split; to define it yourself, add a folder test/ beside train/, a column split "
+            "to the CSV list, or a split test on the Hub",
             100 * TEST_FRACTION,
             len(test),
             len(train) + len(test),
         )
     validation = videos.get("validation")
     if validation is None:
-        problem = f"validation_fraction is {validation_fraction}, but none can be cut"
+        problem = f"`validation_fraction` is {validation_fraction}, but no validation split can be cut"
         train, validation = _cut(train, validation_fraction, seed, problem)
     return datasets.DatasetDict(train=train, validation=validation, test=test)
 
@@ -86,17 +86,18 @@ def complete_splits(videos: datasets.DatasetDict, validation_fraction: float, se
 def held_out_groups(labels: Sequence[int], groups: Sequence[str], fraction: float, seed: int) -> set[str]:
     """Choose groups that together hold about `fraction` of the videos, of each class and of all.
 
-    The groups are gone through in an order drawn by `seed`. One is taken if it brings the numbers closer to what is
-    wanted and leaves every class a video; if none does, the one that goes astray least.
+    The groups are visited in an order drawn by `seed`. A group is chosen if it brings the numbers of videos closer to
+    the wanted numbers and leaves at least one video of every class. If no group does, the one that overshoots least is
+    chosen.
 
     Args:
         labels: class of each video.
         groups: group of each video.
         fraction: share of the videos, 0 … 1.
-        seed: of the order.
+        seed: seed of the order.
 
     Returns:
-        Names of the groups; empty if none can be spared or the fraction is 0.
+        Names of the groups; empty if no group can be spared or the fraction is 0.
     """
     members: dict[str, Counter[int]] = defaultdict(Counter)
     for label, group in zip(labels, groups, strict=True):
@@ -106,7 +107,7 @@ def held_out_groups(labels: Sequence[int], groups: Sequence[str], fraction: floa
     order = sorted(members)
     random.Random(seed).shuffle(order)
     held_out: set[str] = set()
-    for weight_of_all in (0.0, 1 / len(wanted)):  # first each class on its own, then what is missing in all
+    for weight_of_all in (0.0, 1 / len(wanted)):  # first each class separately, then the total number too
         for group in order:
             if group in held_out or not _leaves_every_class(members[group], left):
                 continue
@@ -122,20 +123,20 @@ def held_out_groups(labels: Sequence[int], groups: Sequence[str], fraction: floa
 
 
 def share_of_each_class(records: datasets.Dataset, fraction: float, seed: int) -> datasets.Dataset:
-    """A share of the videos of each class, drawn with the seed: at least one of each, in their order.
+    """Draw a share of the videos of each class, at least one video per class; their order is kept.
 
-    A larger share has all videos of a smaller one.
+    With the same seed, a larger share contains a smaller one.
 
     Args:
-        records: with the column `label`.
-        fraction: 0 (not itself) … 1.
-        seed: of the draw.
+        records: videos, with the column `label`.
+        fraction: share of the videos, above 0 and at most 1.
+        seed: seed of the draw.
 
     Raises:
         ValueError: the fraction is out of range.
     """
     if not 0 < fraction <= 1:
-        raise ValueError(f"--label_fraction is {fraction:g}; it must lie between 0 (not itself) and 1")
+        raise ValueError(f"`fraction` is {fraction:g}; it must be above 0 and at most 1")
     places: dict[int, list[int]] = defaultdict(list)
     for index, label in enumerate(records["label"]):
         places[label].append(index)
@@ -147,16 +148,17 @@ def share_of_each_class(records: datasets.Dataset, fraction: float, seed: int) -
 
 
 def few_of_each_class(records: datasets.Dataset, number: int) -> datasets.Dataset:
-    """At most so many videos, always the same ones: as many of each class as there are, and of many groups.
+    """Choose at most `number` videos, balanced over classes and spread over groups; every call chooses the same.
 
     Args:
-        records: with the columns `label` and `group`.
-        number: of videos.
+        records: videos, with the columns `label` and `group`.
+        number: largest number of videos.
     """
     labels, groups = records["label"][:], records["group"][:]
     order = list(range(len(records)))
     random.Random(0).shuffle(order)
-    for kinds in (list(zip(labels, groups, strict=True)), labels):  # the first of each, then the second of each, ...
+    # Sort by turn: the first video of each kind, then the second of each, …
+    for kinds in (list(zip(labels, groups, strict=True)), labels):
         seen: Counter[Any] = Counter()
         turn = {}
         for index in order:
@@ -167,7 +169,7 @@ def few_of_each_class(records: datasets.Dataset, number: int) -> datasets.Datase
 
 
 def _cost(members: Counter[int], wanted: dict[int, float], weight_of_all: float) -> float:
-    """By how much taking a group changes the squared distance from the numbers of videos that are wanted."""
+    """Return the change that a group makes to the squared distance from the wanted numbers of videos."""
     of_classes = sum(count * (count - 2 * wanted[label]) for label, count in members.items())
     of_all = members.total() * (members.total() - 2 * sum(wanted.values()))
     return of_classes + weight_of_all * of_all
@@ -184,8 +186,8 @@ def _cut(
     held_out = held_out_groups(videos["label"], groups, fraction, seed)
     if fraction > 0 and not held_out:
         raise ValueError(
-            f"{problem}: each group holds all videos of some class; give more groups, a list that names the split, "
-            "or --validation_fraction 0"
+            f"{problem}: each group holds all videos of some class; give more groups, a list with a column split, or "
+            "`validation_fraction` 0"
         )
     inside = [group in held_out for group in groups]
     return (

@@ -1,4 +1,4 @@
-"""Training clips from shards that are read in sequence: data sets too large to list, or kept as tar files."""
+"""Training clips from shards that are read in sequence, for data sets too large to list or kept as tar files."""
 
 from __future__ import annotations
 
@@ -24,29 +24,30 @@ __all__ = ["StreamedClips", "StreamedVideos"]
 
 logger = logging.getLogger(__name__)
 
-FIRST_LOOK = 100  # videos: in fewer, a share of unreadable ones says little
+FIRST_LOOK = 100  # videos; among fewer, a share of unreadable videos is not reliable
 
 
 class StreamedVideos(IterableDataset[dict[str, Any]]):
-    """Epochs of a given number of random samples of a stream of videos, which subclasses draw.
+    """Epochs of a given number of random samples from a stream of videos; subclasses draw the samples.
 
-    Each epoch begins with the shards in a new order, and the stream starts over where it ends before the epoch does.
-    `VideoTrainer` gives each process a part of the shards, and each worker a part of those. Every draw depends on
-    (seed, epoch, times the stream started over, name of the video) alone, so a run resumed with as many processes and
-    workers is the same run. A video that can't be read is named, with the reason, and left out. Add its
-    `EpochCallback` to the Trainer.
+    Each epoch begins with the shards in a new order. The stream starts over if it ends before the epoch.
+    `VideoTrainer` gives each process a part of the shards, and each worker a part of its process's shards. Every draw
+    depends on (seed, epoch, number of restarts of the stream, name of the video) alone, so a run resumed with the same
+    numbers of processes and workers is the same run. An unreadable video is skipped, with a warning that names the
+    reason. A Trainer needs an `EpochCallback` for these clips.
 
     Args:
-        records: a stream with the column `video` (not decoded: `datasets.Video(decode=False)`), in at least as many
-            shards as processes × workers; a multiple of the processes, else each reads all shards.
-        clips_per_epoch: samples, over all processes.
-        seed: of all draws and of the order.
-        shuffle_buffer: videos, as they are in their files, held by each worker to draw the next one from.
-        max_unreadable: share of the videos read so far that may be unreadable.
-        findings: to which videos that can't be read are added as `unreadable`, with the reason.
+        records: a stream with the column `video` (not decoded: `datasets.Video(decode=False)`). It needs at least as
+            many shards as processes × workers. If their number is not a multiple of the processes, each process reads
+            all shards.
+        clips_per_epoch: number of samples of an epoch, over all processes.
+        seed: seed of all draws and of the order.
+        shuffle_buffer: number of undecoded videos that each worker holds to draw the next one from.
+        max_unreadable: largest allowed share of unreadable videos among the videos read so far.
+        findings: notes that get each unreadable video, as `unreadable` with the reason.
 
     Raises:
-        ValueError: `clips_per_epoch` is not positive; while it is read, too many videos are unreadable.
+        ValueError: `clips_per_epoch` is not positive, or, during iteration, too many videos are unreadable.
     """
 
     def __init__(
@@ -59,14 +60,14 @@ class StreamedVideos(IterableDataset[dict[str, Any]]):
         findings: VideoFindings | None = None,
     ) -> None:
         if clips_per_epoch < 1:
-            raise ValueError(f"clips_per_epoch is {clips_per_epoch}; an epoch must have at least one clip")
-        # With our seed: processes that shuffled differently would not have different shards.
+            raise ValueError(f"`clips_per_epoch` is {clips_per_epoch}; it must be at least 1")
+        # All processes shuffle with the same seed; with different orders two processes could get the same shard.
         self.records = records.shuffle(seed=seed, buffer_size=shuffle_buffer)
         self.clips_per_epoch = clips_per_epoch
         self.seed = seed
         self.max_unreadable = max_unreadable
         self.findings = findings
-        self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()  # reaches workers that already run
+        self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()  # running workers see a change
         self._named: set[str] = set()
 
     def __len__(self) -> int:
@@ -77,17 +78,23 @@ class StreamedVideos(IterableDataset[dict[str, Any]]):
         self._epoch.fill_(epoch)
 
     def part(self, index: int, count: int) -> Self:
-        """What one of `count` processes reads: other videos than the others, and its share of an epoch's clips.
+        """Return the part of one process: its own videos, and its share of an epoch's clips.
+
+        Args:
+            index: rank of the process.
+            count: number of processes.
 
         Raises:
             ValueError: an epoch has fewer clips than there are processes.
         """
         if self.clips_per_epoch < count:
-            raise ValueError(f"clips_per_epoch is {self.clips_per_epoch}, fewer than the {count} processes")
+            raise ValueError(
+                f"`clips_per_epoch` is {self.clips_per_epoch}; it must be at least {count}, one per process"
+            )
         if self.records.n_shards % count:
             logger.warning(
-                "%d shards can't be divided among %d processes, so each reads all and decodes its share; make the "
-                "number of shards a multiple of the processes",
+                "%d shards can't be divided among %d processes: each process reads all shards and decodes its share; "
+                "make the number of shards a multiple of the number of processes",
                 self.records.n_shards,
                 count,
             )
@@ -97,11 +104,11 @@ class StreamedVideos(IterableDataset[dict[str, Any]]):
         return part
 
     def draw(self, record: dict[str, Any], reader: VideoReader) -> dict[str, Any]:
-        """The sample of one video, with torch's global generator."""
+        """Draw the sample of one video with torch's global generator."""
         raise NotImplementedError
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        # A bound, no promise: each of several workers stops here, and the Trainer takes as many batches as it needs.
+        # This is only an upper bound: several workers each yield up to this number, and the Trainer stops earlier.
         return itertools.islice(self._endless(), len(self))
 
     def _endless(self) -> Iterator[dict[str, Any]]:
@@ -139,13 +146,13 @@ class StreamedVideos(IterableDataset[dict[str, Any]]):
     def _leave_out(self, error: VideoDecodingError, unreadable: int, read: int) -> None:
         if error.video not in self._named:
             self._named.add(error.video)
-            logger.warning("left out, can't be read: %s", error)
+            logger.warning("Skipped an unreadable video: %s", error)
             if self.findings is not None:
                 self.findings.add("unreadable", error.video, error.reason)
         if unreadable > self.max_unreadable * max(read, FIRST_LOOK):
             raise ValueError(
-                f"{unreadable} of the {read} videos read so far can't be read, more than max_unreadable "
-                f"{self.max_unreadable:g} allows; the latest: {error}"
+                f"{unreadable} of the first {read} videos can't be read, more than `max_unreadable` "
+                f"{self.max_unreadable:g} allows; repair or remove them; the latest: {error}"
             )
 
 
@@ -153,12 +160,12 @@ class StreamedClips(StreamedVideos):
     """One random, augmented clip per video: `pixel_values (T, C, H, W)` and `labels`; see `StreamedVideos`.
 
     Args:
-        records: as there, with a column `label`.
-        clips_per_epoch: as there.
-        sampler: which frames; one clip of a video, see `clip_sampler`.
+        records: a stream with the columns `video` (not decoded) and `label`.
+        clips_per_epoch: number of samples of an epoch, over all processes.
+        sampler: sampler of one clip per video, see `clip_sampler`.
         transform: augmentation and normalisation of one clip.
-        input_name: the model's name for its clips.
-        kwargs: what `StreamedVideos` takes.
+        input_name: name of the model's input.
+        kwargs: further arguments of `StreamedVideos`.
     """
 
     def __init__(
@@ -176,6 +183,6 @@ class StreamedClips(StreamedVideos):
         self.input_name = input_name
 
     def draw(self, record: dict[str, Any], reader: VideoReader) -> dict[str, Any]:
-        """A clip and its video's label."""
+        """Draw a clip, with the label of its video."""
         (clip,) = self.sampler(reader.num_frames, reader.fps)
         return {"labels": record["label"], self.input_name: self.transform(reader.read(clip))}

@@ -1,4 +1,4 @@
-"""Training augmentation of RSPNet's fine-tuning recipe: one draw for all frames of a clip."""
+"""Transforms of clips: a model's video processor, and RSPNet's augmentation with one draw for all frames of a clip."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ __all__ = ["ClipProcessor", "seeded_draws", "training_augmentation"]
 
 
 class ClipProcessor:
-    """One clip through a model's own video processor, in training after augmentation.
+    """Transform that applies a model's video processor to one clip, in training after augmentation.
 
     Args:
-        processor: a video processor of transformers; with augmentation only its rescaling and normalisation are used.
-        augment: `(T, C, H, W)` uint8 → the same at the size that the model takes, see `training_augmentation`; None
-            for testing, where the processor resizes and crops the centre.
+        processor: a video processor of transformers. With augmentation only its rescaling and normalisation are used.
+        augment: transform of a clip `(T, C, H, W)` uint8 to the size that the model takes, see
+            `training_augmentation`. None is for testing: the processor resizes and crops the centre.
     """
 
     def __init__(self, processor: BaseVideoProcessor, augment: v2.Transform | None = None) -> None:
@@ -27,7 +27,7 @@ class ClipProcessor:
         self.augment = augment
 
     def __call__(self, frames: torch.Tensor) -> torch.Tensor:
-        """`(T, C, H, W)` uint8 → `(T, C, h, w)` float, normalised."""
+        """Transform `(T, C, H, W)` uint8 to normalised `(T, C, h, w)` float."""
         steps = {}
         if self.augment is not None:
             frames, steps = self.augment(frames), {"do_resize": False, "do_center_crop": False}
@@ -36,20 +36,20 @@ class ClipProcessor:
 
     @staticmethod
     def size_of(processor: BaseVideoProcessor) -> tuple[int, int]:
-        """Height and width in pixels of what a video processor gives."""
+        """Return height and width in pixels of the clips that a video processor returns."""
         size = processor.crop_size if processor.do_center_crop else processor.size
         side = size.get("shortest_edge")
         return (side, side) if side is not None else (size["height"], size["width"])
 
     @staticmethod
     def sampling_of(processor: BaseVideoProcessor) -> tuple[int, float | None]:
-        """Frame stride and frame rate that a processor keeps of the training; 1 and None of one that keeps none."""
+        """Return the frame stride and frame rate of the training that a processor stores; by default 1 and None."""
         kept = processor.to_dict()
         return kept.get("frame_stride", 1), kept.get("target_fps")
 
     @staticmethod
     def stride_of(processor: BaseVideoProcessor, fps: float) -> float:
-        """Frames of a video of `fps` frames per second from one frame of a clip to the next; 1 by default."""
+        """Return the distance between frames of a clip, in frames of a video of `fps` frames per second."""
         stride, target_fps = ClipProcessor.sampling_of(processor)
         return stride if target_fps is None else stride * fps / target_fps
 
@@ -57,19 +57,19 @@ class ClipProcessor:
 def training_augmentation(
     size: tuple[int, int], min_crop_area: float = 0.25, flip_probability: float = 0.5
 ) -> v2.Compose:
-    """Random resized crop and horizontal flip of a clip `(T, C, H, W)` uint8 → `(T, C, *size)` uint8.
+    """Return a random resized crop and horizontal flip of clips: `(T, C, H, W)` uint8 to `(T, C, *size)` uint8.
 
     Args:
         size: height and width of the result, in pixels.
-        min_crop_area: smallest area of the crop as a share of the frame; its aspect ratio is drawn from 3/4 … 4/3.
-        flip_probability: set it to 0 where left and right are part of the class.
+        min_crop_area: smallest area of the crop as a share of the frame. Its aspect ratio is drawn from 3/4 … 4/3.
+        flip_probability: probability of the flip; 0 if left and right are part of the class.
 
     Raises:
         ValueError: a share is not between 0 and 1.
     """
     for name, value in [("min_crop_area", min_crop_area), ("flip_probability", flip_probability)]:
         if not 0 <= value <= 1:
-            raise ValueError(f"{name} is {value}; it must lie between 0 and 1")
+            raise ValueError(f"`{name}` is {value}; it must lie between 0 and 1")
     return v2.Compose(
         [
             v2.RandomResizedCrop(size, scale=(min_crop_area, 1.0), ratio=(3 / 4, 4 / 3), antialias=True),
@@ -80,9 +80,13 @@ def training_augmentation(
 
 @contextmanager
 def seeded_draws(*seed: int) -> Iterator[None]:
-    """Within it, torch's draws on the CPU depend on the given numbers alone; outside, they are as if nothing happened.
+    """Seed torch's draws on the CPU within the context, and restore the generator after it.
 
-    With (seed, epoch, index of the clip), a clip is the same whichever process or worker draws it, and after a resume.
+    With the numbers (seed, epoch, index of the clip), a clip does not depend on the process or worker that draws it,
+    nor on a resume.
+
+    Args:
+        *seed: the numbers that the draws depend on.
     """
     generator = torch.default_generator
     state = generator.get_state()

@@ -1,4 +1,4 @@
-"""Samples of unlabelled videos, as a self-supervised objective wants them."""
+"""Samples of unlabelled videos for self-supervised objectives."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ __all__ = ["StreamedUnlabelledClips", "UnlabelledClips", "VideoViews"]
 
 
 class VideoViews(ABC):
-    """What a self-supervised objective takes of one video, drawn with torch's global generator.
+    """Sampler of one video for a self-supervised objective, with torch's global generator.
 
     Attributes:
-        span: frames of the longest window that it takes; a video that is shorter repeats cyclically.
-        processor: of the encoder, which says how far a window's frames are apart.
+        span: length of the longest window, in frames of a clip. A shorter video repeats cyclically.
+        processor: video processor of the encoder; it stores the distance between frames.
     """
 
     span: int
@@ -31,11 +31,11 @@ class VideoViews(ABC):
 
     @abstractmethod
     def __call__(self, reader: VideoReader, video: str) -> dict[str, Tensor]:
-        """One sample.
+        """Draw one sample.
 
         Args:
-            reader: of the video; all that is wanted of it should be read at once.
-            video: its path or name, by which what is costly to compute may be kept.
+            reader: reader of the video; one call of `read` for all frames is the fastest.
+            video: path or name of the video, a key for caches of expensive computations.
         """
 
 
@@ -43,9 +43,9 @@ class UnlabelledClips(RandomClips):
     """One sample per video and epoch; see `RandomClips`.
 
     Args:
-        records: column `video`.
-        views: what a sample is made of.
-        seed: of all draws.
+        records: videos, with the column `video`.
+        views: sampler of one video.
+        seed: seed of all draws.
     """
 
     def __init__(self, records: datasets.Dataset, views: VideoViews, seed: int = 0) -> None:
@@ -54,25 +54,25 @@ class UnlabelledClips(RandomClips):
         self._short = torch.zeros(len(records), dtype=torch.bool).share_memory_()
 
     def draw(self, index: int, reader: VideoReader) -> dict[str, Tensor]:
-        """The views of a video; note if it is short."""
+        """Draw the views of a video, and record a short video."""
         self._short[index] = _is_short(reader, self.views)
         return self.views(reader, self.records[index]["video"]["path"] or f"video {index}")
 
     def short_indices(self) -> list[int]:
-        """Indices of the videos that were read so far and are shorter than the longest window."""
+        """Return the indices of the videos read so far that are shorter than the longest window."""
         return self._short.nonzero().flatten().tolist()
 
 
 class StreamedUnlabelledClips(StreamedVideos):
     """One sample per video of a stream; see `StreamedVideos`.
 
-    Videos that are shorter than the longest window are added to `findings` as `short`.
+    Videos shorter than the longest window are added to `findings` as `short`.
 
     Args:
-        records: as there.
-        clips_per_epoch: as there.
-        views: what a sample is made of.
-        kwargs: what `StreamedVideos` takes.
+        records: a stream with the column `video` (not decoded).
+        clips_per_epoch: number of samples of an epoch, over all processes.
+        views: sampler of one video.
+        kwargs: further arguments of `StreamedVideos`.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class StreamedUnlabelledClips(StreamedVideos):
         self.views = views
 
     def draw(self, record: dict[str, Any], reader: VideoReader) -> dict[str, Tensor]:
-        """The views of a video; note if it is short."""
+        """Draw the views of a video, and record a short video."""
         name = record["video"]["path"] or "a streamed video"
         if self.findings is not None and _is_short(reader, self.views):
             self.findings.add("short", name, f"{reader.num_frames} frames at {reader.fps:g} per second")
@@ -91,5 +91,5 @@ class StreamedUnlabelledClips(StreamedVideos):
 
 def _is_short(reader: VideoReader, views: VideoViews) -> bool:
     stride = ClipProcessor.stride_of(views.processor, reader.fps)
-    last = (views.span - 1) * stride  # a window's last frame, of which the nearest is taken
+    last = (views.span - 1) * stride  # position of a window's last frame, before rounding
     return last + 0.5 >= reader.num_frames

@@ -1,4 +1,4 @@
-"""Videos without labels: all of a folder, those that a list or a user names, or those of tar shards."""
+"""Videos without labels: the files of a folder, of a list or of a user's choice, and tar shards."""
 
 from __future__ import annotations
 
@@ -19,39 +19,42 @@ _CLASS_NUMBER = re.compile(r"\s+\d+$")
 
 
 def find_videos(root: Path) -> datasets.Dataset:
-    """Every video file in `root` and the folders below it, in alphabetical order, as the column `video`.
+    """Find every video file in `root` and its subfolders, in alphabetical order, as the column `video`.
 
     Raises:
-        ValueError: there is no such folder, or no video in it.
+        ValueError: the folder is missing or holds no video.
     """
     if not root.is_dir():
-        raise ValueError(f"--dataset_root {root} is not a folder")
+        raise ValueError(f"`root` {root} is not a folder; give the folder of the videos")
     return _records([file.absolute() for file in _below(root)])
 
 
 def named_videos(names: Sequence[str]) -> datasets.Dataset:
-    """Files, as they are named, and every video file in the folders named or below them, as the column `video`.
+    """Return the named files, and every video file in the named folders and their subfolders, as the column `video`.
 
-    A file need not exist: whoever reads it learns that it does not. One that is named twice is taken once.
+    A file need not exist; the error comes when it is read. Duplicates are removed.
+
+    Args:
+        names: paths of files and folders.
 
     Raises:
-        ValueError: there is no name, or no video in a folder.
+        ValueError: `names` is empty, or a folder holds no video.
     """
     files = [file for name in names for file in (_below(Path(name)) if Path(name).is_dir() else [Path(name)])]
     if not files:
-        raise ValueError("no video is named; name files, or folders of videos")
+        raise ValueError("`names` is empty; give video files, or folders of videos")
     return _records(list(dict.fromkeys(files)))
 
 
 def listed_videos(file: Path, root: Path | None = None, max_missing_fraction: float = 0.05) -> datasets.Dataset:
-    """The videos that a text file names, one path per line, as the column `video`.
+    """Read a list of videos, a text file with one path per line, as the column `video`.
 
     Args:
-        file: the list, UTF-8; empty lines are skipped. Of a line that names no file, a number behind the path is left
-            out: a class, in UCF101's lists.
-        root: what relative paths start from; the folder of the list when None.
-        max_missing_fraction: share of the videos that may be missing. Missing ones are logged and stay in the data
-            set, where whoever reads them counts them as failed.
+        file: the list, UTF-8. Empty lines are skipped. If a line is not the path of a file, a number after the path
+            (the class, in UCF101's lists) is ignored.
+        root: base folder of relative paths; None is the folder of the list.
+        max_missing_fraction: largest allowed share of missing files. Missing files are logged and stay in the data
+            set, where they count as unreadable.
 
     Raises:
         ValueError: the list can't be read or is empty, or too many of its videos are missing.
@@ -63,12 +66,12 @@ def listed_videos(file: Path, root: Path | None = None, max_missing_fraction: fl
     folder = file.parent if root is None else root
     files = [_named_by(line.strip(), folder) for line in text.splitlines() if line.strip()]
     if not files:
-        raise ValueError(f"the list of videos {file} is empty; it must have one path per line")
+        raise ValueError(f"the list of videos {file} is empty; give one path per line")
     missing = [path for path in files if not path.is_file()]
     if missing:
-        about = f"{len(missing)} of the {len(files)} videos that {file} names are missing, the first: {missing[0]}"
+        about = f"{len(missing)} of the {len(files)} videos of {file} are missing, the first: {missing[0]}"
         if len(missing) == len(files) or len(missing) > max_missing_fraction * len(files):
-            raise ValueError(f"{about}; check --dataset_root, which relative paths start from")
+            raise ValueError(f"{about}; check `root`, the base folder of relative paths")
         logger.warning("%s", about)
     return _records([file.absolute() for file in files])
 
@@ -76,7 +79,7 @@ def listed_videos(file: Path, root: Path | None = None, max_missing_fraction: fl
 def _below(root: Path) -> list[Path]:
     files = sorted(file for file in root.rglob("*") if file.suffix.lower() in VIDEO_SUFFIXES and file.is_file())
     if not files:
-        raise ValueError(f"no video ({' '.join(sorted(VIDEO_SUFFIXES))}) in {root} or the folders below it")
+        raise ValueError(f"no video ({' '.join(sorted(VIDEO_SUFFIXES))}) in {root} or its subfolders")
     return files
 
 
@@ -86,18 +89,18 @@ def _named_by(line: str, folder: Path) -> Path:
 
 
 def stream_shards(root: Path) -> datasets.IterableDataset:
-    """The videos of the tar files in `root`, WebDataset's layout, as a stream with the column `video`.
+    """Stream the videos of the tar files in `root`, in WebDataset's layout, as the column `video`.
 
     Raises:
-        ValueError: there is no tar file, or no video in the first.
+        ValueError: there is no tar file, or the first one does not hold videos of exactly one format.
     """
     if not any(root.glob("*.tar")):
-        raise ValueError(f"no *.tar in {root}")
+        raise ValueError(f"`root` {root} holds no *.tar; give the folder of the shards")
     records = datasets.load_dataset("webdataset", data_files=str(root / "*.tar"), split="train", streaming=True)
     kinds = [column for column in records.column_names if f".{column.lower()}" in VIDEO_SUFFIXES]
     if len(kinds) != 1:
-        raise ValueError(f"the tar files in {root} must hold videos of one kind; they hold {records.column_names}")
-    records = records.cast_column(kinds[0], datasets.Video(decode=False))  # first: what follows would decode
+        raise ValueError(f"the tar files in {root} hold {records.column_names}, but need videos of one format")
+    records = records.cast_column(kinds[0], datasets.Video(decode=False))  # first, as the next steps would decode
     return records.rename_column(kinds[0], "video").select_columns(["video"])
 
 

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Atomic writing of files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["write_json", "write_whole"]
 
 
 def write_whole(file: Path, content: str | bytes) -> None:
-    """Write a file beside its name and move it into place, so that a full disk or a kill leaves the old one.
+    """Write a temporary file and move it into place, so that a full disk or a kill leaves the old file.
 
     Args:
         file: the file to write.
@@ -26,7 +26,7 @@ def write_whole(file: Path, content: str | bytes) -> None:
 
 
 def write_json(file: Path, fields: dict[str, Any]) -> None:
-    """Write a JSON file whole: dictionaries indented, each element of a list on a line of its own."""
+    """Write a JSON file with `write_whole`: dictionaries are indented, each element of a list has its own line."""
     lines = ",\n  ".join(f"{json.dumps(name)}: {_indented(value)}" for name, value in fields.items())
     write_whole(file, f"{{\n  {lines}\n}}\n")
 
@@ -35,4 +35,4 @@ def _indented(value: Any) -> str:
     if isinstance(value, list) and value:
         elements = ",\n    ".join(json.dumps(element, ensure_ascii=False) for element in value)
         return f"[\n    {elements}\n  ]"
-    return json.dumps(value, indent=2, ensure_ascii=False).replace("\n", "\n  ")  # text in JSON has no line break
+    return json.dumps(value, indent=2, ensure_ascii=False).replace("\n", "\n  ")  # JSON escapes line breaks in strings

@@ -1,4 +1,4 @@
-"""What a clip becomes: encoders, the video processor, features; importing it registers our Auto classes."""
+"""Encoders, video processor and features; the import registers our classes with transformers' Auto classes."""
 
 from transformers import AutoConfig, AutoModel, AutoModelForVideoClassification, AutoVideoProcessor
 

@@ -24,31 +24,31 @@ def add_lora(
     target_modules: Sequence[str] | None = None,
     new_layers: Sequence[str] = (),
 ) -> PeftModel:
-    """Freezes a classifier and puts trainable adapters on its layers.
+    """Freeze a classifier and add trainable adapters to its layers.
 
-    The outputs are unchanged until the adapters have been trained. `merge_and_unload()` of the result gives the plain
-    model back, with what was learnt.
+    The outputs are unchanged until the adapters have been trained. `merge_and_unload()` of the result merges the
+    trained adapters into a plain model.
 
     Args:
-        model: a video classifier of linear layers, changed in place.
-        rank: of the adapters; their scale α/rank is 1.
-        target_modules: names of the layers that get adapters, or the ends of their names (`query`); linear
-            ones, by default all that are not trained in full.
-        new_layers: children of the model whose weights are new; they are trained in full, as the last layer is.
+        model: a video classifier with linear layers, changed in place.
+        rank: rank of the adapters; the scale α/rank is 1.
+        target_modules: names of the linear layers that get adapters, or the ends of the names (`query`). By default
+            all linear layers get adapters, except those that are trained in full.
+        new_layers: children of the model with new weights; they are trained in full, like the last layer.
 
     Raises:
-        ValueError: peft is missing, the rank is not positive, a layer is not there, or the model has BatchNorm.
+        ValueError: peft is missing, the rank is not positive, a target layer is missing, or the model has BatchNorm.
     """
     if not is_peft_available():
-        raise ValueError('--lora_rank needs peft; install it with pip install "hf_selfdistill[peft]"')
+        raise ValueError('LoRA adapters (`lora_rank`) need peft; install it: pip install "hf_selfdistill[peft]"')
     from peft import LoraConfig, get_peft_model
 
     if rank < 1:
-        raise ValueError(f"--lora_rank is {rank}; it must be at least 1")
+        raise ValueError(f"`rank` is {rank}; it must be at least 1")
     if any(isinstance(module, _BatchNorm) for module in model.modules()):
         raise ValueError(
-            f"--lora_rank: {model.config.model_type} has BatchNorm, whose statistics adapters do not carry; train it "
-            "in full, or take a transformer"
+            f"the model, a {model.config.model_type}, has BatchNorm, and LoRA adapters do not store its statistics; "
+            "train the model in full (no `lora_rank`), or take a transformer"
         )
     in_full = [LAST_LAYER, *new_layers]
     linear = [
@@ -60,7 +60,7 @@ def add_lora(
     unknown = [target for target in targets if not any(f".{name}".endswith(f".{target}") for name in linear)]
     if unknown:
         raise ValueError(
-            f"--lora_target_modules: no linear layer of the encoder is named {', '.join(unknown)}; there are "
+            f"`target_modules`: no linear layer of the encoder is named {', '.join(unknown)}; allowed are "
             + ", ".join(sorted({name.split(".")[-1] for name in linear}))
         )
     config = LoraConfig(r=rank, lora_alpha=rank, target_modules=targets, modules_to_save=in_full)

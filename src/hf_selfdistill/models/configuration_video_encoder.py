@@ -1,4 +1,4 @@
-"""What the configurations of our video encoders share."""
+"""Base of the configurations of our video encoders."""
 
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -9,17 +9,18 @@ __all__ = ["VideoEncoderConfig"]
 
 
 class VideoEncoderConfig(PreTrainedConfig):
-    """Base of `C3DConfig` and `R2Plus1DConfig`: the clip that the encoder is meant for, and the kind of labels.
+    """Base of `C3DConfig` and `R2Plus1DConfig`: the size of a clip, and the kind of labels.
 
-    `problem_type` is set from the start: transformers would otherwise fill it in at the first labelled step, which
-    makes a compiled model compile again.
+    `problem_type` is set from the start. Otherwise transformers would set it at the first step with labels, and a
+    compiled model would be compiled again.
 
     Args:
-        num_channels: colour channels of a frame.
-        num_frames: consecutive frames of a clip. Other lengths work too; samplers and pipelines take it from here.
-        image_size: height and width of a clip in pixels. Other sizes work too.
-        problem_type: `"single_label_classification"` (class indices, or class probabilities as mixup makes them),
-            `"multi_label_classification"` or `"regression"`.
+        num_channels: number of colour channels of a frame.
+        num_frames: number of consecutive frames of a clip, the default of samplers and pipelines. The encoder takes
+            other lengths too.
+        image_size: height and width of a clip in pixels. The encoder takes other sizes too.
+        problem_type: kind of labels: `"single_label_classification"` (class indices, or class probabilities as from
+            mixup), `"multi_label_classification"` or `"regression"`.
     """
 
     num_channels: int = 3
@@ -31,7 +32,7 @@ class VideoEncoderConfig(PreTrainedConfig):
 
     @property
     def minimum_clip(self) -> tuple[int, int]:
-        """The fewest frames and the shortest side in pixels that the encoder can take."""
+        """Smallest number of frames and shortest side in pixels that the encoder takes."""
         return 1, 1
 
     def __post_init__(self, **kwargs: Any) -> None:
@@ -41,14 +42,14 @@ class VideoEncoderConfig(PreTrainedConfig):
             value = getattr(self, name)
             if not isinstance(value, int) or value < minimum:
                 raise ValueError(
-                    f"{type(self).__name__}: {name}={value!r}, but an integer of at least {minimum} is needed"
-                    " (each pooling or strided stage halves the clip)."
+                    f"{type(self).__name__}: `{name}` is {value!r}; it must be an integer of at least {minimum}, as"
+                    " each pooling or strided stage halves the clip"
                 )
 
     def _widths(self, name: str, values: Sequence[int], minimum: int = 1) -> list[int]:
-        """`values` as a list, checked to be integers of at least `minimum`."""
+        """Return `values` as a list, checked to be integers of at least `minimum`."""
         if isinstance(values, int | str) or any(not isinstance(v, int) or v < minimum for v in values) or not values:
             raise ValueError(
-                f"{type(self).__name__}: {name}={values!r}, but a list of integers of at least {minimum} is needed."
+                f"{type(self).__name__}: `{name}` is {values!r}; it must be a list of integers of at least {minimum}"
             )
         return list(values)

@@ -1,15 +1,15 @@
-"""Checkpoints of the released self-supervised and supervised codebases, as our encoders.
+"""Conversion of checkpoints of released self-supervised and supervised codebases into our encoders.
 
-| source | file | encoder under | input the weights were trained on |
+| source | content of the file | prefix of the encoder | input of the training |
 |---|---|---|---|
-| `rspnet` | pre-training: `model` of a dict; fine-tuning likewise | `encoder_q.encoder.`; `encoder.` | ours |
-| `vcop` | the bare state dict | `base_network.` | RGB in [0, 1], not normalised |
-| `pace` | `state_dict` of a dict (also MAS/STS) | nothing, or `module.` | BGR in [0, 255], not normalised |
-| `torchvision` | the bare state dict of `r2plus1d_18` | nothing | normalised with Kinetics' statistics |
+| `rspnet` | dict with the entry `model` | pre-trained `encoder_q.encoder.`, fine-tuned `encoder.` | ours |
+| `vcop` | state dict | `base_network.` | RGB in [0, 1], not normalised |
+| `pace` | dict with the entry `state_dict` (also MAS/STS) | none or `module.` | BGR in [0, 255], not normalised |
+| `torchvision` | state dict of `r2plus1d_18` | none | normalised with Kinetics' statistics |
 
-`PREPROCESSING` holds what of the last column a `C3DVideoProcessor` can be told. Pace's first convolution is turned
-round, so that the encoder takes RGB as all of ours do.
-mmaction2's nets do not fit: its C3D has no batch normalisation, its R(2+1)D has other widths and pools the stem.
+`PREPROCESSING` holds the part of the last column that a `C3DVideoProcessor` implements. The channels of Pace's first
+convolution are reversed, so that the encoder takes RGB like all our encoders. mmaction2's networks can't be converted:
+its C3D has no batch normalisation, and its R(2+1)D has other widths and pools the stem.
 """
 
 from __future__ import annotations
@@ -45,19 +45,20 @@ PREPROCESSING: dict[str, dict[str, Any]] = {
 
 
 class ConversionError(ValueError):
-    """A file is not a checkpoint of the source that it was said to be, or not of a net that we have."""
+    """Error for a file that is not a checkpoint of the given source, or of a network that we do not have."""
 
 
 @dataclass
 class WeightReport:
-    """What became of the weights of a checkpoint.
+    """Report on the conversion of a checkpoint's weights.
 
     Args:
-        matched: names, in our model, of the weights that the file supplied.
-        missing: names, in our model, of those it did not supply.
-        unexpected: names in the file that our model has no place for.
-        reshaped: names of both whose shapes differ.
-        dropped: names in the file left out on purpose: heads, the queue and the key encoder of contrastive learning.
+        matched: names in our model of the weights that the file contains.
+        missing: names in our model of the weights that the file lacks.
+        unexpected: names of weights in the file without a counterpart in our model.
+        reshaped: names of weights with different shapes in our model and in the file.
+        dropped: names of weights in the file that are not needed: heads, and the queue and the key encoder of
+            contrastive learning.
     """
 
     matched: list[str] = field(default_factory=list)
@@ -68,7 +69,7 @@ class WeightReport:
 
     @property
     def complete(self) -> bool:
-        """Whether the file supplied the encoder's weights, all of them and nothing else."""
+        """True if the file contains exactly the weights of the encoder, apart from dropped ones."""
         return not (self.missing or self.unexpected or self.reshaped)
 
     def __str__(self) -> str:
@@ -81,26 +82,28 @@ def _abridged(keys: list[str], limit: int = 3) -> str:
 
 
 def load_foreign_checkpoint(path: str | Path, source: str) -> tuple[C3DModel | R2Plus1DModel, WeightReport]:
-    """Reads a released checkpoint into one of our encoders; its architecture, widths and depths follow from the file.
+    """Convert a released checkpoint to one of our encoders; its weights determine architecture, widths and depths.
 
     Args:
-        path: file written by `torch.save`; read with `weights_only=True`, so that it can run no code.
+        path: file written by `torch.save`. It is read with `weights_only=True`, so that it can't run code.
         source: one of `SOURCES`.
 
     Returns:
-        The encoder, in evaluation mode, and what became of each weight. Heads are dropped, and reported so.
+        The encoder, in evaluation mode, and a report on each weight. Heads are dropped.
 
     Raises:
-        ConversionError: the file can't be read, is not of this source, or does not supply every weight of the encoder.
+        ConversionError: the file can't be read, is not from the source, or lacks weights of the encoder.
     """
     if source not in SOURCES:
-        raise ConversionError(f"Source {source!r} is not one of {', '.join(SOURCES)}.{_UNFIT_SOURCES.get(source, '')}")
+        raise ConversionError(
+            f"`source` is {source!r}; allowed are {', '.join(SOURCES)}.{_UNFIT_SOURCES.get(source, '')}"
+        )
     checkpoint = _read(Path(path))
     subject = f"{path} as a {source} checkpoint"
     config, weights, report = _translate(checkpoint, source)
     if config is None:
         raise ConversionError(
-            f"{subject} holds neither C3D nor R(2+1)D; its keys are {_abridged(list(checkpoint))}."
+            f"{subject} contains neither C3D nor R(2+1)D; its keys are {_abridged(list(checkpoint))}."
             f" {_hint(checkpoint, source)}"
         )
     model = _build(config)
@@ -116,28 +119,35 @@ def load_foreign_checkpoint(path: str | Path, source: str) -> tuple[C3DModel | R
 
 def _read(path: Path) -> dict[str, Any]:
     if not path.is_file():
-        raise ConversionError(f"{path} is not a file; give the checkpoint as it was downloaded.")
+        raise ConversionError(f"{path} is not a file; give the downloaded checkpoint.")
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # the unpickler fails in a dozen ways on a file that is no checkpoint
+    except Exception as error:  # the unpickler raises many kinds of errors on a file that is not a checkpoint
         reason = str(error).strip().split("\n")[0]
         raise ConversionError(
-            f"{path} can't be read as a checkpoint ({type(error).__name__}: {reason}). It must be a file written by"
-            " torch.save that holds tensors and plain containers only; if it holds other objects and you trust it,"
-            " save its state dict anew."
+            f"{path} can't be read as a checkpoint ({type(error).__name__}: {reason}). The file must be written by"
+            " torch.save and hold tensors and plain containers only. If it holds other objects and you trust it, load"
+            " it and save its state dict."
         ) from error
     if not isinstance(checkpoint, Mapping) or not all(isinstance(key, str) for key in checkpoint):
-        raise ConversionError(f"{path} holds a {type(checkpoint).__name__}, not a dictionary of weights.")
+        raise ConversionError(
+            f"{path} holds a {type(checkpoint).__name__}, not a dictionary of weights; give another."
+        )
     return dict(checkpoint)
 
 
-# Classification heads; the queue and the key encoder of contrastive learning.
+# Names of classification heads, and of the queue and the key encoder of contrastive learning.
 _DROPPED = re.compile(r"(linear|fc\d*|motion_linear|app_linear)\.|queue(_ptr)?$|encoder_k\.")
 
 
 @dataclass(frozen=True)
 class _Source:
-    """Where a codebase keeps an encoder: the entry of the file (None: the file itself) and the prefix of the names."""
+    """Location of the encoder in the files of a codebase.
+
+    Args:
+        entry: key of the state dict in the file; None if the file is the state dict.
+        prefixes: prefixes of the encoder's weights, in the order in which they are tried.
+    """
 
     entry: str | None
     prefixes: tuple[str, ...]
@@ -149,15 +159,17 @@ SOURCES: dict[str, _Source] = {
     "pace": _Source("state_dict", ("module.", "")),
     "torchvision": _Source(None, ("",)),
 }
-"""What can be converted."""
+"""Sources whose checkpoints can be converted."""
 
-_UNFIT_SOURCES = {"mmaction2": " mmaction2's C3D has no batch normalisation, and its R(2+1)D other widths and a pool."}
+_UNFIT_SOURCES = {
+    "mmaction2": " mmaction2's C3D has no batch normalisation, and its R(2+1)D has other widths and pools the stem."
+}
 
 
 def _translate(
     checkpoint: dict[str, Any], name: str
 ) -> tuple[C3DConfig | R2Plus1DConfig | None, dict[str, Tensor], WeightReport]:
-    """The encoder's weights under our names, the configuration they imply, and the names that were not taken."""
+    """Return the configuration that the weights imply, the encoder's weights under our names, and the report."""
     source = SOURCES[name]
     state = checkpoint if source.entry is None else checkpoint.get(source.entry, {})
     weights: dict[str, Tensor] = {}
@@ -167,7 +179,7 @@ def _translate(
     prefix = next((p for p in source.prefixes if any(key.startswith(p) for key in state)), "")
     rename = rename_torchvision_r2plus1d if name == "torchvision" else _rename_for(state)
     for key, value in state.items():
-        # RSPNet's projection heads, `encoder_q.fc1.…`, stand beside the encoder and not in it.
+        # RSPNet's projection heads, `encoder_q.fc1.…`, are outside the encoder's prefix.
         if any(_DROPPED.match(part) for part in (key, key.removeprefix(prefix), key.removeprefix("encoder_q."))):
             report.dropped.append(key)
         elif key.startswith(prefix) and isinstance(value, Tensor) and (ours := rename(key.removeprefix(prefix))):
@@ -182,11 +194,11 @@ def _rename_for(state: Mapping[str, Any]) -> Callable[[str], str | None]:
 
 
 def _infer_config(weights: dict[str, Tensor], plain: bool) -> C3DConfig | R2Plus1DConfig | None:
-    """Widths and depths as the weights tell them; None when they are of neither encoder."""
+    """Infer widths and depths from the weights; return None for weights of neither encoder."""
     depths = [0] * (1 + max((int(m[1]) for key in weights if (m := re.match(r"stages\.(\d+)\.", key))), default=-1))
     widths = [0] * len(depths)
     for key, value in weights.items():
-        # The last normalisation of a layer or block is as wide as its stage.
+        # The last normalisation of a layer or block has the width of its stage.
         if match := re.fullmatch(r"stages\.(\d+)\.(?:layers|blocks)\.(\d+)\.norm2?\.weight", key):
             stage, layer = int(match[1]), int(match[2])
             depths[stage] = max(depths[stage], layer + 1)
@@ -209,7 +221,7 @@ def _build(config: C3DConfig | R2Plus1DConfig) -> C3DModel | R2Plus1DModel:
 
 
 def _compare(weights: Mapping[str, Tensor], expected: Mapping[str, Tensor], report: WeightReport) -> None:
-    """Sorts the renamed weights into matched, missing, unexpected and reshaped."""
+    """Sort the renamed weights into matched, missing, unexpected and reshaped."""
     for name, value in weights.items():
         if name not in expected:
             report.unexpected.append(name)
@@ -221,25 +233,25 @@ def _compare(weights: Mapping[str, Tensor], expected: Mapping[str, Tensor], repo
 
 
 _OTHER_NETS = {
-    r"(^|\.)feature\.sepConv1\.": "This is S3D-G.",
+    r"(^|\.)feature\.sepConv1\.": "This is an S3D-G.",
     r"(^|\.)layer\d\.\d+\.conv1\.(0\.)?weight$": "This is a 3-D ResNet, such as RSPNet's ResNet-18.",
     r"^backbone\.": "This is a file of mmaction2.",
-    r"(^|\.)fc[67]\.weight$": "This may be the classic C3D without batch normalisation.",
+    r"(^|\.)fc[67]\.weight$": "This is probably the classic C3D without batch normalisation.",
 }
 
 
 def _hint(checkpoint: dict[str, Any], source: str) -> str:
-    """What to do about a file that did not fit."""
+    """Return advice about a file that does not fit."""
     for other in SOURCES:
         config, weights, report = _translate(checkpoint, other)
         if other != source and config is not None:
             with torch.device("meta"):
                 _compare(weights, _build(config).state_dict(), report)
             if report.complete:
-                return f"It looks like a {other} checkpoint: pass --source {other}."
+                return f"It looks like a {other} checkpoint: set `source` to {other}."
     entries = [value for value in checkpoint.values() if isinstance(value, Mapping)]
     keys = [key for state in (checkpoint, *entries) for key in state if isinstance(key, str)]
     for pattern, net in _OTHER_NETS.items():
         if any(re.search(pattern, key) for key in keys):
-            return f"{net} Only C3D with batch normalisation and R(2+1)D, of {', '.join(SOURCES)}, can be converted."
-    return f"Check the file and the source; sources are {', '.join(SOURCES)}."
+            return f"{net} Only C3D with batch normalisation and R(2+1)D, from {', '.join(SOURCES)}, can be converted."
+    return f"Check the file and `source`; allowed are {', '.join(SOURCES)}."

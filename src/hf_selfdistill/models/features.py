@@ -1,7 +1,7 @@
-"""The features in front of any Hugging Face video classifier's last layer.
+"""Features of any Hugging Face video classifier: the input of its last layer.
 
-Every video classifier of transformers ends in one linear layer named `classifier`. What comes before it is "the
-encoder" of Zhou et al. (arXiv 2205.00506), whatever the architecture.
+Every video classifier of transformers ends in one linear layer named `classifier`. The model without this layer is
+"the encoder" of Zhou et al. (arXiv 2205.00506), for every architecture.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ __all__ = ["LAST_LAYER", "FeatureTap", "copy_encoder", "last_layer", "logits_of"
 LAST_LAYER = "classifier"
 PLACES = (
     LAST_LAYER,
-    # In a PeftModel: the copy that is trained, which stays in place when adapters are merged, else the layer itself.
+    # In a PeftModel the copy that is trained (it stays when adapters are merged), otherwise the layer itself.
     f"base_model.model.{LAST_LAYER}.modules_to_save.default",
     f"base_model.model.{LAST_LAYER}",
 )
 
 
 def last_layer(model: nn.Module) -> nn.Linear:
-    """The classification layer of a video classifier, also of one that peft has wrapped.
+    """Return the classification layer of a video classifier, also of a classifier wrapped by peft.
 
     Raises:
         ValueError: the model has no layer of that name.
@@ -34,14 +34,14 @@ def last_layer(model: nn.Module) -> nn.Linear:
         if name in modules:
             return cast(nn.Linear, modules[name])
     raise ValueError(
-        f"{type(model).__name__} has no layer named `{LAST_LAYER}`, so its features can't be found. Use a model "
-        "of AutoModelForVideoClassification, or name your last layer so."
+        f"{type(model).__name__} has no layer named `{LAST_LAYER}`, so its features can't be found; use a model of "
+        "AutoModelForVideoClassification, or give your last layer this name"
     )
 
 
 def copy_encoder(model: nn.Module) -> nn.Module:
-    """A copy of the model that returns, as its logits, the features that its last layer would have received."""
-    # The memo hands out an identity where deepcopy would have copied the last layer (and whatever hooks it).
+    """Return a copy of the model without its last layer: the logits of the copy are the features."""
+    # The memo makes deepcopy use an identity instead of a copy of the last layer and its hooks.
     return copy.deepcopy(model, {id(last_layer(model)): nn.Identity()})
 
 
@@ -51,10 +51,14 @@ def logits_of(outputs: Any) -> torch.Tensor:
 
 
 class FeatureTap:
-    """Keeps the features of a model's latest forward pass.
+    """Store of the features of a model's latest forward pass.
 
-    A forward pre-hook on the last layer: it works on the bare model, under DistributedDataParallel and under
-    torch.compile, where storing a tensor neither breaks the graph nor asks for a recompilation.
+    The features are taken by a forward pre-hook on the last layer. The hook works on the bare model, under
+    DistributedDataParallel and under torch.compile: storing a tensor neither breaks the graph nor causes a
+    recompilation.
+
+    Args:
+        model: a video classifier.
     """
 
     def __init__(self, model: nn.Module) -> None:
@@ -65,8 +69,8 @@ class FeatureTap:
         self._features = args[0]
 
     def take(self) -> torch.Tensor:
-        """The features `(clips, dim)` of the latest forward pass, with their graph; a pass can be taken once."""
+        """Return the features `(clips, dim)` of the latest forward pass, with their graph, and clear the store."""
         features, self._features = self._features, None
         if features is None:
-            raise RuntimeError("no forward pass since the features were last taken")
+            raise RuntimeError("no forward pass since the last `take`; run the model first")
         return features.flatten(1)

@@ -1,4 +1,4 @@
-"""How long a clip is for a model."""
+"""Length of a clip of a model."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from transformers import PreTrainedConfig
 
 __all__ = ["frames_per_clip"]
 
-FRAMES = ("num_frames", "frames_per_clip")  # what configurations of transformers call it
+FRAMES = ("num_frames", "frames_per_clip")  # names of the length in configurations of transformers
 
 
 def frames_per_clip(config: PreTrainedConfig) -> int:
-    """How many frames a model takes.
+    """Return the number of frames that a model takes.
 
     Raises:
-        ValueError: its configuration does not say.
+        ValueError: the configuration has no such number.
     """
     for name in FRAMES:
         if name in config.to_dict():
             return int(getattr(config, name))
-    raise ValueError(f"the configuration of this {config.model_type} has none of {', '.join(FRAMES)}")
+    raise ValueError(f"the configuration of this {config.model_type} has none of {', '.join(FRAMES)}; add one of them")

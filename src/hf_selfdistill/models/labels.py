@@ -10,11 +10,11 @@ __all__ = ["use_labels"]
 
 
 def use_labels(model: PreTrainedModel, labels: Sequence[str]) -> None:
-    """Give a classifier the class names of a data set, or check that it has them.
+    """Set the class names of a classifier, or check them if the classifier has names.
 
     Args:
-        model: a video classifier. Names that transformers made up (`LABEL_0`) are replaced.
-        labels: names of the classes, in the order of their indices.
+        model: a video classifier. Names that transformers generated (`LABEL_0`) are replaced.
+        labels: names of the classes in the data set, in the order of their indices.
 
     Raises:
         ValueError: the model has other classes.

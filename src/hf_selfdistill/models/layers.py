@@ -1,4 +1,4 @@
-"""The layers of any encoder, from the pixels to the feature."""
+"""Layers of any encoder, in order from the pixels to the feature."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ __all__ = ["layers_of", "parameter_depths"]
 
 
 def layers_of(model: nn.Module) -> dict[str, nn.Module]:
-    """The blocks that follow one another, by name: the items of the longest list of modules.
+    """Return the successive blocks by name: the items of the longest list of modules.
 
-    These are the stages of C3D and R(2+1)D and the layers of a transformer.
+    The blocks are the stages of C3D and R(2+1)D and the layers of a transformer.
 
     Args:
         model: an encoder or a classifier.
@@ -20,16 +20,19 @@ def layers_of(model: nn.Module) -> dict[str, nn.Module]:
     """
     lists = [(name, part) for name, part in model.named_modules() if isinstance(part, nn.ModuleList)]
     if not lists:
-        raise ValueError(f"{type(model).__name__} has no list of layers (torch.nn.ModuleList) to tell its depth by")
-    name, longest = max(lists, key=lambda item: len(item[1]))  # of equals the first, which is the outer one
+        raise ValueError(
+            f"{type(model).__name__} has no list of layers (torch.nn.ModuleList), so its depth is unknown; use a "
+            "model with such a list"
+        )
+    name, longest = max(lists, key=lambda item: len(item[1]))  # among equals the first, which is the outermost
     return {f"{name}.{index}": layer for index, layer in enumerate(longest)}
 
 
 def parameter_depths(model: nn.Module) -> dict[str, int]:
-    """How deep each parameter lies: 0 before the first layer, 1 in it, …, one more than the last after them.
+    """Return the depth of each parameter: 0 before the first of n layers, 1 in the first, …, n + 1 after the last.
 
     Args:
-        model: a classifier; its last linear layer counts as after all layers.
+        model: a classifier; its last linear layer is after all layers.
     """
     layers = list(layers_of(model))
     depths, behind = {}, 0

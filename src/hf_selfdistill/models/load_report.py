@@ -1,4 +1,4 @@
-"""Checks of the weights that a checkpoint brings."""
+"""Checks of the weights of a checkpoint against the model."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 
 def absent_keys(report: dict[str, Any]) -> set[str]:
-    """Return the names of a model's weights that a checkpoint lacks, or has in another shape."""
+    """Return the names of a model's weights that are missing from a checkpoint or have another shape there."""
     return report["missing_keys"] | {key for key, *_ in report["mismatched_keys"]}
 
 
@@ -61,7 +61,7 @@ def check_weights_fit(name: str, model: PreTrainedModel, absent: list[str]) -> N
 def warn_of_partial_weights(name: str, model: PreTrainedModel, report: dict[str, Any]) -> None:
     """Warn about a head that lacks more than its last layer, and about unused weights of the checkpoint.
 
-    A checkpoint without any weights of a head is a plain encoder, where nothing is missing.
+    A checkpoint without any weights of a head is a plain encoder; this function does not warn about it.
     """
     head = {key for key in model.state_dict() if not key.startswith(f"{model.base_model_prefix}.")}
     absent = absent_keys(report)
@@ -77,11 +77,11 @@ def warn_of_partial_weights(name: str, model: PreTrainedModel, report: dict[str,
 
 @contextmanager
 def without_load_report() -> Iterator[None]:
-    """Suppress transformers' table of missing and unexpected weights, which our own lines replace."""
+    """Suppress transformers' table of missing and unexpected weights; our own log lines replace it."""
 
     def is_other(record: logging.LogRecord) -> bool:
         text = record.getMessage()
-        return "LOAD REPORT" not in text or "CONVERSION" in text  # weights that could not be converted are an error
+        return "LOAD REPORT" not in text or "CONVERSION" in text  # failed conversions of weights are errors: keep them
 
     reporter = logging.getLogger(PreTrainedModel.__module__)
     reporter.addFilter(is_other)
@@ -92,5 +92,5 @@ def without_load_report() -> Iterator[None]:
 
 
 def layers_of(weights: Iterable[str]) -> set[str]:
-    """Return the outermost modules that the named weights belong to."""
+    """Return the names of the outermost modules that contain the weights."""
     return {name.split(".")[0] for name in weights}

@@ -1,4 +1,4 @@
-"""Loading of models by name, each with the processor of its clips."""
+"""Loading of models by name, each with its video processor."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ __all__ = [
 logger = logging.getLogger(__name__)
 
 FROM_SCRATCH: dict[str, type[PreTrainedConfig]] = {"c3d": C3DConfig, "r2plus1d": R2Plus1DConfig}
-TRAINED_IN = torch.float32  # whatever a checkpoint is stored in: half precision is autocast's (--bf16)
+TRAINED_IN = torch.float32  # for checkpoints of any precision; half precision comes from autocast (`bf16`)
 
 
 def load_classifier(
@@ -64,13 +64,13 @@ def load_classifier(
     lora_rank: int | None = None,
     lora_target_modules: str | None = None,
 ) -> tuple[PreTrainedModel | PeftModel, BaseVideoProcessor]:
-    """Load a model with a head for the given classes, and the processor of its clips.
+    """Load a model with a head for the given classes, and its video processor.
 
     Args:
         name: `c3d` or `r2plus1d` (random weights), a folder, or a name on the Hub.
         labels: names of the classes, in the order of their indices.
         config_overrides: settings of a network with random weights, such as `image_size=48,num_frames=8`.
-        lora_rank: rank of LoRA adapters, which are trained in place of the encoder; None trains the whole model.
+        lora_rank: rank of LoRA adapters. They are trained in place of the encoder; None trains the whole model.
         lora_target_modules: names of the layers that get adapters, separated by commas; by default all linear layers.
 
     Raises:
@@ -140,13 +140,13 @@ def load_for_features(name: str, overrides: str | None = None) -> tuple[PreTrain
     check_weights_fit(name, model, sorted(absent_keys(report)))
     processor = AutoVideoProcessor.from_pretrained(name)
     if type(model.config) in MODEL_FOR_VIDEO_CLASSIFICATION_MAPPING and not _is_pooled(model, processor):
-        # Its classifier knows what the feature of a clip is; a head that the checkpoint lacks goes unused.
+        # The classifier defines the feature of a clip. If the checkpoint has no head, a random head stays unused.
         model = AutoModelForVideoClassification.from_pretrained(name, dtype=TRAINED_IN, ignore_mismatched_sizes=True)
     return in_its_memory_format(model.eval()), processor
 
 
 def load_encoder(name: str, overrides: str | None = None) -> tuple[PreTrainedModel, BaseVideoProcessor]:
-    """Load an encoder, or the encoder of a classifier, and the processor of its clips.
+    """Load an encoder, or the encoder of a classifier, and its video processor.
 
     Args:
         name: `c3d` or `r2plus1d` (random weights), a folder, or a name on the Hub.
@@ -168,7 +168,7 @@ def load_encoder(name: str, overrides: str | None = None) -> tuple[PreTrainedMod
     absent = absent_keys(report)
     pooler = {key for key in report["missing_keys"] if key.startswith("pooler.")}
     check_weights_fit(name, encoder, sorted(absent - pooler))
-    if pooler:  # which classifiers do without, ViViT's for one
+    if pooler:  # some classifiers, such as ViViT's, have no pooler
         logger.warning("%s lacks weights of its pooler: they start at random", name)
     processor = AutoVideoProcessor.from_pretrained(name)
     _check_pooled(name, encoder, processor)
@@ -176,10 +176,10 @@ def load_encoder(name: str, overrides: str | None = None) -> tuple[PreTrainedMod
 
 
 def processor_of(model: PreTrainedModel) -> BaseVideoProcessor:
-    """Return the video processor saved with a model; of a C3D or R(2+1)D without one, that of its configuration.
+    """Return the video processor saved with a model; an unsaved C3D or R(2+1)D gets one from its configuration.
 
     Raises:
-        ValueError: there is none.
+        ValueError: the model has no video processor.
     """
     config = model.config
     if model.name_or_path:
@@ -190,27 +190,32 @@ def processor_of(model: PreTrainedModel) -> BaseVideoProcessor:
 
 
 def in_its_memory_format(model: PreTrainedModel) -> PreTrainedModel:
-    """Return the model with channels-last weights if it is a C3D, whose convolutions run faster on them."""
+    """Return the model, with channels-last weights if it is a C3D: C3D's convolutions run faster on them."""
     return model.to(memory_format=torch.channels_last_3d) if model.config.model_type == "c3d" else model
 
 
 def refuse_overrides(name: str, overrides: str | None) -> None:
-    """Refuse overrides for a model that has a configuration of its own.
+    """Refuse overrides for a model that is loaded with its configuration.
 
     Raises:
         ValueError: overrides are given.
     """
     if overrides:
         raise ValueError(
-            f"`config_overrides` is {overrides}, but {name} has a configuration of its own; overrides need c3d or "
-            "r2plus1d"
+            f"`config_overrides` is {overrides}, but {name} is loaded with its configuration; remove it, or use c3d "
+            "or r2plus1d"
         )
 
 
 def from_scratch(
     name: str, overrides: str | None, classes: dict[str, Any] | None = None
 ) -> tuple[PreTrainedConfig, C3DVideoProcessor]:
-    """Return the configuration of a `c3d` or `r2plus1d` with random weights, and the processor of its clips.
+    """Return the configuration of a `c3d` or `r2plus1d` with random weights, and its video processor.
+
+    Args:
+        name: `c3d` or `r2plus1d`.
+        overrides: settings of the network, such as `image_size=48,num_frames=8`.
+        classes: `id2label` and `label2id` of a classifier.
 
     Raises:
         ValueError: an override is wrong.
@@ -228,7 +233,7 @@ def _processor_for(config: PreTrainedConfig) -> C3DVideoProcessor:
 
 
 def _config_from_scratch(name: str, overrides: str | None, classes: dict[str, Any]) -> PreTrainedConfig:
-    # A comma separates two settings where the next one has a name, and two widths where it has not.
+    # A comma before `name=` separates two settings; other commas separate two widths.
     settings = re.split(r",(?=[a-z_0-9]+=)", overrides) if overrides else []
     values = {}
     for setting in settings:
@@ -281,8 +286,8 @@ def _pretrained(name: str, classes: dict[str, Any], labels: list[str]) -> tuple[
 def _check_pooled(name: str, encoder: PreTrainedModel, processor: BaseVideoProcessor) -> None:
     if not _is_pooled(encoder, processor):
         raise ValueError(
-            f"{name}, a {encoder.config.model_type}, has no pooled feature of a clip (pooler_output), which the "
-            "objectives need; use an encoder that has one, such as C3D, R(2+1)D or ViViT"
+            f"{name}, a {encoder.config.model_type}, has no pooled feature of a clip (pooler_output), but the "
+            "objectives need one; use another encoder, such as C3D, R(2+1)D or ViViT"
         )
 
 

@@ -1,4 +1,4 @@
-"""C3D with batch normalisation, as VCOP, Pace and RSPNet pre-train it (Tran et al., arXiv 1412.0767)."""
+"""C3D (Tran et al., arXiv 1412.0767) with batch normalisation, as in VCOP, Pace and RSPNet."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["C3DForVideoClassification", "C3DModel"]
 
 
 class C3DLayer(nn.Module):
-    """A 3×3×3 convolution with bias, batch normalisation, ReLU."""
+    """3×3×3 convolution with bias, batch normalisation, and ReLU."""
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
@@ -27,7 +27,7 @@ class C3DLayer(nn.Module):
 
 
 class C3DStage(CheckpointedLayer):
-    """Layers of one width, and the max-pooling after them."""
+    """Layers of one width, followed by max-pooling."""
 
     def __init__(self, in_channels: int, out_channels: int, depth: int, pool: nn.Module) -> None:
         super().__init__()
@@ -41,16 +41,16 @@ class C3DStage(CheckpointedLayer):
 
 
 def _pool(stage: int, num_stages: int) -> nn.Module:
-    """The first pooling keeps all frames; the last stage is not pooled."""
+    """Return the pooling after a stage; the first one keeps all frames, and the last stage has none."""
     if stage == num_stages - 1:
         return nn.Identity()
     return nn.MaxPool3d((1, 2, 2) if stage == 0 else 2)
 
 
 class C3DModel(VideoEncoder):
-    """The C3D encoder: five stages, 16×112×112 pixels to 512 maps of 2×7×7, whose mean is the feature.
+    """C3D encoder: five stages, from 16×112×112 pixels to 512 maps of 2×7×7; the mean of the maps is the feature.
 
-    Weights start as PyTorch's defaults.
+    Weights have PyTorch's default initialisation.
     """
 
     config_class = C3DConfig
@@ -70,7 +70,10 @@ class C3DModel(VideoEncoder):
 
 
 class C3DForVideoClassification(VideoEncoderForVideoClassification):
-    """C3D with a linear classification head. Weights, those of a new head too, start as PyTorch's defaults."""
+    """C3D with a linear classification head.
+
+    Weights, including those of a new head, have PyTorch's default initialisation.
+    """
 
     config_class = C3DConfig
     encoder_class = C3DModel

@@ -14,20 +14,20 @@ __all__ = ["R2Plus1DForVideoClassification", "R2Plus1DModel", "factored_mid_size
 
 
 def factored_mid_size(in_channels: int, out_channels: int, frames: int, pixels: int) -> int:
-    """The width that gives a factored convolution about as many weights as the full one (section 3.5).
+    """Return the width that gives a factored convolution about as many weights as the full convolution (section 3.5).
 
     Args:
-        in_channels: width before.
-        out_channels: width after.
+        in_channels: number of input channels.
+        out_channels: number of output channels.
         frames: length of the kernel in time.
-        pixels: its height and width.
+        pixels: height and width of the kernel.
     """
     area = pixels * pixels
     return frames * area * in_channels * out_channels // (area * in_channels + frames * out_channels)
 
 
 class FactoredConv3d(nn.Module):
-    """A convolution over space, batch normalisation, ReLU, and a convolution over time, all without bias."""
+    """Convolution over space, batch normalisation, ReLU, and convolution over time, both convolutions without bias."""
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class FactoredConv3d(nn.Module):
 
 
 class FactoredShortcut(FactoredConv3d):
-    """A factored 1×1×1 convolution and batch normalisation."""
+    """Factored 1×1×1 convolution and batch normalisation."""
 
     def __init__(self, in_channels: int, out_channels: int, stride: int) -> None:
         super().__init__(in_channels, out_channels, kernel=(1, 1), stride=(stride, stride))
@@ -75,7 +75,7 @@ class FactoredShortcut(FactoredConv3d):
 
 
 class PlainShortcut(nn.Module):
-    """A 1×1×1 convolution and batch normalisation, as torchvision has it."""
+    """1×1×1 convolution and batch normalisation, as in torchvision."""
 
     def __init__(self, in_channels: int, out_channels: int, stride: int) -> None:
         super().__init__()
@@ -87,7 +87,7 @@ class PlainShortcut(nn.Module):
 
 
 class R2Plus1DStem(FactoredConv3d, CheckpointedLayer):
-    """A factored 3×7×7 convolution that halves height and width, batch normalisation, ReLU; no pooling."""
+    """Factored 3×7×7 convolution that halves height and width, batch normalisation, and ReLU; no pooling."""
 
     def __init__(self, config: R2Plus1DConfig) -> None:
         width = config.hidden_sizes[0]
@@ -121,7 +121,7 @@ class R2Plus1DBlock(CheckpointedLayer):
 
 
 class R2Plus1DStage(nn.Module):
-    """Residual blocks of one width, the first of which may halve the size."""
+    """Residual blocks of one width; the first block can halve the size."""
 
     def __init__(self, config: R2Plus1DConfig, in_channels: int, out_channels: int, depth: int, stride: int) -> None:
         super().__init__()
@@ -137,9 +137,9 @@ class R2Plus1DStage(nn.Module):
 
 
 class R2Plus1DModel(VideoEncoder):
-    """The R(2+1)D encoder: a stem and four stages, 16×112×112 pixels to 512 maps of 2×7×7; their mean is the feature.
+    """R(2+1)D encoder: a stem and four stages, from 16×112×112 pixels to 512 maps of 2×7×7; the mean is the feature.
 
-    Weights start as PyTorch's defaults.
+    Weights have PyTorch's default initialisation.
     """
 
     config_class = R2Plus1DConfig
@@ -160,7 +160,10 @@ class R2Plus1DModel(VideoEncoder):
 
 
 class R2Plus1DForVideoClassification(VideoEncoderForVideoClassification):
-    """R(2+1)D with a linear classification head. Weights, those of a new head too, start as PyTorch's defaults."""
+    """R(2+1)D with a linear classification head.
+
+    Weights, including those of a new head, have PyTorch's default initialisation.
+    """
 
     config_class = R2Plus1DConfig
     encoder_class = R2Plus1DModel

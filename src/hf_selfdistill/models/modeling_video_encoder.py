@@ -1,4 +1,4 @@
-"""What our video encoders share: input checks, initialisation, checkpointing with batch normalisation, the head."""
+"""Base of our video encoders: input checks, initialisation, checkpointing with batch normalisation, and the head."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = ["CheckpointedLayer", "VideoEncoder", "VideoEncoderForVideoClassificat
 
 @contextmanager
 def _copied_buffers(module: nn.Module) -> Iterator[None]:
-    """Lets `module` run on copies of its buffers, so that its own keep their values."""
+    """Replace the buffers of `module` by copies within the context, so that the original buffers keep their values."""
     buffers = [(part, *item) for part in module.modules() for item in part.named_buffers(recurse=False)]
     for part, name, buffer in buffers:
         setattr(part, name, buffer.clone())
@@ -37,16 +37,15 @@ def _copied_buffers(module: nn.Module) -> Iterator[None]:
 
 
 class CheckpointedLayer(GradientCheckpointingLayer):
-    """A layer that can be recomputed in the backward pass without counting its clips twice.
+    """Layer whose batch statistics count each clip once, also if the backward pass recomputes the layer.
 
-    Under gradient checkpointing a layer runs twice per step; plain batch normalisation would then update its running
-    statistics twice. Here the second run writes to copies. Works with reentrant and non-reentrant checkpointing.
+    Under gradient checkpointing a layer runs twice per step, and plain batch normalisation would update the running
+    statistics twice. Here the second run writes to copies. Both reentrant and non-reentrant checkpointing work.
     """
 
     _checkpoint: Callable[..., Tensor]
 
-    # transformers assigns this attribute and calls it around `forward`; a property lets us step in between, wherever
-    # the layer is used.
+    # transformers assigns this attribute and calls it around `forward`. The property wraps the assigned function.
     @property
     def _gradient_checkpointing_func(self) -> Callable[..., Tensor]:
         return partial(_checkpoint_counting_once, self, self._checkpoint)
@@ -59,8 +58,8 @@ class CheckpointedLayer(GradientCheckpointingLayer):
 def _checkpoint_counting_once(
     layer: CheckpointedLayer, checkpoint: Callable[..., Tensor], forward: Callable[[Tensor], Tensor], clips: Tensor
 ) -> Tensor:
-    """Runs `forward` through `checkpoint`; every run after the first one leaves the buffers of `layer` alone."""
-    if torch.compiler.is_compiling():  # the compiler traces the layer once, and does not repeat its side effects
+    """Run `forward` through `checkpoint`; runs after the first one do not change the buffers of `layer`."""
+    if torch.compiler.is_compiling():  # the compiler traces the layer once, and does not repeat side effects
         return checkpoint(forward, clips)
     runs = itertools.count()
 
@@ -68,7 +67,7 @@ def _checkpoint_counting_once(
         with _copied_buffers(layer) if next(runs) else nullcontext():
             return forward(clips)
 
-    # Reentrant checkpointing drops the gradients of a layer none of whose inputs needs one, as pixels do not.
+    # Reentrant checkpointing drops the gradients of a layer if no input needs one, and pixels need none.
     needs_gradient = torch.empty(0, device=clips.device, requires_grad=torch.is_grad_enabled())
     return checkpoint(run, clips, needs_gradient)
 
@@ -76,8 +75,8 @@ def _checkpoint_counting_once(
 class VideoEncoderPreTrainedModel(PreTrainedModel):
     """Base of our encoders and classifiers.
 
-    Weights start as PyTorch's defaults (Kaiming uniform, a = √5), as in the released code of VCOP and RSPNet, and not
-    as transformers' normal distribution of standard deviation 0.02. The same holds for a new head.
+    Weights, including those of a new head, have PyTorch's default initialisation (Kaiming uniform, a = √5), as in the
+    released code of VCOP and RSPNet, and not transformers' normal distribution of standard deviation 0.02.
     """
 
     config_class = VideoEncoderConfig
@@ -94,48 +93,49 @@ class VideoEncoderPreTrainedModel(PreTrainedModel):
             super()._init_weights(module)
 
     def get_input_embeddings(self) -> None:
-        """None: pixels are not embedded (FSDP2 asks)."""
+        """Return None for FSDP2: pixels have no embedding layer."""
         return None
 
 
 class VideoEncoder(VideoEncoderPreTrainedModel):
-    """Stages of 3-D convolutions, then the mean over time and space."""
+    """Stages of 3-D convolutions, followed by the mean over time and space."""
 
     def _stages(self) -> Iterable[nn.Module]:
-        """The layers in their order, each from (B, C, t, h, w) to (B, C', t', h', w')."""
+        """Return the layers in order, each from (B, C, t, h, w) to (B, C', t', h', w')."""
         raise NotImplementedError
 
     def _check_clips(self, pixel_values: Tensor) -> None:
         channels = self.config.num_channels
         if pixel_values.ndim != 5 or pixel_values.shape[2] != channels:
             raise ValueError(
-                f"{type(self).__name__} got pixel_values of shape {tuple(pixel_values.shape)}, but expects"
-                f" (batch, frames, channels, height, width) with {channels} channels."
+                f"{type(self).__name__}: the shape of `pixel_values` is {tuple(pixel_values.shape)}; it must be"
+                f" (batch, frames, channels, height, width) with {channels} channels"
             )
         min_frames, min_size = self.config.minimum_clip
         if pixel_values.shape[1] < min_frames or min(pixel_values.shape[3:]) < min_size:
             raise ValueError(
-                f"{type(self).__name__} got clips of {pixel_values.shape[1]} frames of {pixel_values.shape[3]}×"
-                f"{pixel_values.shape[4]} pixels, of which its pooling would leave nothing; it needs at least"
-                f" {min_frames} frames of {min_size}×{min_size}."
+                f"{type(self).__name__}: `pixel_values` has {pixel_values.shape[1]} frames of {pixel_values.shape[3]}×"
+                f"{pixel_values.shape[4]} pixels, too few for the pooling; give at least {min_frames} frames of"
+                f" {min_size}×{min_size} pixels"
             )
 
     @can_return_tuple
     def forward(
         self, pixel_values: Tensor, output_hidden_states: bool | None = None, **kwargs: Any
     ) -> BaseModelOutputWithPoolingAndNoAttention:
-        """Encodes clips.
+        """Encode clips.
 
         Args:
             pixel_values: normalised clips (B, T, C, H, W).
-            output_hidden_states: whether to return the output of every stage as well.
-            **kwargs: ignored, as transformers' models do.
+            output_hidden_states: return the output of every stage too; None takes the value of the configuration.
+            **kwargs: ignored, as in transformers' models.
 
         Returns:
-            `last_hidden_state` (B, hidden_sizes[-1], t, h, w) and its mean `pooler_output` (B, hidden_sizes[-1]).
+            `last_hidden_state` (B, hidden_sizes[-1], t, h, w), its mean `pooler_output` (B, hidden_sizes[-1]), and
+            `hidden_states` if they are wanted.
 
         Raises:
-            ValueError: the shape is another one, or so small that the pooling leaves nothing.
+            ValueError: `pixel_values` has another shape, or is too small for the pooling.
         """
         self._check_clips(pixel_values)
         if output_hidden_states is None:
@@ -154,7 +154,7 @@ class VideoEncoder(VideoEncoderPreTrainedModel):
 
 
 class VideoEncoderForVideoClassification(VideoEncoderPreTrainedModel):
-    """An encoder and one linear layer, `classifier`, on its pooled features."""
+    """Encoder with one linear layer, `classifier`, on the pooled features."""
 
     encoder_class: ClassVar[type[VideoEncoder]]
 
@@ -172,21 +172,21 @@ class VideoEncoderForVideoClassification(VideoEncoderPreTrainedModel):
         output_hidden_states: bool | None = None,
         **kwargs: Any,
     ) -> ImageClassifierOutputWithNoAttention:
-        """Classifies clips.
+        """Classify clips.
 
         Args:
             pixel_values: normalised clips (B, T, C, H, W).
-            labels: class indices (B,); or floats (B, num_labels): class probabilities, or what
-                `config.problem_type` says.
-            output_hidden_states: whether to return the output of every stage as well.
-            **kwargs: handed to the loss; `num_items_in_batch`, which the Trainer counts over all accumulated batches
-                and processes, scales it for every kind of label.
+            labels: class indices (B,), or floats (B, num_labels): class probabilities, or the labels of
+                `config.problem_type`.
+            output_hidden_states: return the output of every stage too; None takes the value of the configuration.
+            **kwargs: arguments of the loss. `num_items_in_batch`, which the Trainer counts over all accumulated
+                batches and processes, scales the loss for every kind of label.
 
         Returns:
-            `loss` (when there are labels), `logits` (B, num_labels) and `hidden_states`.
+            `loss` (if there are labels), `logits` (B, num_labels) and `hidden_states`.
 
         Raises:
-            ValueError: clips or labels have another shape.
+            ValueError: `pixel_values` or `labels` has another shape.
         """
         outputs = self.encoder(pixel_values, output_hidden_states=output_hidden_states, return_dict=True)
         logits = self.classifier(outputs.pooler_output)
@@ -200,9 +200,9 @@ class VideoEncoderForVideoClassification(VideoEncoderPreTrainedModel):
         indices = self.config.problem_type == "single_label_classification" and not labels.is_floating_point()
         if labels.numel() != (logits.shape[0] if indices else logits.numel()):
             raise ValueError(
-                f"Got labels of shape {tuple(labels.shape)} ({labels.dtype}), but {logits.shape[0]} clips and"
+                f"the shape of `labels` is {tuple(labels.shape)} ({labels.dtype}), but {logits.shape[0]} clips and"
                 f" {logits.shape[1]} classes need integers of shape ({logits.shape[0]},) or floats of shape"
-                f" {tuple(logits.shape)}."
+                f" {tuple(logits.shape)}"
             )
         if indices:
             return self.loss_function(labels, logits, self.config, num_items_in_batch=num_items_in_batch, **kwargs)
@@ -210,5 +210,5 @@ class VideoEncoderForVideoClassification(VideoEncoderPreTrainedModel):
             loss = nn.functional.cross_entropy(logits, labels)
         else:
             loss = self.loss_function(labels, logits, self.config, **kwargs)
-        # transformers' losses for these labels are plain means that do not know of the other accumulated batches.
+        # transformers' losses for these labels are plain means, which ignore the other accumulated batches.
         return loss if num_items_in_batch is None else loss * (labels.numel() / num_items_in_batch)

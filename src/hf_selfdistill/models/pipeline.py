@@ -1,4 +1,4 @@
-"""`pipeline("video-classification")` that tests several clips of a video, as the paper does."""
+"""Pipeline for video classification that averages several clips of a video, as the paper does."""
 
 from __future__ import annotations
 
@@ -17,24 +17,30 @@ __all__ = ["MultiClipPipeline"]
 
 
 class MultiClipPipeline(VideoClassificationPipeline):
-    """Transformers' pipeline with `num_clips`, 10 by default: evenly spaced clips whose logits are averaged.
+    """Transformers' pipeline that averages the logits of `num_clips` evenly spaced clips, by default 10.
 
-    For any video classifier with a video processor:
+    The pipeline works with any video classifier that has a video processor:
     `pipeline("video-classification", "OUT", pipeline_class=MultiClipPipeline, num_clips=10)`. A video is the path of a
-    file. `num_frames` is the length of a clip, the model's own by default, and `frame_sampling_rate` takes every n-th
-    frame, by default as the model was trained.
+    file. `num_frames` is the length of a clip, by default the model's. `frame_sampling_rate` n takes every n-th frame,
+    by default as in training.
     """
 
     def _sanitize_parameters(self, num_clips: int | None = None, **kwargs: Any) -> tuple[dict[str, Any], ...]:
         if num_clips is not None and num_clips < 1:
-            raise ValueError(f"num_clips is {num_clips}; it must be at least 1")
+            raise ValueError(f"`num_clips` is {num_clips}; it must be at least 1")
         preprocess, forward, postprocess = super()._sanitize_parameters(**kwargs)
         return {**preprocess, **({} if num_clips is None else {"num_clips": num_clips})}, forward, postprocess
 
     def preprocess(
         self, video: str, num_frames: int | None = None, frame_sampling_rate: int | None = None, num_clips: int = 10
     ) -> BatchFeature:
-        """Clips of a video, `(1, K, T, C, H, W)` under the model's name for them.
+        """Return the clips of a video, `(1, K, T, C, H, W)`, under the name of the model's input.
+
+        Args:
+            video: path of the file.
+            num_frames: number of frames of a clip; None is the model's.
+            frame_sampling_rate: n, to take every n-th frame; None samples as in training.
+            num_clips: number of clips, K.
 
         Raises:
             VideoDecodingError: the file can't be read.
@@ -55,6 +61,11 @@ class MultiClipPipeline(VideoClassificationPipeline):
         return ImageClassifierOutput(logits=logits.view(*clips.shape[:2], -1))  # (B, K, classes)
 
     def postprocess(self, model_outputs: ImageClassifierOutput, **kwargs: Any) -> list[dict[str, Any]]:
-        """The likeliest classes, by the mean logits of the clips."""
+        """Return the most probable classes by the mean logits of the clips.
+
+        Args:
+            model_outputs: logits of the clips, `(B, K, classes)`.
+            **kwargs: further arguments of transformers' pipeline, such as `top_k`.
+        """
         averaged = ImageClassifierOutput(logits=model_outputs["logits"].float().mean(1))
         return super().postprocess(averaged, **kwargs)

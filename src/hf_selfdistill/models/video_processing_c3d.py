@@ -1,4 +1,4 @@
-"""From video files or decoded frames to the clips that C3D and R(2+1)D take."""
+"""Video processor of C3D and R(2+1)D: clips from video files or decoded frames."""
 
 from __future__ import annotations
 
@@ -20,19 +20,20 @@ __all__ = ["C3DVideoProcessor"]
 
 
 class C3DVideoProcessor(BaseVideoProcessor):
-    """Resizes the short side to 112 pixels, crops the central square, rescales to [0, 1] and normalises.
+    """Video processor of `C3DModel` and `R2Plus1DModel`, with the defaults of RSPNet.
 
-    These are the defaults of RSPNet, with ImageNet's mean and standard deviation; it serves `C3DModel` and
-    `R2Plus1DModel`. Unlike transformers' other video processors it
+    The short side is resized to 112 pixels, the central square is cropped, and pixels are rescaled to [0, 1] and
+    normalised with ImageNet's mean and standard deviation. In contrast to transformers' other video processors, this
+    processor
 
     - returns `pixel_values` (B, T, C, H, W);
-    - reads files with PyAV, display rotation applied;
-    - samples `num_frames` consecutive frames from the centre of the video instead of spreading them over all of it, as
-      these encoders are trained; a video that is shorter repeats cyclically. A `frame_stride`, or a rate `target_fps`,
-      that a model was fine-tuned with is saved with it and used again.
+    - reads files with PyAV and applies the display rotation;
+    - samples `num_frames` consecutive frames from the centre of the video, as in the training of these encoders,
+      instead of spreading the frames over the whole video. A shorter video repeats cyclically. The `frame_stride` or
+      the rate `target_fps` of a fine-tuning is saved with the model and used again.
 
-    A video is a path, an http(s) address, or decoded frames (T, C, H, W), best as a uint8 tensor; a batch is a list of
-    them. Frames that are sampled already need `do_sample_frames=False`.
+    A video is a path, an http(s) address, or decoded frames (T, C, H, W), best as a uint8 tensor. A batch is a list of
+    videos. Sampled frames need `do_sample_frames=False`.
     """
 
     resample = PILImageResampling.BILINEAR
@@ -50,21 +51,21 @@ class C3DVideoProcessor(BaseVideoProcessor):
     do_sample_frames = True
     num_frames = 16
     frame_stride = 1
-    target_fps: float | None = None  # not `fps`, which transformers' own processors refuse beside `num_frames`
+    target_fps: float | None = None  # not named `fps`: transformers refuses `fps` together with `num_frames`
     model_input_names: ClassVar[list[str]] = ["pixel_values"]
 
     def preprocess(self, videos: Any, **kwargs: Any) -> BatchFeature:
-        """Makes clips of videos.
+        """Convert videos to clips.
 
         Args:
             videos: a video or a list of videos, see the class.
-            **kwargs: what the configuration of the processor holds, for this call only, and `return_tensors`.
+            **kwargs: settings of the processor for this call only, and `return_tensors`.
 
         Returns:
-            `pixel_values` (B, T, C, H, W), a list of clips without `return_tensors="pt"`.
+            `pixel_values` (B, T, C, H, W) with `return_tensors="pt"`, otherwise a list of clips.
 
         Raises:
-            ValueError: there is no video.
+            ValueError: the list is empty.
             VideoDecodingError: a file can't be decoded.
         """
         if isinstance(videos, Path):
@@ -72,7 +73,7 @@ class C3DVideoProcessor(BaseVideoProcessor):
         elif isinstance(videos, list | tuple):
             videos = [str(video) if isinstance(video, Path) else video for video in videos]
             if not videos:
-                raise ValueError("C3DVideoProcessor got an empty list of videos; give at least one.")
+                raise ValueError("`videos` is an empty list; give at least one video")
         batch = super().preprocess(videos, **kwargs)
         batch["pixel_values"] = batch.pop("pixel_values_videos")
         return batch
@@ -80,13 +81,14 @@ class C3DVideoProcessor(BaseVideoProcessor):
     def sample_frames(
         self, metadata: VideoMetadata, num_frames: int | None = None, fps: float | None = None, **kwargs: Any
     ) -> list[int]:
-        """Indices of the clip at the centre of a video.
+        """Return the frame indices of the clip at the centre of a video.
 
         Args:
-            metadata: of the video: `total_num_frames`, and `fps` if clips are drawn at a rate of their own.
-            num_frames: frames of the clip; the processor's when not given.
-            fps: frames per second of the clip; the processor's when not given, and where that is None the video's own.
-            **kwargs: ignored, the other settings of the processor.
+            metadata: metadata of the video: `total_num_frames`, and `fps` if the clip has a given frame rate.
+            num_frames: number of frames of the clip; None is the processor's `num_frames`.
+            fps: frames per second of the clip; None is the processor's `target_fps`, and if that is None too, the
+                frame rate of the video.
+            **kwargs: other settings of the processor, ignored.
         """
         fps = fps or self.target_fps
         stride = self.frame_stride * (1 if fps is None else metadata.fps / fps)
@@ -97,14 +99,15 @@ class C3DVideoProcessor(BaseVideoProcessor):
         video_url_or_urls: str | list[str],
         sample_indices_fn: Callable[..., list[int]] | None = None,
     ) -> Any:
-        """Reads files or http(s) addresses; only the sampled frames are kept.
+        """Read the sampled frames of files or http(s) addresses.
 
         Args:
-            video_url_or_urls: one of them or a list.
-            sample_indices_fn: from the `metadata` of a video to the frames to read; all frames when not given.
+            video_url_or_urls: path, http(s) address, or a list of paths and addresses.
+            sample_indices_fn: function from the `metadata` of a video to the indices of the frames; None reads all
+                frames.
 
         Returns:
-            Frames (T, C, H, W), uint8, and the metadata; for a list the sequence of each.
+            Frames (T, C, H, W), uint8, and metadata; for a list, a sequence of frames and a sequence of metadata.
 
         Raises:
             VideoDecodingError: a file can't be decoded.

@@ -1,4 +1,4 @@
-"""How other codebases name the weights of C3D and R(2+1)D, and how we do."""
+"""Translation of other codebases' names of the weights of C3D and R(2+1)D to ours."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ __all__ = ["rename_c3d", "rename_r2plus1d", "rename_torchvision_r2plus1d"]
 
 
 def rename_c3d(key: str) -> str | None:
-    """C3D of VCOP, Pace and RSPNet: `conv3b.weight` → `stages.2.layers.1.conv.weight`; None for other names."""
+    """Translate a name of C3D in VCOP, Pace and RSPNet; return None for other names.
+
+    For instance `conv3b.weight` → `stages.2.layers.1.conv.weight`.
+    """
     match = re.fullmatch(r"(conv|bn)([1-9])([a-z]?)\.(\w+)", key)
     if match is None:
         return None
@@ -29,7 +32,7 @@ _FACTORED_PARTS = {"spatial_conv": "spatial", "bn": "mid_norm", "temporal_conv":
 
 
 def rename_r2plus1d(key: str) -> str | None:
-    """R(2+1)D of VCOP, Pace and RSPNet; None for other names.
+    """Translate a name of R(2+1)D in VCOP, Pace and RSPNet; return None for other names.
 
     For instance `conv4.block1.conv2.spatial_conv.weight` → `stages.2.blocks.0.conv2.spatial.weight`.
     """
@@ -52,7 +55,10 @@ _TORCHVISION_PARTS = {"0.0": "spatial", "0.1": "mid_norm", "0.3": "temporal"}
 
 
 def rename_torchvision_r2plus1d(key: str) -> str | None:
-    """torchvision's: `layer2.0.conv1.0.3.weight` → `stages.1.blocks.0.conv1.temporal.weight`; None for other names."""
+    """Translate a name of R(2+1)D in torchvision; return None for other names.
+
+    For instance `layer2.0.conv1.0.3.weight` → `stages.1.blocks.0.conv1.temporal.weight`.
+    """
     if match := re.fullmatch(r"stem\.([0134])\.(\w+)", key):
         return f"stem.{_TORCHVISION_STEM[match[1]]}.{match[2]}"
     match = re.fullmatch(r"layer(\d)\.(\d+)\.(?:conv([12])\.(0\.[013]|1)|downsample\.([01]))\.(\w+)", key)

@@ -1,1 +1,1 @@
-"""What fine-tuning and pre-training ask of transformers' Trainer, whatever the loss."""
+"""Training on video, for every loss: the base trainers, checkpoints, and the record and card of a run."""

@@ -1,4 +1,4 @@
-"""The models of a run's best epochs, kept beside that of the last one."""
+"""Models of a run's best epochs, kept in addition to the model of the last epoch."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ if TYPE_CHECKING:
 __all__ = ["CHOICE", "KeepBestCallback", "KeepBestOnTestCallback", "best_folder"]
 
 CHOICE = "chosen.json"
-"""In the folder of a best model: the part that chose the model, its epoch, and its accuracy on that part."""
+"""File in the folder of a best model: the part that chose the model, the epoch, and the accuracy on that part."""
 
 
 def best_folder(output_dir: str | Path, part: str) -> Path:
-    """Return the folder of the model that was best on a part."""
+    """Return the folder of the best model on a part."""
     return Path(output_dir) / f"best-on-{part}"
 
 
 class KeepBestCallback(TrainerCallback):
-    """Keeps the model with the highest video top-1 on a part, in `<output_dir>/best-on-<part>`.
+    """Callback that keeps the model with the highest video top-1 on a part, in `<output_dir>/best-on-<part>`.
 
     Models are compared whenever the Trainer evaluates the validation part. A resumed run continues from the best model
-    so far, which `chosen.json` in that folder describes.
+    so far, as recorded in `chosen.json` of that folder.
 
     Args:
         trainer: the trainer of the model.
-        test_clips: clips of the test part, to choose on it as RSPNet's released code does. An accuracy on the part
-            that chose the model is flattering. By default the validation part chooses.
+        test_clips: clips of the test part, to choose on that part as RSPNet's released code does. The accuracy on the
+            part that chose the model is then too high. By default the validation part chooses.
     """
 
     def __init__(self, trainer: VideoTrainer, test_clips: TestingClips | None = None) -> None:
@@ -47,7 +47,7 @@ class KeepBestCallback(TrainerCallback):
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Take over the best model of an earlier run only if this run continues it."""
+        """Continue from the best model of an earlier run only if this run resumes that run."""
         file = self.folder / CHOICE
         kept = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {"step": 0}
         self.best = kept["video_top1"] if 0 < kept["step"] <= state.global_step else -1.0
@@ -56,7 +56,7 @@ class KeepBestCallback(TrainerCallback):
     def on_train_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Stop comparing: a later evaluation is not that of an epoch."""
+        """Stop the comparison, as later evaluations do not belong to an epoch."""
         self.in_training = False
 
     def on_evaluate(
@@ -82,4 +82,4 @@ class KeepBestCallback(TrainerCallback):
 
 
 class KeepBestOnTestCallback(KeepBestCallback):
-    """Chooses on the test part; a class of its own, as the Trainer wants one callback of each class."""
+    """Callback that chooses on the test part; a separate class, as the Trainer accepts one callback of each class."""

@@ -1,4 +1,4 @@
-"""BatchNorm's running statistics on several processes."""
+"""Synchronisation of BatchNorm's running statistics over processes."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ __all__ = ["share_buffers"]
 
 @torch.no_grad()
 def share_buffers(module: nn.Module) -> None:
-    """Give every process rank 0's buffers, which are those that are saved; a collective call.
+    """Copy rank 0's buffers, the ones that are saved, to every process; a collective call.
 
-    BatchNorm's running statistics are each process's own: those of the clips that it saw.
+    Without this, BatchNorm's running statistics differ: each process has the statistics of its own clips.
     """
     for buffer in module.buffers():
         buffer.copy_(broadcast(buffer.clone(), from_process=0))

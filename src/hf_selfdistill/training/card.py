@@ -21,15 +21,15 @@ REPORT = "report.html"
 KEPT = "<!-- Everything below this line is yours: it is kept when the card is written again. -->"
 
 TEMPLATES = Path(__file__).parent / "templates"
-OURS = ("c3d", "r2plus1d")  # model types that transformers knows through this package
+OURS = ("c3d", "r2plus1d")  # model types that this package adds to transformers
 FEATURE_TASKS = ("retrieval", "linear_probe", "knn")
 
 
 def write_card(folder: str | Path, record: RunRecord) -> None:
-    """Render the card of a model into its folder; what a person wrote below the line `KEPT` stays.
+    """Render the card of a model into its folder, and keep the text below the line `KEPT`.
 
     Args:
-        folder: folder of the model. Its curves and its report are shown if they are there.
+        folder: folder of the model. The card shows the curves and links the report, if the folder contains them.
         record: record of the run.
     """
     folder = Path(folder)
@@ -62,12 +62,12 @@ def write_card(folder: str | Path, record: RunRecord) -> None:
 
 
 def describe_rate(stride: int, fps: float | None) -> str:
-    """Describe which frames of a video make a clip."""
+    """Describe the frame stride and frame rate of clips."""
     return f"stride {stride}" if fps is None else f"stride {stride} at {fps:g} fps"
 
 
 def _kept(file: Path) -> str:
-    """Return what a person wrote into an earlier card."""
+    """Return the text below the line `KEPT` of an earlier card."""
     text = file.read_text(encoding="utf-8") if file.is_file() else ""
     return text.partition(f"{KEPT}\n")[2]
 

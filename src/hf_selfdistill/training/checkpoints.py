@@ -1,4 +1,4 @@
-"""Checkpoints to resume from, and checks that a run resumes as it began."""
+"""Checkpoints to resume from, and checks that a resumed run fits the original run."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ def checkpoint_to_resume(
 
     Args:
         args: arguments of the training; `resume_from_checkpoint` is a folder, `true` for the last whole checkpoint of
-            the output folder, `false` to start over where a run was interrupted, or `user/model` on the Hub, whose
-            `last-checkpoint` is downloaded (`user/model/checkpoint-10` names another one).
+            the output folder, `false` to start over after an interruption, or `user/model` on the Hub. Its
+            `last-checkpoint` is downloaded; `user/model/checkpoint-10` names another one.
         config: configuration of the model that is trained.
         adapters: configuration of the LoRA adapters; None without adapters.
 

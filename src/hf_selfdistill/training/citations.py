@@ -1,11 +1,11 @@
-"""References of encoders and of what pre-trained them."""
+"""References of encoders and of their pre-training."""
 
 from __future__ import annotations
 
 __all__ = ["PRETRAINED_BY", "works_behind"]
 
 PRETRAINED_BY = "pretrained_by"
-"""Entry of a configuration that names what pre-trained the weights, one of `_PRETRAINING`."""
+"""Entry of a configuration with the name of the pre-training, one of `_PRETRAINING`."""
 
 _PRETRAINING = {
     "rspnet": "Chen et al., RSPNet: Relative Speed Perception for Unsupervised Video Representation Learning, "
@@ -37,7 +37,7 @@ def works_behind(model_type: str, pretrained_by: str | None = None) -> list[str]
 
     Args:
         model_type: type of the model's configuration.
-        pretrained_by: what pre-trained the weights, the `PRETRAINED_BY` of the configuration.
+        pretrained_by: name of the pre-training, the entry `PRETRAINED_BY` of the configuration.
     """
     found = (_ARCHITECTURES.get(model_type), _PRETRAINING.get(pretrained_by or ""))
     return list(dict.fromkeys(work for work in found if work))

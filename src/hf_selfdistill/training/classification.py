@@ -27,11 +27,11 @@ __all__ = ["ClassificationTrainer"]
 
 
 class ClassificationTrainer(VideoTrainer):
-    """A Trainer that takes raw videos: parts of a data set with the columns `video` and `label`.
+    """Trainer of classifiers on raw videos: parts of a data set with the columns `video` and `label`.
 
-    From raw videos it builds the clips, the collator, the labels, the metric, and the callbacks for epochs, unreadable
-    files and best models. Data sets of finished clips (any with the model's inputs) are treated as transformers'
-    Trainer treats them.
+    From raw videos the trainer builds the clips, the collator, the labels, the metric, and the callbacks for epochs,
+    unreadable files and best models. Data sets of finished clips (any data set with the model's inputs) are treated as
+    in transformers' Trainer.
 
     Args:
         model: a video classifier or an encoder: a model, or its name (`c3d` or `r2plus1d` for random weights, a
@@ -39,7 +39,7 @@ class ClassificationTrainer(VideoTrainer):
         args: the training arguments.
         train_dataset: raw videos, or finished clips.
         eval_dataset: raw videos, or finished clips.
-        test_dataset: raw videos that are held out for a test: recorded, and read only by `keep_best` "test".
+        test_dataset: raw videos that are held out for a test. They are recorded, and read only for `keep_best` "test".
         processing_class: video processor; by default the one saved with the model.
         kwargs: further arguments of `Trainer`, and `record`.
 
@@ -81,11 +81,11 @@ class ClassificationTrainer(VideoTrainer):
 
     @classmethod
     def default_arguments(cls) -> VideoTrainingArguments:
-        """Return the arguments of a trainer that is given none."""
+        """Return the default of `args`."""
         return ClassificationArguments("tmp_trainer")
 
     def _prepare(self, labels: list[str], test_dataset: datasets.Dataset | None, name: str | None) -> None:
-        """Put clips in place of the raw videos, with the metric and the callbacks that belong to them."""
+        """Replace raw videos by clips, and set the metric and the callbacks of the clips."""
         args = self.args
         use_labels(self.model, labels)
         set_sampling(self.processing_class, args)
@@ -126,18 +126,18 @@ class ClassificationTrainer(VideoTrainer):
         }
 
     def clips_of(self, videos: Any) -> Any:
-        """Return the clips that validate on raw videos; finished clips as they are."""
+        """Return validation clips of raw videos; finished clips are returned unchanged."""
         if not is_video_dataset(videos):
             return videos
         return testing_clips(undecoded(videos), self.model, self.processing_class, self.args.eval_num_clips)
 
     def protocol(self, videos: datasets.Dataset, part: str, num_clips: int) -> str:
-        """Describe what accuracies are measured on."""
+        """Describe the videos and clips that accuracies are measured on."""
         clips = describe_clips(num_clips, self.model, self.processing_class)
         return f"{origin_of(videos)} {part}, {clips}, centre crop, mean of logits"
 
     def describe(self) -> dict[str, dict[str, str]]:
-        """Add how the training clips are drawn."""
+        """Add a description of the training clips."""
         tables = super().describe()
         tables["hyper-parameter"] |= describe_clip_drawing(self.args)
         return tables
@@ -155,12 +155,13 @@ class ClassificationTrainer(VideoTrainer):
             eval_dataset: raw videos or finished clips; by default the trainer's own.
             ignore_keys: as in `Trainer.evaluate`.
             metric_key_prefix: as in `Trainer.evaluate`.
-            num_clips: test raw videos on this number of evenly spaced clips each, whose logits are averaged; by
+            num_clips: number of evenly spaced clips per video; their logits are averaged, to test raw videos. By
                 default the result is that of `Trainer.evaluate`.
 
         Returns:
-            The metrics of `Trainer.evaluate`; of a test `video_top1`, `video_top5`, `clip_top1` and `clip_top5`
-            (fractions of 1), `num_videos`, `num_classes`, `protocol`, `per_class`, `predictions` and `failed`.
+            The metrics of `Trainer.evaluate`, or, with `num_clips`, `video_top1`, `video_top5`, `clip_top1` and
+            `clip_top5` (fractions of 1), `num_videos`, `num_classes`, `protocol`, `per_class`, `predictions` and
+            `failed`.
 
         Raises:
             ValueError: the videos have other classes than the model, or too many of them can't be read.

@@ -1,4 +1,4 @@
-"""From raw videos to the clips that a model takes."""
+"""Clips of raw videos for training and testing a model."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ __all__ = [
 
 
 def set_sampling(processor: BaseVideoProcessor, args: Any) -> None:
-    """Let a processor draw clips at the given frame stride and rate; by default as the model was trained.
+    """Set the frame stride and frame rate of a processor; without given values they stay as in the model's training.
 
-    The processor is saved with the model, so that everybody draws the clips that the model was trained on.
+    The processor is saved with the model, so that later clips have the stride and the rate of the training.
 
     Args:
         processor: video processor, changed in place.
@@ -41,7 +41,7 @@ def set_sampling(processor: BaseVideoProcessor, args: Any) -> None:
 def training_clips(
     records: datasets.Dataset, model: PreTrainedModel, processor: BaseVideoProcessor, args: ClassificationArguments
 ) -> TrainingClips:
-    """Return one random, augmented clip per video and epoch, as the model takes it."""
+    """Return the data set of one random, augmented clip per video and epoch, in the model's format."""
     augment = training_augmentation(ClipProcessor.size_of(processor), args.min_crop_area, args.flip_probability)
     sampler = clip_sampler(None, frames_per_clip(model.config), *ClipProcessor.sampling_of(processor))
     return TrainingClips(records, sampler, ClipProcessor(processor, augment), args.seed, model.main_input_name)
@@ -50,7 +50,7 @@ def training_clips(
 def testing_clips(
     records: datasets.Dataset, model: PreTrainedModel, processor: BaseVideoProcessor, num_clips: int
 ) -> TestingClips:
-    """Return evenly spaced centre crops of each video, as the model takes them."""
+    """Return the data set of evenly spaced, centre-cropped clips of each video, in the model's format."""
     sampler = clip_sampler(num_clips, frames_per_clip(model.config), *ClipProcessor.sampling_of(processor))
     return TestingClips(records, sampler, ClipProcessor(processor), model.main_input_name)
 
@@ -58,17 +58,18 @@ def testing_clips(
 def clips_without_labels(
     records: datasets.Dataset, model: PreTrainedModel, processor: BaseVideoProcessor, num_clips: int
 ) -> TestingClips:
-    """Return testing clips of videos whose classes nobody knows; any label will do that is not "unreadable"."""
-    return testing_clips(records.add_column("label", [0] * len(records)), model, processor, num_clips)
+    """Return testing clips of videos without labels."""
+    records = records.add_column("label", [0] * len(records))  # a placeholder; −100 would mean an unreadable video
+    return testing_clips(records, model, processor, num_clips)
 
 
 def describe_clips(num_clips: int, model: PreTrainedModel, processor: BaseVideoProcessor) -> str:
-    """Describe how many clips of a video are used, and which frames make them."""
+    """Describe the number of clips per video, and their frames."""
     frames, rate = frames_per_clip(model.config), describe_rate(*ClipProcessor.sampling_of(processor))
     return f"{num_clips} clip{'s' if num_clips != 1 else ''} of {frames} frames, {rate}"
 
 
 def balanced_class_weights(records: datasets.Dataset) -> torch.Tensor:
-    """Return weights `(classes,)`: videos / (classes · videos of the class), on average 1 over the videos."""
+    """Return class weights `(classes,)`: videos / (classes · videos of the class), with mean 1 over the videos."""
     counts = torch.bincount(torch.tensor(records["label"][:]), minlength=records.features["label"].num_classes)
     return len(records) / (len(counts) * counts.clamp(min=1))

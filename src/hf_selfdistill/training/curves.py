@@ -1,4 +1,4 @@
-"""What a Trainer logged, as curves."""
+"""Curves of the values that a Trainer logged."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ _PANELS = {
     "retention (%)": {"eval_retention": "linear probe", "eval_retention_knn": "kNN"},
 }
 _OBJECTIVE = {"objective, accuracy (%)": ("_accuracy", "_top1"), "objective, squared error": ("_mse",)}
-"""Endings of the metrics that a pre-training objective logs in training."""
+"""Maps the title of a panel to the endings of the metrics that a pre-training objective logs."""
 
 
 def training_curves(log_history: Sequence[Mapping[str, Any]]) -> Figure | None:
-    """Loss, distance, accuracy, retention and an objective's metrics against steps, side by side.
+    """Draw loss, distance, accuracy, retention and an objective's metrics against steps, side by side.
 
     Args:
-        log_history: of the Trainer's state.
+        log_history: the `log_history` of the Trainer's state.
 
     Returns:
-        As many panels as there is something to show; None where nothing was logged twice.
+        A figure with one panel for each kind of metric; None if no metric was logged at least twice.
 
     Raises:
         ImportError: matplotlib is missing.
@@ -53,7 +53,7 @@ def training_curves(log_history: Sequence[Mapping[str, Any]]) -> Figure | None:
 
 
 def curve_figures(log_history: Sequence[Mapping[str, Any]]) -> dict[str, Figure]:
-    """The panels of `training_curves`, each a figure of its own, by title."""
+    """Draw each panel of `training_curves` as a separate figure; return the figures by title."""
     figures = {}
     for title, series in _panels(log_history).items():
         figures[title] = new_figure(4, 3)
@@ -62,7 +62,7 @@ def curve_figures(log_history: Sequence[Mapping[str, Any]]) -> dict[str, Figure]
 
 
 def draw_curves(log_history: Sequence[Mapping[str, Any]], folder: Path) -> None:
-    """Draw the training curves into a folder, if matplotlib is there and something was logged twice."""
+    """Save the training curves to a folder, if matplotlib is installed and a metric was logged at least twice."""
     try:
         figure = training_curves(log_history)
     except ImportError as error:
@@ -80,10 +80,10 @@ def _panels(log_history: Sequence[Mapping[str, Any]]) -> dict[str, Series]:
 
 
 def _of_objective(log_history: Sequence[Mapping[str, Any]], endings: tuple[str, ...]) -> dict[str, str]:
-    """Metrics with these endings and what they are called, in training and on held-out videos."""
+    """Return the logged metrics with these endings, of training and of held-out videos: label by name."""
     logged = dict.fromkeys(name for entry in log_history for name in entry if name.endswith(endings))
     in_training = {name: with_a_blank(name).replace("_", " ") for name in logged if not name.startswith("eval_")}
-    return in_training | {f"eval_{name}": f"{words}, held out" for name, words in in_training.items()}
+    return in_training | {f"eval_{name}": f"{label}, held out" for name, label in in_training.items()}
 
 
 def _series(log_history: Sequence[Mapping[str, Any]], names: Mapping[str, str], scale: float) -> Series:
@@ -98,9 +98,9 @@ def _series(log_history: Sequence[Mapping[str, Any]], names: Mapping[str, str], 
 def _draw(axes: Axes, title: str, series: Series) -> None:
     for (label, (steps, values)), colour, marker in zip(series.items(), COLOURS, MARKERS, strict=False):
         axes.plot(steps, values, label=label, color=colour, marker=marker if len(steps) < 40 else None, markersize=4)
-    if "%" in title:  # comparable at a glance; retention leaves 0 to 100
+    if "%" in title:  # equal axes make panels comparable, although retention can leave the range 0 to 100
         low, high = axes.get_ylim()
-        axes.set_ylim(min(low, -3), max(high, 103))  # so that the marks at 0 and 100 are whole
+        axes.set_ylim(min(low, -3), max(high, 103))  # the margin keeps markers at 0 and 100 whole
     axes.locator_params("x", integer=True)
     axes.set_title(title, fontsize=10)
     axes.set_xlabel("step")

@@ -1,4 +1,4 @@
-"""Descriptions of a training for people: what the model card and the report show."""
+"""Descriptions of a training for the model card and the report."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["describe_clip_drawing", "describe_hyperparameters"]
 
 
 def describe_hyperparameters(args: VideoTrainingArguments, state: TrainerState) -> dict[str, str]:
-    """Return how the optimiser is set and what it has done so far, name → value as text."""
+    """Return the settings and the progress of the optimisation, name → value as text."""
     precision = "bfloat16 autocast" if args.bf16 else "float16 autocast" if args.fp16 else "float32"
     by_step = args.epoch_lr_schedule == "none"
     schedule = args.lr_scheduler_type.value if by_step else f"{args.epoch_lr_schedule}, constant within an epoch"
@@ -33,7 +33,7 @@ def describe_hyperparameters(args: VideoTrainingArguments, state: TrainerState) 
 
 
 def describe_clip_drawing(args: ClassificationArguments) -> dict[str, str]:
-    """Return how training clips are drawn and weighed, name → value as text."""
+    """Return the settings of training clips and of their weights, name → value as text."""
     return {
         "label smoothing": f"{args.label_smoothing_factor:g}",
         "class weights": args.class_weights or "none",

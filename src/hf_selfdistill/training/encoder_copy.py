@@ -1,4 +1,4 @@
-"""A copy of the encoder in training, brought up to date."""
+"""Updates of a copy of the encoder in training."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ __all__ = ["take_over", "whole"]
 
 @torch.no_grad()
 def take_over(encoder: nn.Module, model: nn.Module) -> None:
-    """Give a copy the encoder as it stands, parameters and, of the first process, buffers; a collective call.
+    """Copy the current parameters of the encoder, and the first process's buffers, to a copy; a collective call.
 
     Args:
-        encoder: see `copy_encoder`.
+        encoder: the copy, see `copy_encoder`.
         model: the classifier in training.
     """
     source = model.state_dict()
@@ -26,5 +26,5 @@ def take_over(encoder: nn.Module, model: nn.Module) -> None:
 
 
 def whole(tensor: torch.Tensor) -> torch.Tensor:
-    """The tensor itself; one that FSDP2 has sharded is gathered, a collective that every process enters."""
+    """Return the tensor; a tensor that FSDP2 has sharded is gathered by a collective call of all processes."""
     return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor

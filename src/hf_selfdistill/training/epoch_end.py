@@ -1,4 +1,4 @@
-"""What belongs to the end of an epoch comes before the checkpoint that is saved there."""
+"""Order of the evaluation and the checkpoint at the end of an epoch."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ __all__ = ["SaveAfterEpochCallback"]
 
 
 class SaveAfterEpochCallback(TrainerCallback):
-    """Has a checkpoint of an epoch's last step saved when the epoch's evaluation is done.
+    """Callback that saves the checkpoint of an epoch's last step after the end-of-epoch evaluation.
 
-    With `save_strategy="steps"` the Trainer saves first. A run that was killed in between, and resumed, would begin
-    the next epoch without the evaluation, the retention and the best model of the one before.
+    With `save_strategy="steps"` the Trainer saves first. A run that is killed between the two and resumed would begin
+    the next epoch without the evaluation, the retention and the best model of the previous epoch.
     """
 
     def __init__(self) -> None:
@@ -22,13 +22,13 @@ class SaveAfterEpochCallback(TrainerCallback):
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Wait where it is the last step: the epoch is a whole number then."""
-        self.due = control.should_save and float(state.epoch or 0).is_integer()
+        """Postpone the checkpoint of an epoch's last step."""
+        self.due = control.should_save and float(state.epoch or 0).is_integer()  # a whole number at the last step
         control.should_save &= not self.due
 
     def on_epoch_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Save; the Trainer evaluates first."""
+        """Request the postponed checkpoint; the Trainer evaluates before it saves."""
         control.should_save |= self.due
         self.due = False

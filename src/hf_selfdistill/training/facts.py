@@ -1,4 +1,4 @@
-"""Facts about a model that its record keeps."""
+"""Facts about a model for the record of a run."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ __all__ = ["model_facts"]
 
 
 def model_facts(model: PreTrainedModel, processor: BaseVideoProcessor, name: str | None) -> dict[str, Any]:
-    """Return what the card and the report tell about a model and its clips.
+    """Return the facts about a model and its clips that the card and the report show.
 
     Args:
         model: the model.
-        processor: its video processor.
-        name: name of the model that training begins with: its folder's name is kept, not the path.
+        processor: video processor of the model.
+        name: name of the model that training begins with. Of a folder only the last part of the path is kept.
     """
     stride, fps = ClipProcessor.sampling_of(processor)
     is_folder = name is not None and Path(name).is_dir()

@@ -1,4 +1,4 @@
-"""What all figures have in common: a canvas of their own and colours that everybody can tell apart."""
+"""Base of all figures: a separate canvas, and colours that are distinguishable with colour blindness."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ if TYPE_CHECKING:
 __all__ = ["COLOURS", "GREY", "MARKERS", "look", "new_figure"]
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-"""Okabe and Ito's, without black and yellow, so that they show on white and on black."""
+"""Colours of Okabe and Ito without black and yellow, visible on white and on black."""
 
 MARKERS = ("o", "s", "^", "D", "v", "P")
-"""One for each colour: colour alone tells nothing apart."""
+"""One marker for each colour, so that no difference depends on colour alone."""
 
 GREY = "#808080"
 
@@ -21,20 +21,20 @@ _LINES = ("-", "--", ":", "-.")
 
 
 def look(number: int) -> dict[str, str]:
-    """Colour, marker and line of the number-th of many things; each of the first 72 has its own.
+    """Return colour, marker and line of the series with this number; the first 72 combinations are distinct.
 
-    The first 36 differ in colour and marker, where there is no line.
+    The first 36 differ in colour or marker, also in plots without lines.
     """
     turn = number // 6
     return {"color": COLOURS[number % 6], "marker": MARKERS[(number + turn) % 6], "linestyle": _LINES[turn % 4]}
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """An empty figure that no other one knows of: neither pyplot nor a display is touched.
+    """Return an empty figure without global state: pyplot and displays are not used.
 
     Args:
-        width: inches.
-        height: inches.
+        width: width in inches.
+        height: height in inches.
 
     Raises:
         ImportError: matplotlib is missing.

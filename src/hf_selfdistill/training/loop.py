@@ -1,4 +1,4 @@
-"""The loop of transformers' Trainer, mended for video models."""
+"""Loop of transformers' Trainer, adapted to video models."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ __all__ = ["TrainingLoop"]
 
 
 class TrainingLoop(Trainer):
-    """The Trainer with learning rates by epoch, whole validation sets, streams, and BatchNorm on several processes.
+    """Trainer with learning rates by epoch, whole validation sets, streams, and BatchNorm on several processes.
 
-    With `save_strategy="steps"` the checkpoint of an epoch's last step is saved after the epoch's evaluation, so that
-    `on_save` follows `on_epoch_end` and `on_evaluate` there; transformers' Trainer saves first.
+    With `save_strategy="steps"` the checkpoint of an epoch's last step is saved after the end-of-epoch evaluation:
+    `on_save` follows `on_epoch_end` and `on_evaluate`. transformers' Trainer saves first.
 
     Args:
         model: a video classifier, or an encoder with the heads of an objective.
@@ -59,8 +59,8 @@ class TrainingLoop(Trainer):
         if self.pop_callback(MLflowCallback) is not None:
             self.add_callback(AlikeMLflowCallback)
         if self.is_fsdp_enabled:
-            # Autocast is the whole of mixed precision. Weights that FSDP casts would make the features of a student
-            # and its teacher differ at equal weights, and BatchNorm does not take them.
+            # Mixed precision is autocast alone. With weights cast by FSDP, the features of a student and its teacher
+            # would differ at equal weights, and BatchNorm does not accept such weights.
             self.accelerator.state.fsdp_plugin.mixed_precision_policy = None
 
     def save_without_upload(self, folder: str | None = None) -> None:
@@ -68,13 +68,16 @@ class TrainingLoop(Trainer):
         self.save_model(folder, _internal_call=True)
 
     def autocast_smart_context_manager(self, cache_enabled: bool | None = True) -> AbstractContextManager[Any]:
-        """Mixed precision of the student's forward pass and the loss; Accelerate sees to it itself, save for FSDP2."""
+        """Return the autocast context of the student's forward pass and the loss; only FSDP2 needs it here.
+
+        Without FSDP2, Accelerate applies mixed precision automatically.
+        """
         return self.accelerator.autocast() if self.is_fsdp_enabled else nullcontext()
 
     def create_scheduler(
         self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None
     ) -> torch.optim.lr_scheduler.LRScheduler:
-        """The Trainer's, or one constant within each epoch where `epoch_lr_schedule` says so."""
+        """Create the Trainer's scheduler, or the one of `epoch_lr_schedule`, which is constant within each epoch."""
         name = self.args.epoch_lr_schedule
         if name == "none":
             return super().create_scheduler(num_training_steps, optimizer)
@@ -83,13 +86,16 @@ class TrainingLoop(Trainer):
         return self.lr_scheduler
 
     def get_decay_parameter_names(self, model: nn.Module) -> list[str]:
-        """All parameters of C3D and R(2+1)D, as in their released recipes; the Trainer's choice for other models."""
+        """Return all parameters of C3D and R(2+1)D, as in released recipes; for other models the Trainer's choice."""
         if not isinstance(model, VideoEncoderPreTrainedModel):
             return super().get_decay_parameter_names(model)
         return [name for name, _ in model.named_parameters()]
 
     def get_train_dataloader(self) -> DataLoader:
-        """Of a stream each process reads its own shards; Accelerate would have one process read for all."""
+        """Return the loader; each process reads its own shards of a stream.
+
+        With Accelerate's loader one process would read for all.
+        """
         if not isinstance(self.train_dataset, StreamedVideos):
             return super().get_train_dataloader()
         return DataLoader(
@@ -104,24 +110,24 @@ class TrainingLoop(Trainer):
         )
 
     def num_examples(self, dataloader: DataLoader) -> int:
-        """Clips of an epoch, over all processes."""
+        """Return the number of clips of an epoch, over all processes."""
         if isinstance(dataloader.dataset, StreamedVideos):
             return len(self.train_dataset)
         return super().num_examples(dataloader)
 
     def get_eval_dataloader(self, eval_dataset: Any = None) -> DataLoader:
-        """All clips are evaluated, not only whole batches."""
+        """Return a loader of all clips, not only of whole batches."""
         with self._whole_data_set():
             return super().get_eval_dataloader(eval_dataset)
 
     def get_test_dataloader(self, test_dataset: Any) -> DataLoader:
-        """All clips are evaluated, not only whole batches."""
+        """Return a loader of all clips, not only of whole batches."""
         with self._whole_data_set():
             return super().get_test_dataloader(test_dataset)
 
     @contextmanager
     def _whole_data_set(self) -> Iterator[None]:
-        # `dataloader_drop_last`, which recipes set, is about training batches; the Trainer applies it everywhere.
+        # Recipes set `dataloader_drop_last` for training batches, but the Trainer also applies it to evaluation.
         drop_last, self.args.dataloader_drop_last = self.args.dataloader_drop_last, False
         try:
             yield
@@ -129,7 +135,7 @@ class TrainingLoop(Trainer):
             self.args.dataloader_drop_last = drop_last
 
     def init_hf_repo(self, token: str | None = None, private: bool | None = None) -> None:
-        """As the Trainer's; from then on the arguments name the repository with its owner, as the card does."""
+        """Create the repository, and set `hub_model_id` to its full name with the owner, for the card."""
         super().init_hf_repo(token, private)
         if self.is_world_process_zero():
             self.args.hub_model_id = self.hub_model_id
@@ -143,8 +149,8 @@ class TrainingLoop(Trainer):
             super()._load_best_model()
 
     def _load_weights(self, checkpoint: str | None) -> bool:
-        # `save_pretrained` writes some weights under older names (VideoMAE's biases of query and value), which the
-        # Trainer would not find again; `from_pretrained` does. https://github.com/huggingface/transformers/issues/48805
+        # `save_pretrained` writes some weights under older names (VideoMAE's biases of query and value). The Trainer
+        # does not find them, `from_pretrained` does. https://github.com/huggingface/transformers/issues/48805
         if not isinstance(self.model, PreTrainedModel) or self.is_fsdp_enabled or self.is_deepspeed_enabled:
             return False
         saved = type(self.model).from_pretrained(checkpoint, dtype=self.model.dtype)
@@ -152,15 +158,15 @@ class TrainingLoop(Trainer):
         return True
 
     def evaluation_loop(self, *args: Any, **kwargs: Any) -> EvalLoopOutput:
-        """With rank 0's BatchNorm statistics on every process: those of the model that is saved."""
+        """Evaluate with the saved model's BatchNorm statistics, those of rank 0, on every process."""
         share_buffers(self.model)
         return super().evaluation_loop(*args, **kwargs)
 
     def end(self) -> None:
-        """Release DDP and the processes' group before the interpreter ends.
+        """Release DDP and the process group before the interpreter ends.
 
-        Threads of the group that outlive the interpreter abort the process now and then: "terminate called without an
-        active exception". A callback that holds its trainer is enough to keep both alive until then.
+        If the threads of the group outlive the interpreter, they sometimes abort the process: "terminate called
+        without an active exception". A callback with a reference to its trainer is enough to keep both alive.
         """
         self.model_wrapped = self.model
         self.accelerator.free_memory()
@@ -171,8 +177,8 @@ class TrainingLoop(Trainer):
 def _check_devices(args: VideoTrainingArguments) -> None:
     if args.n_gpu > 1:
         raise ValueError(
-            f"one process sees {args.n_gpu} GPUs, and torch.nn.DataParallel does not hand features on; start with "
-            "`accelerate launch` for all of them, or set CUDA_VISIBLE_DEVICES=0 for one"
+            f"one process sees {args.n_gpu} GPUs, and torch.nn.DataParallel does not support features; start with "
+            "`accelerate launch` to use all GPUs, or set CUDA_VISIBLE_DEVICES=0 to use one"
         )
     if torch.distributed.is_initialized() and torch.distributed.get_world_size() > args.world_size:
         raise ValueError(
@@ -182,5 +188,5 @@ def _check_devices(args: VideoTrainingArguments) -> None:
     if args.sync_batch_norm and args.world_size > 1 and args.device.type == "cpu":
         raise ValueError(
             f"`sync_batch_norm` is set for {args.world_size} processes without GPUs, but torch.nn.SyncBatchNorm needs "
-            "them; omit it"
+            "GPUs; omit it"
         )

@@ -1,4 +1,4 @@
-"""Testing as the paper does: several clips of each video, their logits averaged before the softmax."""
+"""Accuracy over several clips of each video, with logits averaged before the softmax, as in the paper."""
 
 from __future__ import annotations
 
@@ -17,25 +17,35 @@ METRIC = Path(__file__).parent / "metrics" / "topk_accuracy"
 
 
 def rows_of_videos(logits: torch.Tensor | tuple[torch.Tensor, ...], labels: torch.Tensor) -> torch.Tensor:
-    """The Trainer's `preprocess_logits_for_metrics`: `(B·K, classes)` → `(B, K, classes)`.
+    """Reshape logits `(B·K, classes)` to `(B, K, classes)`, as the Trainer's `preprocess_logits_for_metrics`.
 
-    Accelerate trims the last batch, gathered from all processes, by rows; a row must therefore be a video.
+    Accelerate trims the last batch, gathered from all processes, by rows. So a row must be a video.
+
+    Args:
+        logits: logits of the clips, or the outputs of a model with the logits first.
+        labels: labels `(B, K)`.
     """
     first = logits[0] if isinstance(logits, tuple) else logits
     return first.view(*labels.shape, -1)
 
 
 def likeliest(scores: torch.Tensor, id2label: dict[int, str], top_k: int) -> list[tuple[str, float]]:
-    """The classes with the highest probabilities `(classes,)`, best first."""
+    """Return the classes with the highest probabilities, best first.
+
+    Args:
+        scores: probabilities `(classes,)`.
+        id2label: maps each class index to the name of the class.
+        top_k: largest number of classes.
+    """
     best = scores.topk(min(top_k, len(scores)))
     return [(id2label[index], score) for score, index in zip(best.values.tolist(), best.indices.tolist(), strict=True)]
 
 
 class MultiClipAccuracy:
-    """The Trainer's `compute_metrics` for videos tested on K clips each.
+    """Metric for the Trainer's `compute_metrics`, for videos tested on K clips each.
 
     Args:
-        class_names: in the order of the labels.
+        class_names: names of the classes, in the order of the labels.
     """
 
     def __init__(self, class_names: list[str]) -> None:
@@ -43,15 +53,15 @@ class MultiClipAccuracy:
         self.metric = evaluate.load(str(METRIC), keep_in_memory=True)
 
     def __call__(self, prediction: EvalPrediction) -> dict[str, float]:
-        """Accuracies of a whole test.
+        """Compute the accuracies of a whole test.
 
         Args:
-            prediction: logits `(videos, K, classes)` and labels `(videos, K)`, the same for all K clips; videos
-                labelled −100 are left out.
+            prediction: logits `(videos, K, classes)` and labels `(videos, K)`, equal for all K clips of a video.
+                Videos with the label −100 are ignored.
 
         Returns:
-            `video_top1`, `video_top5` of the mean logits, `clip_top1`, `clip_top5` of the clips one by one (fractions
-            of 1), and `num_videos`.
+            `video_top1`, `video_top5` of the mean logits, `clip_top1`, `clip_top5` of single clips (fractions of 1),
+            and `num_videos`.
         """
         logits, labels = _counted(prediction)
         clips = logits.reshape(-1, logits.shape[-1])
@@ -62,7 +72,7 @@ class MultiClipAccuracy:
         }
 
     def per_class(self, prediction: EvalPrediction) -> dict[str, float]:
-        """Video top-1 of each class that occurs, by name."""
+        """Compute the video top-1 of each class that occurs, by name."""
         logits, labels = _counted(prediction)
         videos = _video_logits(logits)
         of_class = {name: labels[:, 0] == index for index, name in enumerate(self.class_names)}
@@ -73,8 +83,9 @@ class MultiClipAccuracy:
         }
 
     def predictions(self, prediction: EvalPrediction) -> list[tuple[int, str, str, float]]:
-        """For each video that counts: its place in the data set, its class, the class of the largest mean logit, and
-        the probability that the mean logits give that class.
+        """Return index, class, predicted class and its probability for each video that counts.
+
+        The index is that of the video in the data set. The prediction is by the mean logits of the clips.
         """
         logits, labels = _counted(prediction)
         places = np.flatnonzero(prediction.label_ids[:, 0] != UNREADABLE).tolist()

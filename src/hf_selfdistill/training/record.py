@@ -1,6 +1,6 @@
-"""The record of a run, `run.json`: its config, its inputs, and everything measured of its model."""
+"""Record of a run, `run.json`: the config, the inputs, and all measurements of the model."""
 
-# Annotations are evaluated here: `strict` checks values against them and does not resolve strings.
+# No `from __future__ import annotations` here: `strict` checks values against types and does not resolve strings.
 import dataclasses
 import hashlib
 import json
@@ -27,7 +27,7 @@ class Input:
     """One input of a run.
 
     Args:
-        sha256: hash of the contents: of the names and labels of videos, or of a model's configuration and weights.
+        sha256: hash of the names and labels of videos, or of the configuration and weights of a model.
         videos: number of videos; None for a model.
     """
 
@@ -42,11 +42,11 @@ class Result:
 
     Args:
         task: `"classification"`, `"retrieval"`, `"linear_probe"`, `"knn"`, `"forgetting"` or `"relearning"`.
-        weights: `hash_of_model` of the model that was measured.
-        values: everything that was measured, as in the JSON file of the evaluation, `protocol` included.
-        config: config of the evaluation; what is left out has its default.
-        identity: identity of that config.
-        software: versions of the software that measured.
+        weights: `hash_of_model` of the measured model.
+        values: all measured values, as in the JSON file of the evaluation, `protocol` included.
+        config: config of the evaluation, without the parameters at their defaults.
+        identity: identity of `config`.
+        software: versions of the software during the measurement.
     """
 
     task: str
@@ -58,31 +58,31 @@ class Result:
 
     @property
     def protocol(self) -> str:
-        """What was measured on."""
+        """Description of the videos and clips of the measurement."""
         return str(self.values["protocol"])
 
 
 @strict
 @dataclass
 class RunRecord:
-    """Everything known about a run.
+    """Record of a run.
 
     Args:
         task: `"finetune"` or `"pretrain"`.
-        config: config of the run; what is left out has its default.
+        config: config of the run, without the parameters at their defaults.
         identity: hash of all that changes the result, see `RunConfig.identity`; empty for a run without a config.
         inputs: maps each input (`encoder`, `train`, `validation`, `test`, `reference`) to the hash of its contents.
         software: versions, and the commit of the package.
         status: `"running"` until the model is saved.
         model: facts about the model: `architecture`, `model_type`, `classes`, `num_frames`, `frame_stride`, …
-        description: tables for people, by title: name → value as text.
+        description: tables for the card and the report, by title: name → value as text.
         progress: `step`, `max_steps`, `epoch` and `num_epochs`.
-        changes: parameters that a resumed run changed: `step`, `parameter`, `before`, `after`.
+        changes: parameters that changed in a resumed run: `step`, `parameter`, `before`, `after`.
         wall_seconds: wall time of all attempts.
         weights: `hash_of_model` of the saved model.
         metrics: metrics of the training and of the last validation, as in `all_results.json`.
         results: later measurements.
-        card: metadata that the model card gets: `license`, `language`, `tags`, `model_name`, `hub_model_id`.
+        card: metadata of the model card: `license`, `language`, `tags`, `model_name`, `hub_model_id`.
     """
 
     task: Literal["finetune", "pretrain"]
@@ -121,7 +121,7 @@ class RunRecord:
             raise ValueError(f"{file} is damaged ({reason}); move it away, or run the command again") from None
 
     def save(self, folder: str | Path) -> None:
-        """Write the record whole, or leave the old one."""
+        """Write the record into a folder atomically."""
         Path(folder).mkdir(parents=True, exist_ok=True)
         content = json.dumps(dataclasses.asdict(self), indent=1, ensure_ascii=False)
         write_whole(Path(folder) / RECORD, content + "\n")
@@ -144,7 +144,7 @@ class RunRecord:
         return dataclasses.replace(self, weights=weights, metrics=metrics)
 
     def stale(self) -> list[str]:
-        """Return the tasks that were measured on other weights than the saved ones, and not since."""
+        """Return the tasks with results on other weights only, not on the saved weights."""
         return sorted({result.task for result in self.results} - {result.task for result in self.current()})
 
 
@@ -166,7 +166,7 @@ def hash_of_model(name: str | Path) -> str | None:
 
 
 def together(hashes: Iterable[str]) -> str:
-    """Return one hash of several."""
+    """Combine several hashes into one."""
     return hashlib.sha256("\n".join(hashes).encode()).hexdigest()
 
 

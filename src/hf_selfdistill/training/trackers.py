@@ -1,4 +1,4 @@
-"""Experiment trackers: installed, and with the same metric names in all of them."""
+"""Experiment trackers: a check that they are installed, and equal metric names in all of them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["AlikeMLflowCallback", "check_trackers"]
 
 
 class AlikeMLflowCallback(MLflowCallback):
-    """MLflow with the names `train/…` and `eval/…`, as transformers gives them to the other trackers."""
+    """MLflow callback with the names `train/…` and `eval/…` that transformers uses in the other trackers."""
 
     def on_log(
         self,
@@ -22,7 +22,7 @@ class AlikeMLflowCallback(MLflowCallback):
         logs: dict[str, float],
         **kwargs: Any,
     ) -> None:
-        """Log under those names."""
+        """Log with these names."""
         super().on_log(args, state, control, rewrite_logs(logs), **kwargs)
 
 

@@ -1,4 +1,4 @@
-"""Uploads while a run goes on."""
+"""Callbacks for uploads during a run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ logger = logging.getLogger(__name__)
 
 
 class UploadWarningCallback(TrainerCallback):
-    """Warns about failed background uploads; training continues, and the next upload includes the missing files.
+    """Callback that warns about failed background uploads.
+
+    Training continues after a failure, and the next upload includes the missing files.
 
     Args:
         trainer: the trainer of the run, on the first process.
@@ -26,7 +28,7 @@ class UploadWarningCallback(TrainerCallback):
         self._watched: list[Future[Any]] = []
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        """Watch the upload that the Trainer has just begun."""
+        """Watch the upload that the Trainer has just started."""
         under_way = self.trainer.push_in_progress  # None before the first upload
         for job in under_way.jobs if under_way else ():
             if job not in self._watched:
@@ -42,10 +44,10 @@ def _warn_if_failed(job: Future[Any]) -> None:
 
 
 class CardCallback(TrainerCallback):
-    """Writes record and model card of the run so far before each upload.
+    """Callback that writes the record and the model card of the run so far before each upload.
 
     Args:
-        write: writes both files on the first process.
+        write: function that writes both files on the first process.
     """
 
     def __init__(self, write: Callable[[], None]) -> None:

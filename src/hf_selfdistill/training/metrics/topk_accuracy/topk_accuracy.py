@@ -1,4 +1,4 @@
-"""Top-k accuracy as a module of the `evaluate` library; load it by the path of its folder, no Hub needed."""
+"""Top-k accuracy as a module of the `evaluate` library, loaded by the path of its folder, without the Hub."""
 
 import datasets
 import evaluate
@@ -42,6 +42,6 @@ class TopKAccuracy(evaluate.Metric):
             return {f"top{n}": float("nan") for n in k}
         scores = np.asarray(predictions)
         correct = np.take_along_axis(scores, np.asarray(references)[:, None], axis=1)
-        # Every class that is not below counts before it, itself included.
+        # The rank is the number of classes whose score is not below the correct one's, that class included.
         rank = np.where(np.isnan(scores).any(axis=1), np.inf, scores.shape[1] - (scores < correct).sum(axis=1))
         return {f"top{n}": float((rank <= n).mean()) for n in k}
