@@ -158,7 +158,7 @@ def test_the_queue_is_cut_to_a_multiple_of_a_steps_videos(videos, processes, exp
 
 @pytest.mark.parametrize(
     ("videos", "processes", "message"),
-    [(1, 4, "at least 2 videos per process"), (7, 2, "queue_size is 12, smaller than the 14 videos of a step")],
+    [(1, 4, "at least 2 videos per process"), (7, 2, "`queue_size` is 12, smaller than the 14 videos of a step")],
 )
 def test_batches_that_do_not_do_are_refused(videos, processes, message):
     with pytest.raises(ValueError, match=message):
@@ -168,12 +168,12 @@ def test_batches_that_do_not_do_are_refused(videos, processes, message):
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"queue_size": 0}, "queue_size 0"),
-        ({"key_momentum": 1.1}, "key_momentum"),
-        ({"temperature": 0.0}, "temperature"),
-        ({"ranking_margin": float("nan")}, "ranking_margin is nan"),
-        ({"speed_weight": -1.0}, "speed_weight is -1.0; it must be a finite number and not negative"),
-        ({"speed_weight": 0.0, "appearance_weight": 0.0}, "are both 0, so nothing would be learnt"),
+        ({"queue_size": 0}, "`queue_size` is 0; it must be positive"),
+        ({"key_momentum": 1.1}, "`key_momentum` is 1.1; it must lie between 0 and 1"),
+        ({"temperature": 0.0}, "`temperature` is 0; it must be positive"),
+        ({"ranking_margin": float("nan")}, "`ranking_margin` is nan; it must be finite"),
+        ({"speed_weight": -1.0}, "`speed_weight` is -1.0; it must be finite and not negative"),
+        ({"speed_weight": 0.0, "appearance_weight": 0.0}, "`appearance_weight` and `speed_weight` are 0"),
     ],
 )
 def test_a_wrong_argument_is_named(wrong, message):
