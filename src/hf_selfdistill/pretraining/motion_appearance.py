@@ -162,7 +162,7 @@ class MotionAppearanceViews(VideoViews):
         self, reader: VideoReader, video: str, frames: Tensor, rows: dict[int, int], window: list[int]
     ) -> Tensor:
         """Return the flow from each frame of the window to the video's next frame `(T, 2, *FLOW_SIZE)`."""
-        last = reader.num_frames - 1  # known only now: while reading, the reader can find fewer frames
+        last = reader.num_frames - 1  # read after `reader.read`, which can lower the number of frames
         sources: list[int] = []
         for frame in window:
             sources.append(frame if frame % (last + 1) < last else (sources or [frame])[-1])
