@@ -106,7 +106,7 @@ def test_short_and_unreadable_videos_are_counted_and_named(flags, tmp_path, capl
     results = json.loads((tmp_path / "encoder" / "all_results.json").read_text())
     assert [failure["video"].split("/")[-1] for failure in results["unreadable"]] == ["broken.mp4"]
     assert results["short_videos"] == 2
-    assert "2 of 7 videos are shorter than 16 frames and repeat" in caplog.text
+    assert "2 of 7 videos are shorter than 16 frames and are repeated" in caplog.text
 
 
 def test_a_finished_run_is_not_overwritten_without_a_word(flags, tmp_path, caplog):
@@ -139,8 +139,8 @@ def test_short_and_unreadable_videos_of_shards_are_counted_and_named_too(flags, 
         assert results["short_videos"] == 7
         written = sorted(file.name for file in (tmp_path / "encoder" / "_video_findings").iterdir())
         assert written == (["0-0.jsonl", "0-1.jsonl"] if workers else ["0-main.jsonl"])
-    assert "7 of the streamed videos are shorter than 16 frames and repeat" in caplog.text
-    assert "1 of the streamed videos can't be read: see " in caplog.text
+    assert "7 of the streamed videos are shorter than 16 frames and are repeated" in caplog.text
+    assert "1 of the streamed videos can't be read; see " in caplog.text
 
 
 def test_a_data_set_with_labels_gives_its_training_part_and_a_part_to_measure_on(flags, tmp_path):
@@ -171,10 +171,10 @@ def test_an_interrupted_run_goes_on_from_its_checkpoint(flags, tmp_path):
         ({"clips_per_epoch": 5}, "nothing else takes it"),
         ({"dataset": "list", "dataset_root": None}, "--dataset is list, which needs --annotations"),
         ({"validation_fraction": 0.1}, "has neither groups nor splits"),
-        ({"queue_size": 3}, "queue_size is 3, smaller than the 4 videos of a step"),
+        ({"queue_size": 3}, "--queue_size is 3, smaller than the 4 videos of a step"),
         ({"per_device_train_batch_size": 1}, "at least 2 videos per process"),
         ({"per_device_train_batch_size": 100, "queue_size": 200}, "24 training videos do not fill one batch of 100"),
-        ({"temperature": 0}, "temperature is 0.0"),
+        ({"temperature": 0}, "--temperature is 0; it must be positive"),
         ({"config_overrides": "depth=3"}, "sets nothing of c3d"),
         ({"learning_rate_batch_size": 0}, "--learning_rate_batch_size is 0"),
         ({"resume_from_checkpoint": True}, "holds no whole checkpoint"),
@@ -192,7 +192,7 @@ def test_a_mistake_is_one_line_and_comes_before_training(flags, wrong, message, 
 def test_a_queue_that_a_step_does_not_divide_is_cut_and_said(flags, caplog):
     with caplog.at_level("INFO"):
         pretrain.main(flags(queue_size=10))
-    assert "queue_size 10 is cut to 8, a multiple of 4" in caplog.text
+    assert "`queue_size` 10 is cut to 8, a multiple of 4" in caplog.text
 
 
 def test_the_help_shows_the_flags_of_the_objective_named(capsys):

@@ -110,11 +110,11 @@ def cut(checkpoint):
 @pytest.mark.parametrize(
     ("change", "flags", "message"),
     [
-        (None, {"temperature": 0.5}, r"it was trained with temperature 0\.07, not 0\.5"),
-        (None, {"queue_size": 16}, "it was trained with queue_size 8, not 16"),
-        (None, {"per_device_train_batch_size": 3}, "it was trained with queue_size 8, not 6"),
-        (lambda folder: foreign(folder, "pace"), {}, "it is of the objective pace, not rspnet"),
-        (lambda folder: foreign(folder, None), {}, "it is of the objective unknown, not rspnet"),
+        (None, {"temperature": 0.5}, r"it was trained with --temperature 0\.07, not 0\.5"),
+        (None, {"queue_size": 16}, "it was trained with --queue_size 8, not 16"),
+        (None, {"per_device_train_batch_size": 3}, "it was trained with --queue_size 8, not 6"),
+        (lambda folder: foreign(folder, "pace"), {}, "its objective is pace, not rspnet"),
+        (lambda folder: foreign(folder, None), {}, "its objective is unknown, not rspnet"),
         (cut, {}, "deserializing|incomplete|header"),
         (lambda folder: (folder / OBJECTIVE_NAME).unlink(), {}, "No such file"),
     ],
@@ -161,7 +161,7 @@ def test_undecodable_videos_that_workers_meet_are_named_and_listed_and_short_one
     assert names(results["unreadable"]) == BAD and results["short_videos"] == 1
     for failure in results["unreadable"]:
         assert f"Skipped an unreadable video: {failure['video']}: {failure['reason']}" in caplog.text
-    assert "1 of 12 videos are shorter than 16 frames and repeat" in caplog.text
+    assert "1 of 12 videos are shorter than 16 frames and are repeated" in caplog.text
 
 
 @pytest.mark.parametrize("workers", [0, 1])
@@ -243,7 +243,7 @@ def test_the_script_on_two_processes_says_once_that_the_queue_is_cut_and_lists_w
     one_step = {"per_device_train_batch_size": 6, "queue_size": 15, "num_train_epochs": 1}
     done = run_script("pretrain", *flags_of(mixed, out, max_unreadable=0.3, **one_step), processes=2)
     assert done.returncode == 0, done.stderr[-3000:]
-    assert done.stderr.count("queue_size 15 is cut to 12, a multiple of 12") == 1
+    assert done.stderr.count("`queue_size` 15 is cut to 12, a multiple of 12") == 1
     assert done.stderr.count("1 of 12 videos are shorter") == done.stderr.count("The model is in") == 1
     assert load_file(out / OBJECTIVE_NAME)["queue"].shape == (12, 6)
     results = json.loads((out / "all_results.json").read_text())

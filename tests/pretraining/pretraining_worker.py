@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from accelerate import PartialState
+from accelerate.utils import gather
 from brightness import Brightness, Clips, arguments, state_of, tiny_encoder, tiny_processor
 from torch import Tensor
 from transformers import TrainerCallback
@@ -15,7 +16,7 @@ from transformers import TrainerCallback
 from hf_selfdistill.data.callbacks import EpochCallback, UnreadableVideosCallback
 from hf_selfdistill.data.unlabelled import StreamedUnlabelledClips, UnlabelledClips
 from hf_selfdistill.data.video_files import find_videos, stream_shards
-from hf_selfdistill.pretraining.batch_shuffle import gathered, on_shuffled_batch
+from hf_selfdistill.pretraining.batch_shuffle import on_shuffled_batch
 from hf_selfdistill.pretraining.rspnet import RSPNet, RSPNetArguments
 from hf_selfdistill.pretraining.trainer import PretrainingTrainer
 
@@ -36,7 +37,7 @@ def shuffled(rank: int) -> dict[str, Any]:
         "means": means[:, 0].tolist(),
         "shape": list(means.shape),
         "has_graph": tenfold.requires_grad,
-        "gathered": gathered(clips.detach()).tolist(),
+        "gathered": gather(clips.detach()).tolist(),
     }
 
 

@@ -8,7 +8,9 @@ from tiny_classifiers import ARCHITECTURES, SIZE, tiny_processor
 
 from hf_selfdistill.data.transforms import ClipProcessor
 from hf_selfdistill.models import C3DVideoProcessor
-from hf_selfdistill.pretraining.augmentation import normalisation, random_crop
+from hf_selfdistill.pretraining.augmentation import normalisation
+from hf_selfdistill.pretraining.pace import PaceArguments, PaceViews
+from hf_selfdistill.pretraining.rspnet import RSPNetViews
 
 PROCESSORS = {
     **{name: tiny_processor(name) for name in ARCHITECTURES},
@@ -32,4 +34,7 @@ def test_pixels_are_normalised_as_its_processor_does(name):
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_crops_are_of_the_size_that_its_processor_gives(name):
     frames = torch.zeros(4, 3, 24, 32, dtype=torch.uint8)
-    assert random_crop(tiny_processor(name), 0.4)(frames).shape == (4, 3, SIZE, SIZE)
+    processor = tiny_processor(name)
+    for views in (RSPNetViews(processor, 4), PaceViews(processor, 4, PaceArguments(), 1)):
+        clip = views.augment(frames)
+        assert clip.shape == (4, 3, SIZE, SIZE) and clip.dtype == torch.float32

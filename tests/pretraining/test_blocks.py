@@ -59,5 +59,5 @@ def test_each_pattern_covers_the_frame(side):
 
 @pytest.mark.parametrize("size", [(20, 20), (16, 24), (12, 8)])
 def test_frames_that_cannot_be_divided_are_refused(size):
-    with pytest.raises(ValueError, match=rf"{size[0]}×{size[1]} pixels .* multiple of 8: change the model's"):
+    with pytest.raises(ValueError, match=rf"{size[0]}×{size[1]} pixels .* multiple of 8; change the model's"):
         check_side(*size)

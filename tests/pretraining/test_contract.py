@@ -189,14 +189,14 @@ def saved(tmp_path):
 
 
 def test_an_objective_trained_with_other_arguments_is_refused_by_their_name(saved):
-    with pytest.raises(ValueError, match=rf"{OBJECTIVE_NAME} \(it was trained with weight 1.0, not 2.0\)"):
+    with pytest.raises(ValueError, match=rf"{OBJECTIVE_NAME} \(it was trained with `weight` 1.0, not 2.0\)"):
         Brightness(tiny_encoder(), BrightnessArguments(weight=2.0)).load(saved)
 
 
 def test_a_file_of_nobodys_weights_is_refused_in_one_line(saved):
     for about in (None, {"format": "pt"}):
         save_file({"a": torch.zeros(2)}, saved / OBJECTIVE_NAME, about)
-        with pytest.raises(ValueError, match="it is of the objective unknown, not brightness") as refused:
+        with pytest.raises(ValueError, match="its objective is unknown, not brightness") as refused:
             Brightness(tiny_encoder()).load(saved)
         assert "\n" not in str(refused.value)
 
@@ -207,7 +207,7 @@ def test_a_weight_of_another_shape_is_refused_and_nothing_loaded(saved):
     save_file({**weights, "head.bias": torch.zeros(2)}, saved / OBJECTIVE_NAME, about)
     objective = Brightness(tiny_encoder())
     before = state_of(objective)
-    with pytest.raises(ValueError, match=r"its head.bias has the shape \(2,\), not \(1,\)"):
+    with pytest.raises(ValueError, match=r"its head.bias has shape \(2,\), not \(1,\)"):
         objective.load(saved)
     assert not differing(before, state_of(objective))
 

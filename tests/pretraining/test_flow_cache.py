@@ -156,7 +156,7 @@ def test_a_failed_write_leaves_no_file_and_says_what_to_do(cache, video, monkeyp
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(OSError, match=r"No space left on device; make room or leave flow_cache out.*1\.gz"):
+    with pytest.raises(OSError, match=r"No space left on device.*free some space or remove `flow_cache`.*1\.gz"):
         read(cache, video, [SEGMENT])
     assert files(cache) == []
 

@@ -314,7 +314,7 @@ def test_heads_are_saved_and_restored(tmp_path):
 def test_what_cannot_work_is_refused_before_any_video_is_read(tmp_path):
     with pytest.raises(ValueError, match="20×20 pixels can't be divided into blocks"):
         objective().views(processor(20))
-    with pytest.raises(ValueError, match="takes single frames"):
+    with pytest.raises(ValueError, match="`num_frames` is 1; motion labels need at least 2"):
         still = R2Plus1DModel(R2Plus1DConfig(hidden_sizes=[4, 4, 8, 8, 8], num_frames=1))
         MotionAppearance(still, MotionAppearanceArguments()).views(processor())
     (tmp_path / "file").touch()
@@ -326,9 +326,9 @@ def test_what_cannot_work_is_refused_before_any_video_is_read(tmp_path):
     ("arguments", "message"),
     [
         ({"flow": "raft"}, "`flow` is 'raft'; allowed are 'dis', 'tvl1'"),
-        ({"motion_weight": -1}, "motion_weight is -1; it must be a finite number and not negative"),
-        ({"appearance_weight": float("nan")}, "appearance_weight is nan"),
-        ({"motion_weight": 0, "appearance_weight": 0}, "are both 0"),
+        ({"motion_weight": -1}, "`motion_weight` is -1; it must be finite and not negative"),
+        ({"appearance_weight": float("nan")}, "`appearance_weight` is nan"),
+        ({"motion_weight": 0, "appearance_weight": 0}, "`motion_weight` and `appearance_weight` are 0"),
     ],
 )
 def test_arguments_out_of_range_are_refused(arguments, message):
@@ -344,5 +344,5 @@ def test_it_is_restored_where_the_folder_for_flow_has_moved_but_not_with_another
         torch.nn.init.zeros_(restored.motion_head.weight)
         restored.load(tmp_path)
         assert torch.equal(restored.motion_head.weight, saved.motion_head.weight)
-    with pytest.raises(ValueError, match="trained with flow dis, not tvl1"):
+    with pytest.raises(ValueError, match="trained with `flow` dis, not tvl1"):
         objective(flow="tvl1").load(tmp_path)

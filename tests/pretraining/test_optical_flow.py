@@ -74,7 +74,7 @@ def test_a_missing_package_is_one_line_that_names_the_extra(monkeypatch, missing
     monkeypatch.setitem(sys.modules, missing, None)
     if missing == "cv2.optflow":  # as in OpenCV without its contrib modules
         monkeypatch.delattr(cv2, "optflow")
-    with pytest.raises(ValueError, match=r'^flow "tvl1" needs OpenCV .*pip install "hf_selfdistill\[flow\]"$'):
+    with pytest.raises(ValueError, match=r"^`flow` is 'tvl1', .*OpenCV .*pip install .hf_selfdistill\[flow\].$"):
         flow_algorithm("tvl1")
 
 

@@ -89,6 +89,15 @@ def test_equal_draws_give_equal_samples(video, processor):
     assert torch.equal(sample(3), sample(3)) and not torch.equal(sample(3), sample(4))
 
 
+def test_the_whole_frame_is_resized_before_it_is_cropped():
+    processor = C3DVideoProcessor(crop_size={"height": 28, "width": 28}, image_mean=[0] * 3, image_std=[1] * 3)
+    frames = torch.zeros(1, 3, 128, 171, dtype=torch.uint8)
+    frames[..., 80:] = 255  # bright from the middle on: every crop of two thirds has both halves
+    clip = tiny(color_jitter="none").views(processor).augment(frames)
+    assert clip.shape == (1, 3, 28, 28)
+    assert 0 <= clip.min() < 0.01 and 0.99 < clip.max() <= 1
+
+
 @pytest.mark.parametrize(
     ("color_jitter", "alike_in_a_clip", "alike_among_draws"),
     [("frame", False, False), ("clip", True, False), ("none", True, True)],
@@ -152,7 +161,7 @@ def test_half_precision_around_it_leaves_the_clips_that_are_nearest():
 
 
 def test_the_contrastive_term_needs_two_videos():
-    with pytest.raises(ValueError, match="per_device_train_batch_size is 1; make it at least 2"):
+    with pytest.raises(ValueError, match=r"`per_device_train_batch_size` is 1.*set it to at least 2"):
         tiny(contrastive_weight=0.1).fit_to_batch(1, 4)
     tiny().fit_to_batch(1, 4)
 
@@ -189,10 +198,10 @@ def test_a_few_clips_are_learnt():
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"max_pace": 1}, "max_pace is 1"),
-        ({"contrastive_weight": -1.0}, "contrastive_weight is -1.0"),
-        ({"embedding_size": 0}, "embedding_size is 0; it must be at least 1"),
-        ({"temperature": 0.0}, "temperature 0.0"),
+        ({"max_pace": 1}, "`max_pace` is 1; it must be at least 2"),
+        ({"contrastive_weight": -1.0}, "`contrastive_weight` is -1.0; it must not be negative"),
+        ({"embedding_size": 0}, "`embedding_size` is 0; it must be positive"),
+        ({"temperature": 0.0}, "`temperature` is 0; it must be positive"),
         ({"contrastive_positives": "speed"}, "'context', 'pace'"),
     ],
 )

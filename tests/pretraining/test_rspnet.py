@@ -11,7 +11,7 @@ from hf_selfdistill.data.decoding import VideoReader
 from hf_selfdistill.data.transforms import seeded_draws
 from hf_selfdistill.models import C3DConfig, C3DModel, C3DVideoProcessor, R2Plus1DConfig, R2Plus1DModel
 from hf_selfdistill.pretraining import rspnet
-from hf_selfdistill.pretraining.rspnet import RSPNet, RSPNetArguments
+from hf_selfdistill.pretraining.rspnet import RSPNet, RSPNetArguments, RSPNetViews
 
 
 def tiny(encoder: str = "c3d", **arguments) -> RSPNet:
@@ -51,6 +51,12 @@ def test_the_sum_of_both_losses_equals_the_released_code(monkeypatch):
     assert output.metrics["instance_loss"][0].item() == pytest.approx(4.7934198, abs=1e-6)
     assert output.metrics["speed_loss"][0].item() == pytest.approx(0.9285717, abs=1e-6)
     assert output.loss.item() == pytest.approx(5.7219915, abs=1e-6)
+
+
+def test_crops_have_the_models_size_and_values_of_0_to_1():
+    processor = C3DVideoProcessor(crop_size={"height": 28, "width": 28}, image_mean=[0] * 3, image_std=[1] * 3)
+    clip = RSPNetViews(processor, 4).augment(torch.randint(256, (4, 3, 64, 80), dtype=torch.uint8))
+    assert clip.shape == (4, 3, 28, 28) and clip.dtype == torch.float32 and 0 <= clip.min() and clip.max() <= 1
 
 
 def by_hand(objective: RSPNet, query_frames: torch.Tensor, key_frames: torch.Tensor):
@@ -158,7 +164,7 @@ def test_the_queue_is_cut_to_a_multiple_of_a_steps_videos(videos, processes, exp
 
 @pytest.mark.parametrize(
     ("videos", "processes", "message"),
-    [(1, 4, "at least 2 videos per process"), (7, 2, "queue_size is 12, smaller than the 14 videos of a step")],
+    [(1, 4, "at least 2 videos per process"), (7, 2, "`queue_size` is 12, smaller than the 14 videos of a step")],
 )
 def test_batches_that_do_not_do_are_refused(videos, processes, message):
     with pytest.raises(ValueError, match=message):
@@ -168,12 +174,12 @@ def test_batches_that_do_not_do_are_refused(videos, processes, message):
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"queue_size": 0}, "queue_size 0"),
-        ({"key_momentum": 1.1}, "key_momentum"),
-        ({"temperature": 0.0}, "temperature"),
-        ({"ranking_margin": float("nan")}, "ranking_margin is nan"),
-        ({"speed_weight": -1.0}, "speed_weight is -1.0; it must be a finite number and not negative"),
-        ({"speed_weight": 0.0, "appearance_weight": 0.0}, "are both 0, so nothing would be learnt"),
+        ({"queue_size": 0}, "`queue_size` is 0; it must be positive"),
+        ({"key_momentum": 1.1}, "`key_momentum` is 1.1; it must lie between 0 and 1"),
+        ({"temperature": 0.0}, "`temperature` is 0; it must be positive"),
+        ({"ranking_margin": float("nan")}, "`ranking_margin` is nan; it must be finite"),
+        ({"speed_weight": -1.0}, "`speed_weight` is -1.0; it must be finite and not negative"),
+        ({"speed_weight": 0.0, "appearance_weight": 0.0}, "`appearance_weight` and `speed_weight` are 0"),
     ],
 )
 def test_a_wrong_argument_is_named(wrong, message):

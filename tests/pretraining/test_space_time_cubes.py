@@ -177,11 +177,11 @@ def test_a_few_puzzles_are_learnt():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"frames_per_cell": 4}, "frames_per_cell is 4, fewer than the 8 frames"),
-        ({"crop_share": 0.5}, "crops of 8 pixels .* the encoder, which needs 16"),
-        ({"crop_share": 1.5}, "crop_share is 1.5"),
-        ({"frames_per_cell": 0}, "frames_per_cell is 0; it must be at least 1"),
-        ({"replicate_channel": -0.1}, "replicate_channel is -0.1"),
+        ({"frames_per_cell": 4}, "`frames_per_cell` is 4, fewer than the 8 frames"),
+        ({"crop_share": 0.5}, "`crop_share` is 0.5, which gives crops of 8 pixels, but the encoder needs 16"),
+        ({"crop_share": 1.5}, "`crop_share` is 1.5"),
+        ({"frames_per_cell": 0}, "`frames_per_cell` is 0; it must be positive"),
+        ({"replicate_channel": -0.1}, "`replicate_channel` is -0.1"),
     ],
 )
 def test_what_can_not_be_cut_is_refused_with_the_cure(processor, arguments, message):

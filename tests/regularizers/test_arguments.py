@@ -7,11 +7,11 @@ from hf_selfdistill.regularizers.arguments import RegularizerArguments
     ("wrong", "message"),
     [
         ({"regularizer": "l2sp"}, "`regularizer` is 'l2sp'; allowed are 'self_distillation'"),
-        ({"l2_sp_weight": -1.0}, "l2_sp_weight is -1.0"),
-        ({"layer_lr_decay": 0.0}, "layer_lr_decay is 0.0"),
-        ({"layer_lr_decay": 1.5}, "layer_lr_decay is 1.5"),
-        ({"wise_ft_weights": [0.5, 1.5]}, "give shares between 0 and 1"),
-        ({"wise_ft_weights": []}, "give shares between 0 and 1"),
+        ({"l2_sp_weight": -1.0}, "`l2_sp_weight` is -1.0; it must not be negative"),
+        ({"layer_lr_decay": 0.0}, "`layer_lr_decay` is 0; it must be positive"),
+        ({"layer_lr_decay": 1.5}, "`layer_lr_decay` is 1.5; it must lie between 0 and 1"),
+        ({"wise_ft_weights": [0.5, 1.5]}, "`wise_ft_weights` is 1.5; it must lie between 0 and 1"),
+        ({"wise_ft_weights": []}, "`wise_ft_weights` is empty"),
     ],
 )
 def test_a_wrong_argument_is_refused(wrong, message):

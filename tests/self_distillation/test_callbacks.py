@@ -21,7 +21,7 @@ def test_collapsed_features_are_warned_of_once_with_the_cure(arguments, caplog):
     with caplog.at_level(logging.WARNING):
         log_all(arguments, [row(2.0), row(0.5), row(0.09), row(0.01)])
     assert len(caplog.messages) == 1
-    assert "fell from 2 to 0.09" in caplog.text and "--distill_weight (now 50)" in caplog.text
+    assert "fell from 2 to 0.09" in caplog.text and "`distill_weight` (now 50)" in caplog.text
 
 
 def test_spread_above_the_threshold_is_not_warned_of(arguments, caplog):
@@ -34,14 +34,14 @@ def test_spread_above_the_threshold_is_not_warned_of(arguments, caplog):
 def test_a_loss_that_is_not_finite_is_warned_of(arguments, caplog, bad):
     with caplog.at_level(logging.WARNING):
         log_all(arguments, [row(2.0), row(2.0, ce=bad)])
-    assert "a loss is not finite" in caplog.text
+    assert "A loss is not finite" in caplog.text
 
 
 def test_training_with_a_huge_weight_and_no_clipping_is_warned_of(make_trainer, caplog):
     trainer = make_trainer(distill_weight=1e6, max_grad_norm=0.0, learning_rate=0.5)
     with caplog.at_level(logging.WARNING):
         trainer.train()
-    assert "no longer tells clips apart" in caplog.text
+    assert "no longer distinguishes clips" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -59,6 +59,6 @@ def test_epochs_of_a_single_step_in_which_a_renewed_teacher_does_nothing_are_war
     )
     with caplog.at_level(logging.WARNING):
         trainer.train()
-    assert ("An epoch is a single step" in caplog.text) == warned
+    assert ("An epoch has a single step" in caplog.text) == warned
     distances = [log["distill_loss"] for log in trainer.state.log_history if "distill_loss" in log]
     assert (max(distances) == 0) == warned

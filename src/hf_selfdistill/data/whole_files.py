@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ def write_whole(file: Path, content: str | bytes) -> None:
         file: the file to write.
         content: text, written as UTF-8, or bytes.
     """
-    unfinished = file.with_name(f".{file.name}.{os.getpid()}.part")
+    unfinished = file.with_name(f".{file.name}.{uuid.uuid4().hex}.part")  # unlike a process id, unique among machines
     try:
         unfinished.write_bytes(content.encode() if isinstance(content, str) else content)
         unfinished.replace(file)

@@ -1,1 +1,1 @@
-"""Stage one: self-supervised objectives for video encoders."""
+"""Self-supervised pre-training of video encoders."""

@@ -1,4 +1,4 @@
-"""The thirteen numbers that say where a clip's colours change most and least, and which they are."""
+"""Appearance labels of a clip: thirteen numbers for the places where colours change most and least."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ __all__ = ["NUM_APPEARANCE_LABELS", "appearance_labels"]
 
 NUM_APPEARANCE_LABELS = 13
 
-_OCTANTS = (5, 1, 6, 2, 7, 3, 8, 4)  # labels of the octants of the RGB cube, by the bits: red, green, blue ≥ 128
+_OCTANTS = (5, 1, 6, 2, 7, 3, 8, 4)  # label of an octant of the RGB cube, by three bits: red, green, blue ≥ 128
 _LEVELS = 256
 
 
 def appearance_labels(clip: np.ndarray) -> np.ndarray:
-    """Labels of a clip's colours, counted from 1, as STS's released code has them.
+    """Return the labels of a clip's colours, counted from 1 as in STS's released code.
 
-    How much a block changes is told by the intersection over union of the histograms of its frames, averaged over the
+    The change of a block is measured by the intersection over union of its frames' histograms, averaged over the
     channels. For each of the three patterns (see `block_patterns`) the labels are the block that changes most, its
-    dominant colour, the block that changes least, its dominant colour. The last one is the clip's dominant colour.
-    A dominant colour is the octant of the RGB cube that holds the most frequent exact colour.
+    dominant colour, the block that changes least, and its dominant colour. The last label is the clip's dominant
+    colour. A dominant colour is the octant of the RGB cube that contains the most frequent exact colour.
 
-    One fault of the released code is not repeated: in the second ring it takes the lowest strip of pixels out of the
-    wrong axis, which are frames.
+    One bug of the released code is not repeated: in the second ring it removes the lowest strip of pixels along the
+    wrong axis, the frames.
 
     Args:
         clip: `(T, 3, S, S)` uint8, RGB.
@@ -44,11 +44,11 @@ def appearance_labels(clip: np.ndarray) -> np.ndarray:
 
 
 def _intersections_over_unions(pixels: np.ndarray) -> np.ndarray:
-    """Per block of the three patterns, one after the other: `(28,)`."""
+    """Return a value for each block of the three patterns, concatenated: `(28,)`."""
     order, bins = _bins_of_blocks(round(pixels.shape[-1] ** 0.5))
     count = 3 * sum(NUM_BLOCKS) * _LEVELS
     least, most = np.full(count, np.iinfo(np.int64).max), np.zeros(count, np.int64)
-    for frame in pixels:  # frame by frame, as its histograms fit into a processor's cache
+    for frame in pixels:  # frame by frame: the histograms of one frame fit into a processor's cache
         histograms = np.bincount((frame[:, order] + bins).ravel(), minlength=count)
         np.minimum(least, histograms, out=least)
         np.maximum(most, histograms, out=most)
@@ -58,14 +58,14 @@ def _intersections_over_unions(pixels: np.ndarray) -> np.ndarray:
 
 @cache
 def _bins_of_blocks(side: int) -> tuple[np.ndarray, np.ndarray]:
-    """The pixels of all blocks, one after the other, and where their channels' histograms begin: `(3, pixels)`."""
+    """Return the concatenated pixels of all blocks, and the first bin of each pixel's histograms `(3, pixels)`."""
     blocks = [pixels for pattern in block_patterns(side) for pixels in pattern]
     numbers = np.repeat(np.arange(len(blocks)), [len(pixels) for pixels in blocks])
     return np.concatenate(blocks), (np.arange(3)[:, None] * len(blocks) + numbers) * _LEVELS
 
 
 def _bgr(pixels: np.ndarray) -> np.ndarray:
-    """Colours as numbers `(T, S·S)`; of two equally frequent colours the smaller one dominates, as in the original."""
+    """Return colours as BGR numbers `(T, S·S)`; the smaller of two equally frequent ones dominates, as released."""
     red, green, blue = pixels.astype(np.int32).transpose(1, 0, 2)
     return blue << 16 | green << 8 | red
 

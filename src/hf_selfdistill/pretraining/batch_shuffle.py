@@ -1,7 +1,7 @@
-"""Shuffled batch normalisation (He et al., MoCo, arXiv 1911.05722): keys are normalised among strangers.
+"""Shuffled batch normalisation (He et al., MoCo, arXiv 1911.05722).
 
-Where each process normalises with its own clips, a query and its key share their statistics, which tells them apart
-from all others. So the clips of all processes are shuffled between them before the keys are computed.
+If each process normalises with its own clips, a query shares its batch statistics with its key, which makes the key
+easy to find. Therefore clips are shuffled between the processes before the keys are computed.
 """
 
 from __future__ import annotations
@@ -9,39 +9,29 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
+from accelerate import PartialState
 from accelerate.utils import broadcast, gather
 from torch import Tensor
 
-__all__ = ["gathered", "on_shuffled_batch"]
-
-
-def _processes() -> tuple[int, int]:
-    """This process's number, and how many there are."""
-    together = torch.distributed.is_available() and torch.distributed.is_initialized()
-    return (torch.distributed.get_rank(), torch.distributed.get_world_size()) if together else (0, 1)
-
-
-def gathered(rows: Tensor) -> Tensor:
-    """The rows of all processes, in their order."""
-    return gather(rows) if _processes()[1] > 1 else rows
+__all__ = ["on_shuffled_batch"]
 
 
 @torch.no_grad()
 def on_shuffled_batch(function: Callable[[Tensor], tuple[Tensor, ...]], clips: Tensor) -> tuple[Tensor, ...]:
-    """`function(clips)`, computed on clips shuffled between the processes; of one process, just that.
+    """Return `function(clips)`, computed on clips that are shuffled between the processes.
 
     Args:
-        function: from clips `(clips, …)` to tensors with a row per clip.
-        clips: of this process; all processes have as many.
+        function: maps clips `(clips, …)` to tensors with a row per clip.
+        clips: clips of this process; every process must have the same number.
 
     Returns:
         The rows of this process's clips, in their order.
     """
-    rank, processes = _processes()
-    if processes == 1:
+    state = PartialState()
+    if state.num_processes == 1:
         return function(clips)
     everyone = gather(clips.contiguous())
     order = broadcast(torch.randperm(len(everyone), device=clips.device), from_process=0)
-    mine = order.chunk(processes)[rank]
-    back = order.argsort().chunk(processes)[rank]
+    mine = order.chunk(state.num_processes)[state.process_index]
+    back = order.argsort().chunk(state.num_processes)[state.process_index]
     return tuple(gather(rows.contiguous())[back] for rows in function(everyone[mine]))

@@ -1,4 +1,4 @@
-"""The blocks of a square frame whose motion and appearance are compared: a grid, rings and triangles."""
+"""Blocks of a square frame: a grid, rings and triangles."""
 
 from __future__ import annotations
 
@@ -10,37 +10,37 @@ import numpy as np
 __all__ = ["NUM_BLOCKS", "block_patterns", "check_side"]
 
 NUM_BLOCKS = (16, 4, 8)
-"""Blocks of the three patterns."""
+"""Number of blocks in each of the three patterns."""
 
-# Of each quarter of the frame, in the order of labels: row, column, whether it is mirrored, and whether the triangle
-# below its diagonal comes first. Each diagonal so runs through the centre of the frame.
+# Row and column of each quarter of the frame in the order of labels, whether it is mirrored, so that its diagonal runs
+# through the centre of the frame, and whether the triangle below the diagonal comes first.
 _QUARTERS = ((0, 0, False, True), (0, 1, True, False), (1, 0, True, False), (1, 1, False, True))
 
 
 def check_side(height: int, width: int) -> int:
-    """The side of frames that can be divided into blocks.
+    """Return the side of frames that can be divided into blocks.
 
     Raises:
-        ValueError: they are not square, or their side can't be divided by 8.
+        ValueError: the frames are not square, or their side is not a multiple of 8.
     """
     if height != width or height % 8:
         raise ValueError(
-            f"frames of {height}×{width} pixels can't be divided into blocks; their height and width must be the same "
-            "multiple of 8: change the model's image_size"
+            f"frames of {height}×{width} pixels can't be divided into blocks; height and width must be the same "
+            "multiple of 8; change the model's `image_size`"
         )
     return height
 
 
 @cache
 def block_patterns(side: int) -> tuple[tuple[np.ndarray, ...], ...]:
-    """The pixels of each block, as positions in the flattened frame of `side` × `side` pixels.
+    """Return the pixels of each block, as positions in the flattened frame of `side` × `side` pixels.
 
-    Fractions of the side stand for the pixels of the released code, whose side is 112:
+    Sizes are fractions of the side, which is 112 pixels in the released code:
 
     1. a grid of 4×4 blocks, row by row;
-    2. four square rings, `side/8` wide (the innermost is a square, `side/4` wide), from the centre outwards;
-    3. eight triangles, two per quarter of the frame, each with the diagonal that they share: upper left below and
-       above its diagonal, upper right above and below, lower left above and below, lower right below and above.
+    2. four square rings, `side/8` wide, from the centre outwards; the innermost is a square, `side/4` wide;
+    3. eight triangles, two per quarter of the frame. Both include the diagonal that they share. Upper left: below and
+       above the diagonal; upper right: above and below; lower left: above and below; lower right: below and above.
     """
     pixels = np.arange(check_side(side, side) ** 2).reshape(side, side)
     return _grid(pixels), _rings(pixels), _triangles(pixels)

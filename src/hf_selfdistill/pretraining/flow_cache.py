@@ -1,11 +1,10 @@
-"""Optical flow of videos, kept on disk."""
+"""Disk cache of the optical flow of videos."""
 
 from __future__ import annotations
 
 import gzip
 import hashlib
 import os
-import uuid
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,27 +14,28 @@ import torch
 from torch import Tensor
 
 from hf_selfdistill.data.decoding import VideoReader
+from hf_selfdistill.data.whole_files import write_whole
 from hf_selfdistill.pretraining.optical_flow import FLOW_SIZE, dense_flow
 
 __all__ = ["FlowCache"]
 
-SEGMENT = 32  # flow frames per file: bounds memory, and what one clip of a long video costs
+SEGMENT = 32  # flow frames per file; bounds memory and the cost of one clip of a long video
 
 
 class FlowCache:
-    """Flow from each frame of a video to the next, computed once.
+    """Disk cache of the flow from each frame of a video to the next frame.
 
-    `<folder>/<video>/<segment>.gz` holds 32 frames of flow. `<video>` depends on the file's path, time of change and
-    size, the method and the size of flow; so a changed file is another video. What is computed is written whole or not
-    at all; several workers, processes and machines may share a folder. A file that can't be read or is not whole is
-    computed anew. Nothing is ever removed: delete the folder to start afresh.
+    `<folder>/<video>/<segment>.gz` holds 32 frames of flow. `<video>` is a hash of the file's path, modification time
+    and size, the method and the size of flow, so a changed file counts as another video. Segments are written whole or
+    not at all: several workers, processes and machines can share a folder. A damaged segment is computed again.
+    Nothing is ever removed: delete the folder to start over.
 
     Args:
-        folder: made if missing.
-        method: see `dense_flow`.
+        folder: folder of the cache; it is created if missing.
+        method: name of the flow algorithm, see `dense_flow`.
 
     Raises:
-        OSError: the folder can't be made.
+        OSError: the folder can't be created.
     """
 
     def __init__(self, folder: str | Path, method: str) -> None:
@@ -44,12 +44,12 @@ class FlowCache:
         self.folder.mkdir(parents=True, exist_ok=True)
 
     def read(self, reader: VideoReader, video: str, positions: Sequence[int]) -> Tensor:
-        """Flow from the frames at `positions` to the next ones.
+        """Return the flow from each frame at `positions` to the video's next frame.
 
         Args:
-            reader: of the video; used only for what is not in the folder.
-            video: the file's path.
-            positions: of frames, none of them the video's last.
+            reader: reader of the video, used only for segments that are not in the folder.
+            video: path of the video file.
+            positions: indices of frames, without the video's last frame.
 
         Returns:
             `(len(positions), 2, *FLOW_SIZE)` uint8, see `dense_flow`.
@@ -64,12 +64,12 @@ class FlowCache:
         return torch.from_numpy(flow)
 
     def _key(self, video: str) -> str:
-        about = os.stat(video)
-        key = (os.path.abspath(video), about.st_mtime_ns, about.st_size, self.method, FLOW_SIZE)
+        stat = os.stat(video)
+        key = (os.path.abspath(video), stat.st_mtime_ns, stat.st_size, self.method, FLOW_SIZE)
         return hashlib.sha256(repr(key).encode()).hexdigest()[:32]
 
     def _segment(self, file: Path, reader: VideoReader, number: int, last: int) -> np.ndarray:
-        """One segment `(flow frames, 2, h, w)`, with at least the frame at `last`."""
+        """Return a segment `(flow frames, 2, h, w)` that contains the flow frame at `last`; compute it if missing."""
         try:
             flow = np.frombuffer(gzip.decompress(file.read_bytes()), np.uint8).reshape(-1, 2, *FLOW_SIZE)
             if len(flow) > last:
@@ -77,24 +77,16 @@ class FlowCache:
         except (OSError, EOFError, zlib.error, ValueError):
             pass  # missing or damaged
         flow = self._compute(reader, number)
-        _write(file, flow)
+        file.parent.mkdir(exist_ok=True)
+        try:
+            write_whole(file, gzip.compress(flow.tobytes(), 6))
+        except OSError as error:
+            reason = f"flow can't be saved ({error.strerror}); free some space or remove `flow_cache`"
+            raise OSError(error.errno, reason, str(file)) from error
         return flow
 
     def _compute(self, reader: VideoReader, number: int) -> np.ndarray:
         first = number * SEGMENT
         frames = reader.read(range(first, min(first + SEGMENT + 1, reader.num_frames)))
-        frames = frames[: reader.num_frames - first]  # reading may have found fewer, and begun again
+        frames = frames[: reader.num_frames - first]  # while reading, the reader can find fewer frames and wrap around
         return dense_flow(frames[:-1], frames[1:], self.method).numpy()
-
-
-def _write(file: Path, flow: np.ndarray) -> None:
-    file.parent.mkdir(exist_ok=True)
-    unfinished = file.with_suffix(f".{uuid.uuid4().hex}")  # unlike a process number, also unique among machines
-    try:
-        unfinished.write_bytes(gzip.compress(flow.tobytes(), 6))
-        unfinished.replace(file)
-    except OSError as error:
-        unfinished.unlink(missing_ok=True)
-        raise OSError(
-            error.errno, f"flow can't be kept, {error.strerror}; make room or leave flow_cache out", str(file)
-        ) from error

@@ -1,4 +1,4 @@
-"""The metrics of an objective since they were last logged."""
+"""Means of an objective's metrics between two logs."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ __all__ = ["MetricMeans"]
 
 
 class MetricMeans:
-    """Collects the metrics of each batch without waiting for the device; averages them when they are logged."""
+    """Running sums of metrics on the device, averaged only when they are logged."""
 
     def __init__(self) -> None:
-        self._totals: dict[str, Tensor] = {}  # sum and number of values
+        self._totals: dict[str, Tensor] = {}  # sum and count of the values
 
     @torch.no_grad()
     def add(self, metrics: dict[str, Tensor]) -> None:
-        """Note one batch: a value per video, NaN where it says nothing of a video."""
+        """Add the metrics of a batch: a value per video, NaN where a metric does not apply to a video."""
         for name, values in metrics.items():
             total = torch.stack([values.nansum().float(), values.isnan().logical_not().sum()])
             self._totals[name] = self._totals.get(name, 0) + total
 
     def pop(self, accelerator: Accelerator) -> dict[str, float]:
-        """Means over all videos since the last call, over all processes; a collective call, empty before any batch."""
+        """Return the means over all videos since the last call and all processes; a collective call."""
         if not self._totals:
             return {}
         totals, self._totals = self._totals, {}

@@ -1,10 +1,10 @@
-"""MAS and STS: where a clip moves most and where its colours change most, told from the clip alone."""
+"""Motion and appearance statistics of clips (MAS, STS)."""
 
 from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from typing import Any, Literal, Optional
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -26,20 +26,20 @@ from hf_selfdistill.training.arguments import check_choice
 
 __all__ = ["MotionAppearance", "MotionAppearanceArguments", "MotionAppearanceViews"]
 
-_BLOCKS = slice(0, 12, 2)  # columns of both kinds of labels that number blocks
+_BLOCKS = slice(0, 12, 2)  # columns of both kinds of labels that are block numbers
 
 
 @dataclass
 class MotionAppearanceArguments:
-    """Arguments of `MotionAppearance`.
+    """Motion and appearance statistics.
 
     Args:
-        motion_weight: of the mean squared error of the motion labels in the loss.
-        appearance_weight: of that of the appearance labels.
-        flow: how optical flow is computed, and at what cost, see `dense_flow`. `"tvl1"` is the released code's; use it
-            with a cache.
-        flow_cache: folder where the flow of each video is kept, see `FlowCache`; None computes it anew for every
-            clip. Videos that are not files of their own (streamed shards) are never kept.
+        motion_weight: weight of the mean squared error of the motion labels in the loss.
+        appearance_weight: weight of the mean squared error of the appearance labels in the loss.
+        flow: method of optical flow; `dense_flow` gives the costs. `"tvl1"` is the released code's; use it with a
+            cache.
+        flow_cache: folder that caches the flow of each video file, see `FlowCache`; None computes the flow of every
+            clip again. The flow of streamed videos is never cached.
 
     Raises:
         ValueError: an argument has a value that is not allowed.
@@ -47,31 +47,29 @@ class MotionAppearanceArguments:
 
     motion_weight: float = field(default=1.0, metadata={"help": "Weight of the motion labels in the loss."})
     appearance_weight: float = field(default=0.1, metadata={"help": "Weight of the appearance labels in the loss."})
-    flow: Literal["dis", "tvl1"] = field(
-        default="dis", metadata={"help": "How optical flow is computed; tvl1 is slow."}
-    )
-    flow_cache: Optional[str] = field(  # noqa: UP045 - HfArgumentParser's form
-        default=None,
-        metadata={"help": "A folder where the flow of each video file is kept, of shards none."},
+    flow: Literal["dis", "tvl1"] = field(default="dis", metadata={"help": "Method of optical flow; tvl1 is slow."})
+    flow_cache: str | None = field(
+        default=None, metadata={"help": "Folder that caches the flow of video files; flow of shards is never cached."}
     )
 
     def __post_init__(self) -> None:
+        """Check the choices and ranges."""
         check_choice("flow", self.flow, FLOW_METHODS)
         check_weights(self, "motion_weight", "appearance_weight")
 
 
 class MotionAppearance(Objective):
-    """Regression of motion and appearance statistics of the clip (MAS, Wang et al., CVPR 2019; STS, PAMI 2021).
+    """Regression of a clip's motion and appearance statistics (MAS, Wang et al., CVPR 2019; STS, PAMI 2021).
 
-    The pooled feature predicts the 14 `motion_labels` and the 13 `appearance_labels` of its clip through one linear
-    layer each; the loss is the weighted sum of the mean squared errors on the raw numbers, as in STS's released code.
-    One difference is deliberate: that code feeds BGR in 0 … 255, we feed RGB normalised by the encoder's processor, so
-    that fine-tuning sees the same clips.
+    One linear layer predicts the 14 `motion_labels` of a clip from its pooled features, another one the 13
+    `appearance_labels`. The loss is the weighted sum of the mean squared errors on the raw numbers, as in STS's
+    released code. One difference is deliberate: the released code feeds BGR in 0 … 255; our clips are RGB, normalised
+    as for fine-tuning.
 
-    Metrics: `motion_mse` and `appearance_mse`, unweighted; `motion_block_accuracy` and `appearance_block_accuracy`,
-    the share of the six block numbers that are right after rounding, of which a random guess gets
-    (1/16 + 1/4 + 1/8) / 3 = 15 %. The same prediction for every clip can't have a smaller error than the labels'
-    variance: 7.6 and 7.7 for motion on two sets of 60 real clips.
+    Metrics: `motion_mse` and `appearance_mse` are unweighted. `motion_block_accuracy` and `appearance_block_accuracy`
+    are the share of the six block numbers that are right after rounding; a random guess has (1/16 + 1/4 + 1/8) / 3 =
+    15 %. A constant prediction has at least the variance of the labels as its error: 7.6 and 7.7 for motion on two
+    sets of 60 real clips.
     """
 
     name = "motion_appearance"
@@ -84,20 +82,15 @@ class MotionAppearance(Objective):
         self.appearance_head = nn.Linear(self.feature_size, NUM_APPEARANCE_LABELS)
 
     def arguments_that_count(self) -> dict[str, Any]:
-        """All but the folder for flow, which may have moved when a run is resumed."""
+        """Return the arguments without `flow_cache`: the folder can differ in a resumed run."""
         return {name: value for name, value in super().arguments_that_count().items() if name != "flow_cache"}
 
     def views(self, processor: BaseVideoProcessor) -> MotionAppearanceViews:
-        """A clip and its labels.
-
-        Raises:
-            ValueError: the model's frames can't be divided into blocks, or OpenCV is missing.
-            OSError: the folder for flow can't be made.
-        """
+        """Return views of a clip and its labels."""
         return MotionAppearanceViews(processor, self.encoder.config.num_frames, self.arguments)
 
     def forward(self, pixel_values: Tensor, motion_labels: Tensor, appearance_labels: Tensor) -> ObjectiveOutput:
-        """Loss and metrics of clips `(B, T, C, H, W)` with labels `(B, 14)` and `(B, 13)`."""
+        """Return the loss and the metrics for clips `(B, T, C, H, W)` and labels `(B, 14)` and `(B, 13)`."""
         features = self.features(pixel_values)
         motion, appearance = self.motion_head(features).float(), self.appearance_head(features).float()
         motion_mse = (motion - motion_labels).square().mean(1)  # (B,)
@@ -115,29 +108,30 @@ class MotionAppearance(Objective):
 class MotionAppearanceViews(VideoViews):
     """A clip at the processor's stride and its labels: `pixel_values`, `motion_labels`, `appearance_labels`.
 
-    Frames are resized to 8/7 of the model's side in height and 171/112 in width, bilinearly without antialiasing; then
-    clip and flow are cropped at one random place to the model's size, and mirrored together every other time. As in
-    the released code, mirroring does not change the sign of u; if it did, the three orientations of u would turn by
-    180° (label 1 ↔ 5, 2 ↔ 6, …) in mirrored clips.
+    Frames are resized to 8/7 of the model's side in height and 171/112 in width, bilinearly without antialiasing. Clip
+    and flow then share a random crop of the model's size and a random flip. As in the released code, mirroring does
+    not change the sign of u. If it did, the three orientations of u would turn by 180° (label 1 ↔ 5, 2 ↔ 6, …) in
+    mirrored clips.
 
-    Each of a clip's T frames has the flow to the video's next frame, as in STS (MAS leaves out the last one's). Where
-    a short video begins again, its last frame has the flow of the clip's frame before; a video of one frame is still.
+    Each of a clip's T frames has the flow to the video's next frame, as in STS (MAS omits the last frame's flow).
+    Where a short video is repeated, its last frame has the flow of the frame before. A video of one frame has no
+    motion.
 
     Args:
-        processor: of the encoder.
-        num_frames: T.
-        arguments: of the objective.
+        processor: video processor of the encoder.
+        num_frames: number of frames T of a clip.
+        arguments: arguments of the objective.
 
     Raises:
         ValueError: the model's frames can't be divided into blocks, it takes single frames, or OpenCV is missing.
-        OSError: the folder for flow can't be made.
+        OSError: the folder `flow_cache` can't be created.
     """
 
     def __init__(self, processor: BaseVideoProcessor, num_frames: int, arguments: MotionAppearanceArguments) -> None:
         if num_frames < 2:
-            raise ValueError("the model takes single frames, in which nothing moves; give it num_frames of 2 or more")
+            raise ValueError(f"the model's `num_frames` is {num_frames}; motion labels need at least 2 frames")
         side = check_side(*ClipProcessor.size_of(processor))
-        flow_algorithm(arguments.flow)  # fail now where it is missing
+        flow_algorithm(arguments.flow)  # fail early if OpenCV is missing
         self.method = arguments.flow
         self.cache = FlowCache(arguments.flow_cache, arguments.flow) if arguments.flow_cache is not None else None
         self.processor = processor
@@ -147,15 +141,15 @@ class MotionAppearanceViews(VideoViews):
         self.normalise = v2.Compose([v2.ToDtype(torch.float32, scale=True), normalisation(processor)])
 
     def __call__(self, reader: VideoReader, video: str) -> dict[str, Tensor]:
-        """One clip of a video and its labels."""
+        """Return a random clip of a video and its labels."""
         stride = ClipProcessor.stride_of(self.processor, reader.fps)
-        window = random_clip(reader.num_frames, self.span, stride)[:-1]  # so that there is a frame after it
+        window = random_clip(reader.num_frames, self.span, stride)[:-1]  # leaves a frame for the last flow
         wanted = sorted({*window, *(frame + 1 for frame in window)})
         rows = {frame: row for row, frame in enumerate(wanted)}
         frames = reader.read(wanted)
         flow = self._flow(reader, video, frames, rows, window)
         clip = frames[[rows[frame] for frame in window]]
-        # As one clip of five channels, so that one draw serves both.
+        # One clip of five channels, so that clip and flow share one draw.
         both = self.crop(torch.cat([self.resize(clip), self.resize(flow)], 1))
         clip, flow = both.split((3, 2), 1)
         return {
@@ -167,8 +161,8 @@ class MotionAppearanceViews(VideoViews):
     def _flow(
         self, reader: VideoReader, video: str, frames: Tensor, rows: dict[int, int], window: list[int]
     ) -> Tensor:
-        """Flow from each frame of the window to the next one of the video `(T, 2, *FLOW_SIZE)`."""
-        last = reader.num_frames - 1  # only now, as reading may have found fewer frames
+        """Return the flow from each frame of the window to the video's next frame `(T, 2, *FLOW_SIZE)`."""
+        last = reader.num_frames - 1  # read after `reader.read`, which can lower the number of frames
         sources: list[int] = []
         for frame in window:
             sources.append(frame if frame % (last + 1) < last else (sources or [frame])[-1])

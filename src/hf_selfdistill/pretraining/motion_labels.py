@@ -1,4 +1,4 @@
-"""The fourteen numbers that say where in a clip the most motion is, and in which direction it changes."""
+"""Motion labels of a clip: fourteen numbers for the place and orientation of the most motion."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ ORIENTATIONS = 8
 
 
 def motion_labels(flow: np.ndarray) -> np.ndarray:
-    """Labels of a clip's motion, counted from 1, as STS's released code has them.
+    """Return the labels of a clip's motion, counted from 1 as in STS's released code.
 
-    Motion boundaries, the gradients of the flow, tell motion from the camera's, which is the same everywhere. They are
-    summed over the frames; then for each of the three patterns (see `block_patterns`) the labels are the block with
-    the largest mean magnitude of u, its dominant orientation, and the same of v. The last two are the frames with the
-    most motion of u and of v; the clip's last frame is not among the candidates, as MAS had no flow for it.
+    Motion boundaries, the gradients of the flow, cancel the motion of the camera, which is the same everywhere. They
+    are summed over the frames. For each of the three patterns (see `block_patterns`) and for u and v, the labels are
+    the block with the largest mean magnitude and its dominant orientation. The last two labels are the frames with the
+    most motion of u and of v. The clip's last frame is not a candidate, because MAS had no flow for it.
 
     A flow without boundaries gives block 0 and orientation 0 in the grid, and 1 everywhere else.
 
     Args:
-        flow: `(T, 2, S, S)`, T ≥ 2, u to the right and v downwards. Its unit and its zero do not matter, so it may be
-            quantised.
+        flow: `(T, 2, S, S)` with T ≥ 2, u to the right and v downwards. Unit and zero do not matter, so the flow can
+            be quantised.
 
     Returns:
-        `(14,)` int64: block and orientation of u and of v in the grid, the rings and the triangles, frames of u and v.
+        `(14,)` int64: block and orientation of u and of v in the grid, the rings and the triangles; frames of u and v.
     """
     side = flow.shape[-1]
     dx, dy = _gradients(flow.astype(np.float32))  # (T, 2, S, S) each
@@ -45,9 +45,9 @@ def motion_labels(flow: np.ndarray) -> np.ndarray:
 
 
 def _gradients(flow: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Convolution with Prewitt's kernels; a border of one reflected pixel is the edge repeated.
+    """Convolve with Prewitt's kernels; a border of one reflected pixel equals the repeated edge.
 
-    A true convolution mirrors its kernel: the gradients point to where the flow is smaller.
+    A true convolution mirrors its kernel, so the gradients point to where the flow is smaller.
     """
     padded = np.pad(flow, ((0, 0), (0, 0), (1, 1), (1, 1)), mode="edge")
     rows = padded[..., :-2, :] + padded[..., 1:-1, :] + padded[..., 2:, :]
@@ -56,8 +56,8 @@ def _gradients(flow: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _most_motion(magnitude: np.ndarray, angle: np.ndarray, blocks: tuple[np.ndarray, ...]) -> tuple[int, int]:
-    """The block with the largest mean magnitude and its dominant orientation, of one component."""
-    # Blocks of the grid and of the triangles are of one size, so that their means order them as the released sums do.
+    """Return the block with the largest mean magnitude of one component, and its dominant orientation."""
+    # The blocks of the grid and of the triangles have equal sizes, so means rank them as the released code's sums do.
     block = int(np.argmax([magnitude[pixels].mean(dtype=np.float64) for pixels in blocks]))
     magnitude, angle = magnitude[blocks[block]], angle[blocks[block]]
     lower = np.floor(angle)

@@ -1,4 +1,4 @@
-"""What a self-supervised objective is: the clips it wants of a video, the heads it adds, its loss and its metrics."""
+"""Base class of self-supervised objectives."""
 
 from __future__ import annotations
 
@@ -21,26 +21,31 @@ OBJECTIVE_NAME = "objective.safetensors"
 
 
 def check_weights(arguments: Any, *names: str) -> None:
-    """Refuse weights of a loss's terms of which nothing would be learnt.
+    """Check the weights of the terms of a loss.
+
+    Args:
+        arguments: the arguments of an objective.
+        names: names of the weights among the arguments.
 
     Raises:
-        ValueError: one is negative or no number, or all are 0.
+        ValueError: a weight is negative or not finite, or all weights are 0.
     """
     weights = {name: getattr(arguments, name) for name in names}
     for name, weight in weights.items():
         if not 0 <= weight < float("inf"):
-            raise ValueError(f"{name} is {weight}; it must be a finite number and not negative")
+            raise ValueError(f"`{name}` is {weight}; it must be finite and not negative")
     if not any(weights.values()):
-        raise ValueError(f"{' and '.join(names)} are both 0, so nothing would be learnt; raise one")
+        raise ValueError(f"`{'` and `'.join(names)}` are 0, so there is no loss; set one above 0")
 
 
 @dataclass
 class ObjectiveOutput:
-    """What one batch gives.
+    """Loss and metrics of a batch.
 
     Attributes:
-        loss: scalar, with its graph.
-        metrics: one value per video `(videos,)`, without a graph; NaN where it says nothing of a video.
+        loss: scalar with a graph.
+        metrics: maps the name of a metric to its values `(videos,)`, without a graph; NaN where the metric does not
+            apply to a video.
     """
 
     loss: Tensor
@@ -50,13 +55,12 @@ class ObjectiveOutput:
 class Objective(nn.Module, ABC):
     """An encoder with the heads of a self-supervised objective.
 
-    A subclass adds its heads to `encoder`, names the clips that it wants of each video (`views`) and computes loss and
-    metrics of a batch of them (`forward`). `PretrainingTrainer` does the rest. In evaluation mode `forward` must
-    change nothing.
+    A subclass adds its heads to `encoder`, defines the clips of a video (`views`) and computes loss and metrics of a
+    batch of views (`forward`). `PretrainingTrainer` does the rest. In evaluation mode `forward` must change nothing.
 
     Args:
-        encoder: a model of transformers that returns `pooler_output` (clips, dim).
-        arguments: the objective's own, an instance of its `Arguments`.
+        encoder: a model of transformers that returns `pooler_output` `(clips, dim)`.
+        arguments: an instance of the objective's `Arguments`.
     """
 
     name: ClassVar[str]
@@ -70,12 +74,12 @@ class Objective(nn.Module, ABC):
 
     @property
     def config(self) -> PreTrainedConfig:
-        """The encoder's, for the Trainer's model card and trackers."""
+        """The config of the encoder, for the Trainer's model card and trackers."""
         return self.encoder.config
 
     @property
     def feature_size(self) -> int:
-        """dim of the encoder's pooled features."""
+        """Dimension of the encoder's pooled features."""
         config = self.encoder.config.to_dict()
         return config["hidden_sizes"][-1] if "hidden_sizes" in config else config["hidden_size"]
 
@@ -84,53 +88,53 @@ class Objective(nn.Module, ABC):
         self.encoder.activation_checkpointing_enable(**settings)
 
     def gradient_checkpointing_enable(self, **settings: Any) -> None:
-        """The same, as transformers 5.19 calls it."""
+        """Recompute the encoder's activations; the name that transformers 5.19 calls."""
         self.encoder.gradient_checkpointing_enable(**settings)
 
     def features(self, clips: Tensor) -> Tensor:
-        """Pooled features `(clips, dim)` of normalised clips `(clips, T, C, H, W)`."""
+        """Return pooled features `(clips, dim)` of normalised clips `(clips, T, C, H, W)`."""
         return self.encoder(**{self.encoder.main_input_name: clips}).pooler_output
 
     @abstractmethod
     def views(self, processor: BaseVideoProcessor) -> VideoViews:
-        """What the objective takes of a video: tensors by the names that `forward` takes, without batch dimension.
+        """Return the views of a video: the tensors that `forward` takes, by name, without the batch dimension.
 
         Args:
-            processor: of the encoder; its size and normalisation are used.
+            processor: video processor of the encoder; the views have its size and normalisation.
         """
 
     @abstractmethod
     def forward(self, *args: Any, **inputs: Any) -> ObjectiveOutput:
-        """Loss and metrics of a batch of views."""
+        """Return the loss and the metrics of a batch of views."""
 
     def fit_to_batch(self, videos_per_process: int, processes: int) -> None:
-        """Learn, before training, how many videos a forward pass has.
+        """Adapt the objective to the batch size before training.
 
         Raises:
-            ValueError: the objective can't be trained on so few or so many.
+            ValueError: the objective can't be trained with this number of videos or processes.
         """
 
     def warn_of(self, videos: int) -> None:
-        """Say what does not suit a data set of so many videos."""
+        """Warn if the arguments do not suit the number of videos in the data set."""
 
     def begin_step(self) -> None:
-        """What happens before each optimiser step, whatever the number of batches accumulated in it."""
+        """Prepare an optimiser step; called once per step, also with gradient accumulation."""
 
     def arguments_that_count(self) -> dict[str, Any]:
-        """Those that are saved, and must be the same where a run is resumed, by name."""
+        """Return the arguments that are saved and must be equal when a run is resumed."""
         return asdict(self.arguments)
 
     def save(self, folder: str | Path) -> None:
-        """Write what the objective adds to its encoder, as `objective.safetensors`."""
+        """Write all weights and buffers except the encoder's to `objective.safetensors`."""
         added = {name: tensor.contiguous() for name, tensor in self._added().items()}
         about = {"objective": self.name, "arguments": json.dumps(self.arguments_that_count())}
         save_file(added, Path(folder) / OBJECTIVE_NAME, about)
 
     def load(self, folder: str | Path) -> None:
-        """Restore what `save` wrote.
+        """Restore the weights and buffers that `save` wrote.
 
         Raises:
-            ValueError: the file is missing, damaged, or of another objective, with other arguments or shapes.
+            ValueError: the file is missing or damaged, or its objective, arguments or shapes differ.
         """
         file = Path(folder) / OBJECTIVE_NAME
         try:
@@ -141,7 +145,7 @@ class Objective(nn.Module, ABC):
         except (OSError, SafetensorError, ValueError) as error:
             raise ValueError(
                 f"the objective can't be restored from {file} ({' '.join(str(error).split())}); resume from another "
-                "checkpoint, or with the objective, the arguments and the videos per step of this one"
+                "checkpoint, or with this checkpoint's objective, arguments and videos per step"
             ) from error
 
     def _added(self) -> dict[str, Tensor]:
@@ -149,17 +153,17 @@ class Objective(nn.Module, ABC):
 
     def _check(self, about: dict[str, str]) -> None:
         if about.get("objective") != self.name:
-            raise ValueError(f"it is of the objective {about.get('objective', 'unknown')}, not {self.name}")
-        mine = json.loads(json.dumps(self.arguments_that_count()))  # tuples are lists, as in the file
+            raise ValueError(f"its objective is {about.get('objective', 'unknown')}, not {self.name}")
+        mine = json.loads(json.dumps(self.arguments_that_count()))  # turns tuples into lists, as in the file
         saved = json.loads(about.get("arguments", "{}"))
         for name in sorted(saved.keys() & mine.keys()):
             if saved[name] != mine[name]:
-                raise ValueError(f"it was trained with {name} {saved[name]}, not {mine[name]}")
+                raise ValueError(f"it was trained with `{name}` {saved[name]}, not {mine[name]}")
 
     def _check_shapes(self, saved: dict[str, tuple[int, ...]]) -> None:
         mine = {name: tuple(tensor.shape) for name, tensor in self._added().items()}
         if mine.keys() != saved.keys():
-            raise ValueError(f"its weights are not {self.name}'s: {', '.join(sorted(mine.keys() ^ saved.keys())[:3])}")
+            raise ValueError(f"missing or unexpected weights: {', '.join(sorted(mine.keys() ^ saved.keys())[:3])}")
         for name, shape in saved.items():
             if shape != mine[name]:
-                raise ValueError(f"its {name} has the shape {shape}, not {mine[name]}")
+                raise ValueError(f"its {name} has shape {shape}, not {mine[name]}")

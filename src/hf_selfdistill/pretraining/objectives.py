@@ -1,4 +1,4 @@
-"""The objectives that there are, by name."""
+"""Registry of the objectives."""
 
 from __future__ import annotations
 

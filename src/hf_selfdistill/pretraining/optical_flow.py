@@ -1,4 +1,4 @@
-"""Dense optical flow from each frame to the next, small and quantised."""
+"""Small and quantised dense optical flow."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ __all__ = ["FLOW_METHODS", "FLOW_SIZE", "dense_flow", "flow_algorithm"]
 FLOW_METHODS = ("dis", "tvl1")
 
 FLOW_SIZE = (128, 171)
-"""Height and width of flow, in pixels, whatever the video's and the model's: both are resized to it."""
+"""Height and width of flow in pixels, for every video and model: frames are resized to it."""
 
 _LEVELS_PER_PIXEL = 255 / 40  # as in the released code
-# There zero lies between two levels, 127 and 128, so that a still background flickers between them and has boundaries.
+# In the released code zero lies between the levels 127 and 128: a still background flickers and gets boundaries.
 _ZERO = 128
 
 
 def dense_flow(frames: Tensor, following: Tensor, method: str = "dis") -> Tensor:
-    """Flow from each of some frames to the one that follows it.
+    """Return the flow from each frame to the frame that follows it.
 
     Args:
         frames: `(T, 3, H, W)` uint8.
-        following: of the same shape.
-        method: `"dis"`, dense inverse search, its preset of medium speed: 2.4 ms per frame, measured on phone clips
-            with one core; or `"tvl1"`, the released code's, with OpenCV's defaults: 212 ms.
+        following: the following frames `(T, 3, H, W)` uint8.
+        method: `"dis"` is dense inverse search with its medium preset: 2.4 ms per frame, measured on phone clips with
+            one core. `"tvl1"` is the released code's, with OpenCV's defaults: 212 ms.
 
     Returns:
         `(T, 2, *FLOW_SIZE)` uint8, u to the right and v downwards: `(value − 128) · 40/255` pixels per frame, clipped.
@@ -45,16 +45,16 @@ def dense_flow(frames: Tensor, following: Tensor, method: str = "dis") -> Tensor
 
 @cache
 def flow_algorithm(method: str) -> Any:
-    """OpenCV's implementation of a method, one for each process.
+    """Return OpenCV's implementation of a method, one per process.
 
     Raises:
-        ValueError: there is no such method, or OpenCV or its contrib modules are missing.
+        ValueError: the method is unknown, or OpenCV or its contrib modules are missing.
     """
     check_choice("flow", method, FLOW_METHODS)
     try:
         import cv2
 
-        # OpenCV's threads do not survive a fork: a data worker would wait for them forever.
+        # OpenCV's threads do not survive a fork; a data worker would wait for them forever.
         cv2.setNumThreads(1)
         if method == "dis":
             return cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
@@ -63,7 +63,8 @@ def flow_algorithm(method: str) -> Any:
         return optflow.DualTVL1OpticalFlow_create()
     except ImportError as error:
         raise ValueError(
-            f'flow "{method}" needs OpenCV and its contrib modules; install both by pip install "hf_selfdistill[flow]"'
+            f"`flow` is {method!r}, which needs OpenCV with its contrib modules; install them with "
+            'pip install "hf_selfdistill[flow]"'
         ) from error
 
 

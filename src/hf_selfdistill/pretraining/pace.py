@@ -14,31 +14,31 @@ from transformers import BaseVideoProcessor, PreTrainedModel
 from hf_selfdistill.data.decoding import VideoReader
 from hf_selfdistill.data.transforms import ClipProcessor
 from hf_selfdistill.data.unlabelled import VideoViews
-from hf_selfdistill.pretraining.augmentation import AsOneImage, FrameByFrame, normalisation, resized_crop
+from hf_selfdistill.pretraining.augmentation import AsOneImage, FrameByFrame, normalisation
 from hf_selfdistill.pretraining.objective import Objective, ObjectiveOutput
-from hf_selfdistill.training.arguments import check_choice
+from hf_selfdistill.training.arguments import check_choice, check_positive
 
 __all__ = ["Pace", "PaceArguments", "contrastive_loss", "paced_clip"]
 
 
 @dataclass
 class PaceArguments:
-    """Pace; by default what the released code does, classification alone."""
+    """Pace prediction; the defaults are the released code's, classification alone."""
 
-    max_pace: int = field(default=4, metadata={"help": "Paces are 1 to this."})
+    max_pace: int = field(
+        default=4, metadata={"help": "Largest pace: clips have every frame of the video up to every n-th frame."}
+    )
     color_jitter: Literal["frame", "clip", "none"] = field(
         default="frame",
-        metadata={
-            "help": "Colours drawn for each frame, as released, or once per clip: easier to learn from few videos."
-        },
+        metadata={"help": "Draw colours per frame, as released, or per clip, which is easier with few videos:"},
     )
     contrastive_weight: float = field(
-        default=0.0, metadata={"help": "Weight of the contrastive term; the paper: 0.1."}
+        default=0.0, metadata={"help": "Weight of the contrastive term (0.1 in the paper)."}
     )
     contrastive_positives: Literal["context", "pace"] = field(
-        default="context", metadata={"help": "Alike are two clips of one video, or all clips of one pace."}
+        default="context", metadata={"help": "Positives are clips of the same video, or of the same pace:"}
     )
-    embedding_size: int = field(default=128, metadata={"help": "Size of what the contrastive term compares."})
+    embedding_size: int = field(default=128, metadata={"help": "Dimension of the contrastive embeddings."})
     temperature: float = field(default=0.1, metadata={"help": "τ of the contrastive term."})
 
     def __post_init__(self) -> None:
@@ -46,14 +46,11 @@ class PaceArguments:
         check_choice("color_jitter", self.color_jitter, tuple(JITTERS))
         check_choice("contrastive_positives", self.contrastive_positives, ("context", "pace"))
         if self.max_pace < 2:
-            raise ValueError(f"max_pace is {self.max_pace}; there must be at least 2 paces to tell apart")
-        if self.embedding_size < 1:
-            raise ValueError(f"embedding_size is {self.embedding_size}; it must be at least 1")
-        if not (self.contrastive_weight >= 0 and self.temperature > 0):
-            raise ValueError(
-                f"contrastive_weight is {self.contrastive_weight} and temperature {self.temperature}; the first must "
-                "not be negative, the second positive"
-            )
+            raise ValueError(f"`max_pace` is {self.max_pace}; it must be at least 2")
+        if not self.contrastive_weight >= 0:
+            raise ValueError(f"`contrastive_weight` is {self.contrastive_weight}; it must not be negative")
+        check_positive("embedding_size", self.embedding_size)
+        check_positive("temperature", self.temperature)
 
 
 COLORS = v2.RandomApply([v2.ColorJitter(brightness=0.8, contrast=0.8, saturation=0.8, hue=0.2)], p=0.8)
@@ -61,17 +58,24 @@ JITTERS: dict[str, nn.Module] = {"frame": FrameByFrame(COLORS), "clip": AsOneIma
 
 
 class PaceViews(VideoViews):
-    """One clip at a random pace, or two: `clips` `(K, T, C, h, w)` and `paces` `(K,)`, 0 for pace 1."""
+    """K clips of a video at random paces: `clips` `(K, T, C, h, w)` and `paces` `(K,)`, 0 for pace 1.
+
+    The whole frame is resized to 128×171 for a model of 112 pixels, bilinearly without antialiasing, as OpenCV resizes
+    in the released code. Then it is cropped at random to the model's size.
+    """
 
     def __init__(
         self, processor: BaseVideoProcessor, num_frames: int, arguments: PaceArguments, num_clips: int
     ) -> None:
+        height, width = ClipProcessor.size_of(processor)
         self.num_frames = num_frames
         self.span = arguments.max_pace * (num_frames - 1) + 1
         self.num_clips, self.max_pace, self.processor = num_clips, arguments.max_pace, processor
         self.augment = v2.Compose(
             [
-                resized_crop(processor),
+                v2.ToDtype(torch.float32, scale=True),
+                v2.Resize((round(128 / 112 * height), round(171 / 112 * width)), antialias=False),
+                v2.RandomCrop((height, width)),
                 v2.RandomHorizontalFlip(),
                 JITTERS[arguments.color_jitter],
                 normalisation(processor),
@@ -79,7 +83,7 @@ class PaceViews(VideoViews):
         )
 
     def __call__(self, reader: VideoReader, video: str) -> dict[str, Tensor]:
-        """Each clip is augmented on its own."""
+        """Return a sample; each clip is augmented separately."""
         stride = ClipProcessor.stride_of(self.processor, reader.fps)
         paces = torch.randint(self.max_pace, (self.num_clips,))
         indices = [paced_clip(reader.num_frames, self.num_frames, (1 + int(pace)) * stride) for pace in paces]
@@ -88,13 +92,13 @@ class PaceViews(VideoViews):
 
 
 class Pace(Objective):
-    """At which pace is the clip played: of every frame, every second, third or fourth.
+    """Pace prediction: the clip has every frame of the video, or every second, third or fourth.
 
-    Cross-entropy of the pace, and, where `contrastive_weight` says so, `contrastive_loss` of two clips per video, of
-    which the paper does not tell projection and temperature at hand: two layers and 0.1 are ours. Unlike the released
-    code, which feeds BGR in 0 … 255, clips are RGB, normalised as for fine-tuning. With `color_jitter` "frame" the
-    pace is hard to see: a small network on few videos did not start to learn (docs/results.md); with "clip" and "none"
-    it did.
+    The loss is the cross-entropy of the pace, plus `contrastive_weight` times the `contrastive_loss` of two clips per
+    video. The paper does not give the projection and the temperature of the latter; two layers and 0.1 are ours. The
+    released code feeds BGR in 0 … 255; our clips are RGB, normalised as for fine-tuning. With `color_jitter` "frame"
+    the pace is hard to see: a small network on few videos did not start to learn (docs/results.md). With "clip" and
+    "none" it did.
     """
 
     name = "pace"
@@ -110,20 +114,24 @@ class Pace(Objective):
             self.projection = nn.Sequential(nn.Linear(dim, dim), nn.ReLU(), nn.Linear(dim, arguments.embedding_size))
 
     def views(self, processor: BaseVideoProcessor) -> PaceViews:
-        """One clip per video, two with the contrastive term."""
+        """Return views of one clip per video, or of two with the contrastive term."""
         num_clips = 1 if self.projection is None else 2
         return PaceViews(processor, self.encoder.config.num_frames, self.arguments, num_clips)
 
     def fit_to_batch(self, videos_per_process: int, processes: int) -> None:
-        """Refuse a contrastive term without negatives."""
+        """Check that the contrastive term has negatives.
+
+        Raises:
+            ValueError: a process has a single video.
+        """
         if self.projection is not None and videos_per_process < 2:
             raise ValueError(
-                "the contrastive term compares the videos of a process, and per_device_train_batch_size is "
-                f"{videos_per_process}; make it at least 2, or contrastive_weight 0"
+                f"`per_device_train_batch_size` is {videos_per_process}, but the contrastive term compares the videos "
+                "of a process; set it to at least 2, or set `contrastive_weight` to 0"
             )
 
     def forward(self, clips: Tensor, paces: Tensor) -> ObjectiveOutput:
-        """Args are `clips` `(videos, K, T, C, h, w)` and `paces` `(videos, K)`; logs the accuracy of each term."""
+        """Return the loss and each term's accuracy for `clips` `(videos, K, T, C, h, w)` and `paces` `(videos, K)`."""
         videos = len(clips)
         features, pace = self.features(clips.flatten(0, 1)), paces.flatten()
         logits = self.pace_head(features).float()
@@ -141,7 +149,7 @@ class Pace(Objective):
 
 
 def paced_clip(num_frames: int, clip_length: int, step: float) -> list[int]:
-    """Every `step`-th frame from a uniformly random start; beyond the end it goes on at the first frame."""
+    """Return the indices of every `step`-th frame from a random start, continued at frame 0 after the last frame."""
     position, indices = float(torch.randint(num_frames, ())), []
     for _ in range(clip_length):
         if round(position) >= num_frames:
@@ -152,24 +160,24 @@ def paced_clip(num_frames: int, clip_length: int, step: float) -> list[int]:
 
 
 def contrastive_loss(embeddings: Tensor, alike: Tensor, temperature: float) -> Tensor:
-    """InfoNCE over the pairs of a batch.
+    """Return InfoNCE over the pairs of a batch.
 
-    For clip i and its positives P(i), the other clips with i's value in `alike`, and its negatives N(i), the clips
-    with another value: −1/|P(i)| · Σ_p log(e(i, p) / (e(i, p) + Σ_n e(i, n))) with e(i, j) = exp(z_i·z_j/τ), averaged
-    over the clips that have positives.
+    The positives P(i) of clip i are the other clips with the same value in `alike`, its negatives N(i) the clips with
+    another value. The loss of clip i is −1/|P(i)| · Σ_p log(e(i, p) / (e(i, p) + Σ_n e(i, n))) with
+    e(i, j) = exp(z_i·z_j/τ). It is averaged over the clips that have positives.
 
     Args:
-        embeddings: z, unit-length, `(clips, dim)`.
-        alike: `(clips,)`.
+        embeddings: unit-length embeddings z `(clips, dim)`.
+        alike: group numbers `(clips,)`; clips of a group are positives of each other.
         temperature: τ.
     """
     similarity = _similarity(embeddings) / temperature
     same = alike[:, None] == alike
     positive = same & ~torch.eye(len(alike), dtype=torch.bool, device=alike.device)
     negatives = similarity.masked_fill(same, -torch.inf).logsumexp(1, keepdim=True)
-    of_pairs = (torch.logaddexp(similarity, negatives) - similarity).masked_fill(~positive, 0)
-    has_one = positive.any(1)
-    return (of_pairs.sum(1) / positive.sum(1).clamp(min=1))[has_one].sum() / has_one.sum().clamp(min=1)
+    pairs = (torch.logaddexp(similarity, negatives) - similarity).masked_fill(~positive, 0)
+    counted = positive.any(1)
+    return (pairs.sum(1) / positive.sum(1).clamp(min=1))[counted].sum() / counted.sum().clamp(min=1)
 
 
 def _nearest_is(embeddings: Tensor, video: Tensor) -> Tensor:
@@ -178,6 +186,6 @@ def _nearest_is(embeddings: Tensor, video: Tensor) -> Tensor:
 
 
 def _similarity(embeddings: Tensor) -> Tensor:
-    """Half precision would make alike ones equal, and over τ they are too large for it."""
+    """Return all cosines without autocast: half precision merges close values, which divided by τ are too large."""
     with torch.autocast(embeddings.device.type, enabled=False):
         return embeddings @ embeddings.T

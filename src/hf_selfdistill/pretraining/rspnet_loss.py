@@ -10,31 +10,34 @@ __all__ = ["instance_logits", "instance_loss", "speed_loss"]
 
 
 def instance_logits(query: Tensor, key: Tensor, queue: Tensor, temperature: float) -> Tensor:
-    """Similarities of a query to its key and to the queue, divided by the temperature: `(clips, 1 + K)`.
+    """Return the similarities of queries to their keys and to the queue, divided by the temperature.
 
     Args:
         query: unit-length embeddings `(clips, dim)`.
-        key: of other clips of the same videos, `(clips, dim)`.
-        queue: of clips of other videos, `(K, dim)`.
+        key: unit-length embeddings `(clips, dim)` of other clips of the same videos.
+        queue: unit-length embeddings `(K, dim)` of clips of other videos.
         temperature: τ.
+
+    Returns:
+        `(clips, 1 + K)`; the first column is the similarity to the key.
     """
     positive = (query * key).sum(1, keepdim=True)
-    with torch.autocast(query.device.type, enabled=False):  # over τ they are too large for half precision
+    with torch.autocast(query.device.type, enabled=False):  # divided by τ, they are too large for half precision
         negatives = query @ queue.T
     return torch.cat([positive, negatives], dim=1) / temperature
 
 
 def instance_loss(logits: Tensor) -> Tensor:
-    """Cross-entropy of telling the key, the first of `logits`, from the queue (A-VID); scalar."""
+    """Return the mean cross-entropy of `logits` with the key, column 0, as the class (A-VID)."""
     return F.cross_entropy(logits, torch.zeros(len(logits), dtype=torch.long, device=logits.device))
 
 
 def speed_loss(same: Tensor, other: Tensor, margin: float) -> Tensor:
-    """Mean of max(0, margin − (same − other)) (RSP): clips of one speed should be more alike than clips of two.
+    """Return the mean of max(0, margin − (same − other)): clips of equal speed should be more similar (RSP).
 
     Args:
-        same: similarity to the key of the query's speed, divided by the temperature, `(clips,)`.
-        other: to the key of the other speed.
-        margin: γ; 2.0 at τ = 0.07 is 0.14 in cosines.
+        same: similarities `(clips,)` to the keys of the query's speed, divided by the temperature.
+        other: similarities `(clips,)` to the keys of the other speed, divided by the temperature.
+        margin: γ; 2.0 at τ = 0.07 is a cosine margin of 0.14.
     """
     return F.margin_ranking_loss(same, other, torch.ones_like(same), margin)

@@ -1,4 +1,4 @@
-"""From raw videos to the samples of an objective, and what was found out about the videos."""
+"""Samples of an objective from raw videos, and counts of unreadable and short videos."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ __all__ = ["FINDINGS", "describe_short_videos", "samples_of", "streamed_failures
 logger = logging.getLogger(__name__)
 
 FINDINGS = "_video_findings"
-"""Folder, in the output folder, of what is found out about streamed videos; names with _ are not uploaded."""
+"""Folder in `output_dir` that lists unreadable and short streamed videos; names with _ are not uploaded."""
 
 
 def samples_of(
     videos: datasets.Dataset | datasets.IterableDataset | None, views: VideoViews, args: PretrainingArguments
 ) -> UnlabelledClips | StreamedUnlabelledClips | None:
-    """Return the objective's samples of raw videos; None without videos.
+    """Return the samples that an objective draws from raw videos; None without videos.
 
     Raises:
-        ValueError: the length of an epoch of a stream is not given, or that of listed videos is.
+        ValueError: `clips_per_epoch` is missing for a stream.
     """
     if isinstance(videos, datasets.IterableDataset):
         if args.clips_per_epoch is None:
-            raise ValueError("`clips_per_epoch` is missing; a stream needs it to know when an epoch ends")
+            raise ValueError("`clips_per_epoch` is missing; set it to the number of videos in an epoch of the stream")
         return StreamedUnlabelledClips(
             videos,
             args.clips_per_epoch,
@@ -45,22 +45,22 @@ def samples_of(
 
 
 def streamed_failures(clips: StreamedUnlabelledClips) -> list[dict[str, str]]:
-    """Return the videos of a stream that some process could not read, with the reason; a collective call."""
+    """Return the streamed videos that any process failed to read, with the reason; a collective call."""
     found = _findings(clips, "unreadable")
     if found:
         assert clips.findings is not None
-        logger.info("%d of the streamed videos can't be read: see %s", len(found), clips.findings.folder)
+        logger.info("%d of the streamed videos can't be read; see %s", len(found), clips.findings.folder)
     return [{"video": video, "reason": reason} for video, reason in sorted(found.items())]
 
 
 def describe_short_videos(clips: UnlabelledClips | StreamedUnlabelledClips) -> int:
-    """Log and return the number of videos that are shorter than a sample and repeat; a collective call."""
+    """Return the number of videos that are shorter than a sample, and log it; a collective call."""
     if isinstance(clips, UnlabelledClips):
         short, total = len(set(gather_object(clips.short_indices()))), str(len(clips))
     else:
         short, total = len(_findings(clips, "short")), "the streamed"
     if short:
-        logger.info("%d of %s videos are shorter than %d frames and repeat", short, total, clips.views.span)
+        logger.info("%d of %s videos are shorter than %d frames and are repeated", short, total, clips.views.span)
     return short
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from itertools import permutations
-from typing import Optional
 
 import torch
 from torch import Tensor, nn
@@ -20,40 +19,39 @@ from hf_selfdistill.data.unlabelled import VideoViews
 from hf_selfdistill.models.configuration_video_encoder import VideoEncoderConfig
 from hf_selfdistill.pretraining.augmentation import normalisation
 from hf_selfdistill.pretraining.objective import Objective, ObjectiveOutput
+from hf_selfdistill.training.arguments import check_fraction, check_positive
 
 __all__ = ["ORDERS", "SpaceTimeCubes", "SpaceTimeCubesArguments"]
 
-CELLS = 4  # of a puzzle: 2×2 in space at one time, or 4 in time at one place
+CELLS = 4  # cells of a puzzle: 2×2 in space at one time, or 4 in time at one place
 ORDERS = tuple(permutations(range(CELLS)))
-"""The 24 orders; in order p, the cell at place j was cut at place p[j]."""
+"""The 24 orders: in order p, the cell at position j was cut at position p[j]."""
 
 
 @dataclass
 class SpaceTimeCubesArguments:
-    """Space-time cubes."""
+    """Space-time cubic puzzles."""
 
-    frames_per_cell: Optional[int] = field(  # noqa: UP045 - HfArgumentParser's form
+    frames_per_cell: int | None = field(
         default=None, metadata={"help": "Frames of one of the 4 slots in time; by default twice the clip's."}
     )
-    crop_share: float = field(default=80 / 112, metadata={"help": "Side of the random crop, of a cell's side."})
+    crop_share: float = field(default=80 / 112, metadata={"help": "Side of the random crop over the side of a cell."})
     replicate_channel: float = field(
-        default=1.0, metadata={"help": "Probability of one colour channel in place of all three."}
+        default=1.0, metadata={"help": "Probability that one colour channel replaces all three."}
     )
-    rotation: bool = field(default=False, metadata={"help": "Turn half of the puzzles upside down, to be told, too."})
+    rotation: bool = field(default=False, metadata={"help": "Turn half of the puzzles by 180° and predict which."})
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        for name in ("crop_share", "replicate_channel"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} is {getattr(self, name)}; it must lie between 0 and 1")
-        if self.frames_per_cell is not None and self.frames_per_cell < 1:
-            raise ValueError(f"frames_per_cell is {self.frames_per_cell}; it must be at least 1")
+        check_positive("frames_per_cell", self.frames_per_cell)
+        check_fraction("crop_share", self.crop_share)
+        check_fraction("replicate_channel", self.replicate_channel)
 
 
 class SpaceTimeCubesViews(VideoViews):
-    """Four shuffled cells `cells` `(4, T, C, h, w)`, their `order`, `is_temporal` and `is_turned`.
+    """Four shuffled `cells` `(4, T, C, h, w)` with `order`, `is_temporal` and `is_turned`.
 
-    In a video too short for four slots the slots are shorter, down to a clip each; only then does it repeat.
+    A video that is too short for four slots gets shorter slots, down to one clip each; a shorter one is repeated.
     """
 
     def __init__(self, processor: BaseVideoProcessor, num_frames: int, arguments: SpaceTimeCubesArguments) -> None:
@@ -67,7 +65,7 @@ class SpaceTimeCubesViews(VideoViews):
         self.normalise = normalisation(processor)
 
     def __call__(self, reader: VideoReader, video: str) -> dict[str, Tensor]:
-        """Each cell is jittered on its own, in space and in time; only the frames that cells need are read."""
+        """Return a puzzle; each cell is jittered separately in space and time. Only frames of the cells are read."""
         stride = ClipProcessor.stride_of(self.processor, reader.fps)
         slot = min(self.slot, max(int(reader.num_frames / stride) // CELLS, self.num_frames))
         window = random_clip(reader.num_frames, CELLS * slot, stride)
@@ -92,21 +90,21 @@ class SpaceTimeCubesViews(VideoViews):
         }
 
     def _cut(self, frames: Tensor, place: int, top: int, left: int) -> Tensor:
-        """A random crop of the cell at `place` of the 2×2 grid whose corner is at `top`, `left`."""
+        """Return a random crop of the cell at `place` in the 2×2 grid whose corner is at `top`, `left`."""
         top += place // 2 * self.cell + _draw(self.cell - self.crop)
         left += place % 2 * self.cell + _draw(self.cell - self.crop)
         return transforms.crop(frames, top, left, self.crop, self.crop)
 
 
 class SpaceTimeCubes(Objective):
-    """In which order were four cells of a video cut: one of 24.
+    """Classification of the order, one of 24, in which four cells of a video were cut.
 
-    A window of four slots in time and 2×2 places gives 16 cells. A spatial puzzle has the four places of one slot, a
-    temporal one the four slots of one place; each sample is one of the two, by chance. The encoder sees the cells one
-    by one; their four features, side by side, go through two layers to 24 classes, other layers in space than in time.
+    A window of four slots in time and 2×2 places in space has 16 cells. A spatial puzzle has the four places of one
+    slot, a temporal puzzle the four slots of one place; each sample is one of the two at random. The encoder sees each
+    cell separately. Two layers classify the four concatenated features; each kind of puzzle has its own layers.
 
     With the defaults and a model of 16 frames of 112 pixels, cells are 112×112×32 of frames of 224×224, and crops
-    80×80×16, as in the paper. There is no released code; the width of the hidden layers (the features') is ours.
+    80×80×16, as in the paper. There is no released code; the hidden layers have the width of the features, our choice.
     """
 
     name = "space_time_cubes"
@@ -122,27 +120,27 @@ class SpaceTimeCubes(Objective):
         self.rotation_head = nn.Linear(CELLS * dim, 2) if arguments.rotation else None
 
     def views(self, processor: BaseVideoProcessor) -> SpaceTimeCubesViews:
-        """One puzzle per video.
+        """Return views of one puzzle per video.
 
         Raises:
-            ValueError: a cell has fewer frames than a clip, or a crop fewer pixels than the encoder needs.
+            ValueError: a cell has fewer frames than a clip, or a crop is too small for the encoder.
         """
         views = SpaceTimeCubesViews(processor, self.encoder.config.num_frames, self.arguments)
         if views.slot < views.num_frames:
             raise ValueError(
-                f"frames_per_cell is {views.slot}, fewer than the {views.num_frames} frames of the encoder's clips"
+                f"`frames_per_cell` is {views.slot}, fewer than the {views.num_frames} frames of a clip; raise it"
             )
         config = self.encoder.config
         smallest = config.minimum_clip[1] if isinstance(config, VideoEncoderConfig) else config.image_size
         if views.crop < smallest:
             raise ValueError(
-                f"crops of {views.crop} pixels (crop_share {self.arguments.crop_share:.3g} of {views.cell}) are too "
-                f"small for the encoder, which needs {smallest}; raise crop_share or image_size"
+                f"`crop_share` is {self.arguments.crop_share:.3g}, which gives crops of {views.crop} pixels, but the "
+                f"encoder needs {smallest}; raise `crop_share` or the encoder's `image_size`"
             )
         return views
 
     def forward(self, cells: Tensor, order: Tensor, is_temporal: Tensor, is_turned: Tensor) -> ObjectiveOutput:
-        """Args are `cells` `(videos, 4, T, C, h, w)`, the others `(videos,)`; logs an accuracy of each kind."""
+        """Return the loss and each kind's accuracy for `cells` `(videos, 4, T, C, h, w)` and labels `(videos,)`."""
         features = self.features(cells.flatten(0, 1)).view(len(cells), -1)  # (videos, 4·dim)
         spatial, temporal = self.spatial_head(features), self.temporal_head(features)
         logits = torch.where(is_temporal[:, None], temporal, spatial).float()

@@ -1,4 +1,4 @@
-"""L2-SP: weights are pulled back to where they started (Li, Grandvalet & Davoine, ICML 2018, arXiv 1802.01483)."""
+"""L2-SP: weight decay towards the starting point (Li, Grandvalet & Davoine, ICML 2018, arXiv 1802.01483)."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ __all__ = ["L2SPCallback"]
 
 
 class L2SPCallback(TrainerCallback):
-    """Adds the gradient of Ω = α/2 · ‖θ − θ⁰‖² over the encoder's weights, θ⁰ being those it starts from.
+    """Callback that adds the gradient of Ω = α/2 · ‖θ − θ⁰‖², with θ⁰ the encoder's weights before training.
 
-    The paper's second term, β/2 · ‖θ_head‖², is the Trainer's weight decay, which holds on the encoder too: set
-    `weight_decay` to β (0.01 in the paper) or to 0. Like weight decay, the pull α · (θ − θ⁰) joins the gradient of an
-    optimiser step after clipping, once per step, whatever is accumulated and on how many processes.
+    The paper's second term, β/2 · ‖θ_head‖², is the Trainer's weight decay, which also applies to the encoder: set
+    `weight_decay` to β (0.01 in the paper) or to 0. Like weight decay, α · (θ − θ⁰) is added to the gradient after
+    clipping, once per optimiser step, for any number of accumulated batches and processes.
 
     Args:
-        model: the classifier before training, whose encoder is copied (weights only; BatchNorm's running statistics
-            are not pulled). A resumed run must start from the same model.
+        model: the classifier before training. Only the encoder's weights are copied; BatchNorm's running statistics
+            are not regularized. A resumed run must start from the same model.
         weight: α.
     """
 
@@ -33,7 +33,7 @@ class L2SPCallback(TrainerCallback):
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Move θ⁰ to where the weights are."""
+        """Move θ⁰ to the device of the weights."""
         self.start = {name: value.to(args.device) for name, value in self.start.items()}
 
     @torch.no_grad()

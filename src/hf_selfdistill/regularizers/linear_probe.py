@@ -1,4 +1,4 @@
-"""Only the last linear layer learns; nothing can be forgotten (Alain & Bengio, 2016, arXiv 1610.01644)."""
+"""Linear probing: only the last linear layer is trained (Alain & Bengio, 2016, arXiv 1610.01644)."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ __all__ = ["freeze_encoder"]
 
 
 def freeze_encoder(model: nn.Module) -> None:
-    """Stop the encoder's weights from learning, and its BatchNorm and dropout from training.
+    """Freeze the encoder's weights, and keep its BatchNorm and dropout in evaluation mode.
 
-    f stays f_θ⁰ in min over g of CE(g(f_θ⁰(x)), y). BatchNorm uses its running statistics, which stay as they are.
+    Training is then min over g of CE(g(f_θ⁰(x)), y). BatchNorm uses its running statistics, which do not change.
 
     Args:
         model: a classifier.
@@ -22,7 +22,7 @@ def freeze_encoder(model: nn.Module) -> None:
     model.requires_grad_(False)
     head = last_layer(model)
     head.requires_grad_(True)
-    # The Trainer calls `model.train()` before every step, so this must come after it.
+    # The Trainer calls `model.train()` before every step, so modes are set in the forward pass.
     model.register_forward_pre_hook(lambda module, _: _evaluate_all_but(module, head))
 
 
@@ -32,4 +32,4 @@ def _evaluate_all_but(model: nn.Module, head: nn.Module) -> None:
     for part in model.modules():
         if part is not head:
             part.training = False
-    model.training = training  # what tells the Trainer and the loss that this is a training step
+    model.training = training  # the Trainer and the loss read this flag

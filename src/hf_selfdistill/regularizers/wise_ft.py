@@ -1,4 +1,4 @@
-"""WiSE-FT: weights between the pre-trained and the fine-tuned ones (Wortsman et al., CVPR 2022, arXiv 2109.01903)."""
+"""WiSE-FT: averages of pre-trained and fine-tuned weights (Wortsman et al., CVPR 2022, arXiv 2109.01903)."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from hf_selfdistill.training.trainer import VideoTrainer
 __all__ = ["AVERAGES", "WeightAverageCallback"]
 
 AVERAGES = "averages"
-"""Folder of the averages in a run's output folder."""
+"""Folder of the averages in `output_dir`."""
 
 
 class WeightAverageCallback(TrainerCallback):
-    """θ_α = (1 − α) · θ⁰ + α · θ̂ for the encoder, after training; the fine-tuned head stays as it is.
+    """Callback that computes θ_α = (1 − α) · θ⁰ + α · θ̂ for the encoder after training, with the fine-tuned head.
 
-    BatchNorm's running statistics are averaged like weights, counts are the fine-tuned model's. Each average goes into
-    `averages/α` in the output folder; the first one becomes the model of the run.
+    BatchNorm's running statistics are averaged like weights; its counts are the fine-tuned model's. Each average is
+    saved in `averages/α` in the output folder. The first average becomes the model of the run.
 
     Args:
-        trainer: the trainer, before training; its model is θ⁰. A resumed run must start from the same model.
-        weights: the α of the averages; the first one's average is kept.
+        trainer: the trainer before training; its model is θ⁰. A resumed run must start from the same model.
+        weights: the values of α; the average of the first value is kept.
     """
 
     def __init__(self, trainer: VideoTrainer, weights: Sequence[float]) -> None:
@@ -37,7 +37,7 @@ class WeightAverageCallback(TrainerCallback):
     def on_train_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Write all averages, and leave the first one in the model."""
+        """Save all averages, and keep the first one in the model."""
         model = self.trainer.model
         fine_tuned = {name: tensor.clone() for name, tensor in model.state_dict().items()}
         for weight in [*self.weights[1:], self.weights[0]]:
@@ -46,11 +46,11 @@ class WeightAverageCallback(TrainerCallback):
 
     @torch.no_grad()
     def average(self, fine_tuned: dict[str, Tensor], model: nn.Module, weight: float) -> None:
-        """Put the average into the model.
+        """Write the average into the model.
 
         Args:
-            fine_tuned: the state of the classifier after training; with `weight` 1 the model becomes that.
-            model: receives the average.
+            fine_tuned: state of the classifier after training, which is the average for `weight` 1.
+            model: the model that receives the average.
             weight: α.
         """
         head = {id(tensor) for tensor in last_layer(model).state_dict(keep_vars=True).values()}

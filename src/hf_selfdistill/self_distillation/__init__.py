@@ -1,1 +1,1 @@
-"""The paper: epoch-wise self-distillation."""
+"""Epoch-wise self-distillation, the method of the paper."""

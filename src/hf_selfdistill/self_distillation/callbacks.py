@@ -1,4 +1,4 @@
-"""When the teacher is renewed, and the warning that training has collapsed."""
+"""Callbacks that refresh the teacher and warn about collapsed features."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ __all__ = ["ClearTermsCallback", "CollapseWarningCallback", "TeacherRefreshCallb
 
 logger = logging.getLogger(__name__)
 
-COLLAPSED = 0.05  # of the first feature_std: the share below which the features are said to have collapsed
+COLLAPSED = 0.05  # features count as collapsed below this share of the first feature_std
 
 
 class TeacherRefreshCallback(TrainerCallback):
-    """Algorithm 1: at the beginning of every epoch the teacher becomes the student's encoder as it stands.
+    """Callback that copies the student's encoder to the teacher at the beginning of every epoch (Algorithm 1).
 
-    `on_epoch_begin` also fires when a run resumes in the middle of an epoch, where the student is no longer what the
-    teacher was copied from: there the teacher comes from the checkpoint and must be left alone.
+    `on_epoch_begin` is also called when a run resumes within an epoch. The student has then changed since the epoch
+    began, and the teacher restored from the checkpoint must stay.
 
     Args:
-        teacher: the teacher to renew, as `teacher_update` of the arguments says.
+        teacher: the teacher to refresh as the argument `teacher_update` says.
     """
 
     def __init__(self, teacher: Teacher) -> None:
@@ -37,12 +37,12 @@ class TeacherRefreshCallback(TrainerCallback):
     def on_train_begin(
         self, args: SelfDistillationArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Learn whether the run resumes, and where; warn where the method does nothing."""
+        """Detect a resume within an epoch, and warn if the distance would always be 0."""
         self._resumes_within_an_epoch = not float(state.epoch).is_integer()
         if args.teacher_update == "epoch" and 1 < state.max_steps <= state.num_train_epochs:
             logger.warning(
-                "An epoch is a single step: the teacher is renewed before each and distils nothing. Lower "
-                "--per_device_train_batch_size (now %d), or let the teacher stay: --teacher_update frozen.",
+                "An epoch has a single step, so the teacher always equals the student and has no effect. Lower "
+                "`per_device_train_batch_size` (now %d), or set `teacher_update` to 'frozen'.",
                 args.per_device_train_batch_size,
             )
 
@@ -54,7 +54,7 @@ class TeacherRefreshCallback(TrainerCallback):
         model: nn.Module,
         **kwargs: Any,
     ) -> None:
-        """Copy the student at the first step of the run and, with `"epoch"`, of every epoch."""
+        """Copy the student before the first step of the run and, with `"epoch"`, of every epoch."""
         resumes, self._resumes_within_an_epoch = self._resumes_within_an_epoch, False
         if state.global_step == 0 or (args.teacher_update == "epoch" and not resumes):
             self.teacher.copy_from(model)
@@ -75,9 +75,9 @@ class TeacherRefreshCallback(TrainerCallback):
 
 
 class CollapseWarningCallback(TrainerCallback):
-    """Warns once when the features collapse to a constant or a loss is no longer finite.
+    """Callback that warns once if the features collapse to a constant or a loss is not finite.
 
-    Neither shows in the loss curve: collapsed features make the distance vanish, and the Trainer logs NaN as 0.
+    Neither is visible in the loss curve: collapsed features have no distance, and the Trainer logs NaN as 0.
     """
 
     def __init__(self) -> None:
@@ -91,7 +91,7 @@ class CollapseWarningCallback(TrainerCallback):
         logs: dict[str, float],
         **kwargs: Any,
     ) -> None:
-        """Compare `feature_std` with its first value of the run, and look for losses that are not finite."""
+        """Compare `feature_std` with its first value in the run, and check that the losses are finite."""
         if self.warned or "feature_std" not in logs:
             return
         first = next((log["feature_std"] for log in state.log_history if "feature_std" in log), logs["feature_std"])
@@ -101,11 +101,11 @@ class CollapseWarningCallback(TrainerCallback):
         self.warned = True
         if state.is_world_process_zero:
             logger.warning(
-                "%s at step %d: the model no longer tells clips apart. Lower --distill_weight (now %g) or "
-                "--learning_rate (now %g), clip gradients (--max_grad_norm 1.0, now %g), or set --distill_normalize.",
-                f"the features' standard deviation fell from {first:.3g} to {logs['feature_std']:.3g}"
+                "%s at step %d: the model no longer distinguishes clips. Lower `distill_weight` (now %g) or "
+                "`learning_rate` (now %g), set `max_grad_norm` to 1.0 (now %g), or set `distill_normalize`.",
+                f"The features' standard deviation fell from {first:.3g} to {logs['feature_std']:.3g}"
                 if finite
-                else "a loss is not finite",
+                else "A loss is not finite",
                 state.global_step,
                 args.distill_weight,
                 args.learning_rate,
@@ -114,10 +114,10 @@ class CollapseWarningCallback(TrainerCallback):
 
 
 class ClearTermsCallback(TrainerCallback):
-    """Forgets the loss terms of an attempt that ran out of memory, with `auto_find_batch_size`.
+    """Callback that discards the loss terms of an attempt that ran out of memory (`auto_find_batch_size`).
 
     Args:
-        terms: the terms since the last log.
+        terms: the loss terms since the last log.
     """
 
     def __init__(self, terms: LossTerms) -> None:
@@ -126,5 +126,5 @@ class ClearTermsCallback(TrainerCallback):
     def on_train_begin(
         self, args: SelfDistillationArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Begin every attempt without terms."""
+        """Discard the terms of an earlier attempt."""
         self.terms.clear()

@@ -16,28 +16,29 @@ __all__ = ["ClassificationLoss", "self_distillation_loss"]
 def self_distillation_loss(
     student_features: torch.Tensor, teacher_features: torch.Tensor, reduction: str = "mean", normalize: bool = False
 ) -> torch.Tensor:
-    """Squared Euclidean distance between student and teacher features of the same clips (Eq. 2 of arXiv 2205.00506).
+    """Return the squared distance between student and teacher features of the same clips (Eq. 2, arXiv 2205.00506).
 
     Args:
-        student_features: `(clips, dim)`, any floating type; the gradient flows through these.
-        teacher_features: `(clips, dim)`; no gradient flows through these.
-        reduction: `"sum"` sums over the dimensions, as Eq. 2 is printed; `"mean"` averages over them, the reading
-            under which the paper's λ = 0.1 … 1000 makes sense (`"sum"` = dim × `"mean"`). Both average over the clips.
-        normalize: compare unit-length features instead of raw ones, so that the distance is at most 4 (`"sum"`).
+        student_features: features `(clips, dim)` of any floating type, with gradient.
+        teacher_features: features `(clips, dim)` of any floating type; their gradient is stopped.
+        reduction: `"sum"` sums over the dimensions, as Eq. 2 is printed. `"mean"` averages over the dimensions, the
+            reading under which the paper's λ = 0.1 … 1000 makes sense (`"sum"` = dim × `"mean"`). Both average over
+            the clips.
+        normalize: compares unit-length features, so that the distance is at most 4 with `"sum"`.
 
     Returns:
         Scalar in float32.
 
     Raises:
-        ValueError: shapes differ, or the reduction is unknown.
+        ValueError: the shapes differ, or the reduction is unknown.
     """
     if student_features.shape != teacher_features.shape:
         raise ValueError(
-            f"student features are {tuple(student_features.shape)} and teacher features "
-            f"{tuple(teacher_features.shape)}; a teacher must give features of the student's size"
+            f"`student_features` has shape {tuple(student_features.shape)} and `teacher_features` "
+            f"{tuple(teacher_features.shape)}; the shapes must be equal"
         )
     if reduction not in ("mean", "sum"):
-        raise ValueError(f'reduction is {reduction!r}; allowed are "mean" and "sum"')
+        raise ValueError(f"`reduction` is {reduction!r}; allowed are 'mean' and 'sum'")
     student, teacher = student_features.float(), teacher_features.detach().float()
     if normalize:
         student, teacher = F.normalize(student, dim=-1), F.normalize(teacher, dim=-1)
@@ -46,14 +47,14 @@ def self_distillation_loss(
 
 
 class ClassificationLoss:
-    """Cross-entropy with the Trainer's signature of `compute_loss_func`.
+    """Cross-entropy for the Trainer's `compute_loss_func`.
 
-    The sum over clips is divided by the number of clips in the whole optimiser step, which makes gradient accumulation
-    exact for every model, also for those (TimeSformer, V-JEPA2) whose own loss ignores `num_items_in_batch`.
+    The sum over clips is divided by the number of clips in the whole optimiser step. So gradient accumulation is exact
+    for every model, including TimeSformer and V-JEPA2, whose own loss ignores `num_items_in_batch`.
 
     Args:
-        class_weights: `(classes,)`, for unbalanced data; None weighs all classes alike.
-        label_smoothing: as in `torch.nn.functional.cross_entropy`.
+        class_weights: weights `(classes,)` for unbalanced data; None weighs all classes alike.
+        label_smoothing: amount of smoothing, as in `torch.nn.functional.cross_entropy`.
     """
 
     def __init__(self, class_weights: torch.Tensor | None = None, label_smoothing: float = 0.0) -> None:
@@ -73,6 +74,6 @@ class ClassificationLoss:
             ignore_index=UNREADABLE,
             label_smoothing=self.label_smoothing,
         )
-        # A batch in which no clip could be read must count nothing, not 0/0.
+        # The loss of a batch without any readable clip is 0, not 0/0.
         items = labels.ne(UNREADABLE).sum() if num_items_in_batch is None else torch.as_tensor(num_items_in_batch)
         return loss / items.to(loss.device).clamp(min=1)

@@ -1,4 +1,4 @@
-"""A weight λ that fades over the run."""
+"""Schedules of the weight λ over a run."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ __all__ = ["weight_factor"]
 
 
 def weight_factor(name: str, progress: float) -> float:
-    """What λ is multiplied with after a share `progress`, 0 … 1, of the run.
+    """Return the factor of λ at `progress`, 0 … 1, of the run.
 
-    1 if `"constant"`; `"linear"` and `"cosine"` go from 1 to 0.
+    The factor is 1 with `"constant"` and falls from 1 to 0 with `"linear"` and `"cosine"`.
     """
     if name == "linear":
         return 1 - progress

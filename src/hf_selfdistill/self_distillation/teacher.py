@@ -1,4 +1,4 @@
-"""The frozen teacher f' of Eq. 2: a copy of the student's encoder."""
+"""Frozen teacher f' of Eq. 2, a copy of the student's encoder."""
 
 from __future__ import annotations
 
@@ -20,16 +20,15 @@ TEACHER_NAME = "teacher.safetensors"
 
 
 class Teacher:
-    """A frozen copy of everything in front of a video classifier's last layer.
+    """Frozen copy of everything before a video classifier's last layer.
 
-    Dropout and stochastic depth are off in it. BatchNorm is what `norm` says: with `"batch"` it normalises with the
-    statistics of the clips at hand, as the student in training does, so that the distance is exactly 0 at equal
-    weights; with `"running"` it uses the running statistics copied from the student. Its own running statistics never
-    move between two copies.
+    Dropout and stochastic depth are off in the teacher. Its running statistics change only when the student is copied.
 
     Args:
         model: the student, any video classifier of transformers, before it is wrapped for distributed training.
-        norm: `"batch"` or `"running"`.
+        norm: statistics of BatchNorm. `"batch"` uses the statistics of the current clips, as the student does in
+            training, so the distance is exactly 0 at equal weights. `"running"` uses the running statistics copied
+            from the student.
     """
 
     def __init__(self, model: nn.Module, norm: str = "batch") -> None:
@@ -42,16 +41,16 @@ class Teacher:
 
     @torch.no_grad()
     def __call__(self, **inputs: torch.Tensor) -> torch.Tensor:
-        """Features `(clips, dim)` of the clips that the student sees."""
+        """Return the features `(clips, dim)` of the student's clips."""
         return logits_of(self.encoder(**inputs)).flatten(1)
 
     def copy_from(self, student: nn.Module) -> None:
-        """Take over the student's encoder as it stands, parameters and buffers (Algorithm 1, begin of an epoch)."""
+        """Copy the parameters and buffers of the student's encoder (Algorithm 1, begin of an epoch)."""
         take_over(self.encoder, student)
 
     @torch.no_grad()
     def average_with(self, student: nn.Module, decay: float) -> None:
-        """One step of the exponential moving average: θ' ← decay·θ' + (1 − decay)·θ; buffers are copied."""
+        """Update the exponential moving average: θ' ← decay·θ' + (1 − decay)·θ; buffers are copied."""
         source = student.state_dict()
         parameters = dict(self.encoder.named_parameters())
         for name, tensor in self.encoder.state_dict().items():
@@ -68,7 +67,7 @@ class Teacher:
         """Restore the teacher from a checkpoint.
 
         Raises:
-            ValueError: `teacher.safetensors` is missing, damaged or of another architecture.
+            ValueError: `teacher.safetensors` is missing, damaged or from another architecture.
         """
         file = Path(folder) / TEACHER_NAME
         mine = self.encoder.state_dict()
@@ -79,5 +78,5 @@ class Teacher:
         except (OSError, SafetensorError, KeyError, RuntimeError) as error:
             raise ValueError(
                 f"the teacher can't be restored from {file} ({type(error).__name__}: {error}); resume from another "
-                "checkpoint, or start anew from this one's weights with --model_name_or_path"
+                "checkpoint, or start a new run with this checkpoint as `model_name_or_path`"
             ) from error

@@ -1,4 +1,4 @@
-"""The terms of the loss, and the spread of the features, since the last log."""
+"""Means of the loss terms and the standard deviation of the features between two logs."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ __all__ = ["LossTerms"]
 
 
 class LossTerms:
-    """Collects the loss terms of each batch without waiting for the device; averages them when they are logged."""
+    """Running sums of the loss terms on the device, averaged only when they are logged."""
 
     def __init__(self) -> None:
-        # (4 + 2·dim,): labelled clips, sum of their cross-entropy; clips, sum of their distance; mean features, sums
-        # of their squared deviations
+        # (4 + 2·dim,): number of labelled clips, sum of their cross-entropy, number of clips, sum of their distances,
+        # mean features, sums of the squared deviations from the mean features
         self._row: torch.Tensor | None = None
         self._distilled = False
 
@@ -21,13 +21,13 @@ class LossTerms:
     def add(
         self, ce: torch.Tensor, labelled: torch.Tensor | int, distance: torch.Tensor | None, features: torch.Tensor
     ) -> None:
-        """Note one batch.
+        """Add a batch.
 
         Args:
             ce: mean cross-entropy of the labelled clips.
             labelled: number of clips with a label.
             distance: mean distance of all clips; None without a teacher.
-            features: `(clips, dim)`.
+            features: the student's features `(clips, dim)`.
         """
         features = features.detach().float()
         self._distilled = distance is not None
@@ -43,10 +43,10 @@ class LossTerms:
         self._row = row if self._row is None else _merge(torch.stack([self._row, row]))
 
     def pop(self, accelerator: Accelerator) -> dict[str, float]:
-        """Return means over all clips since the last call, over all processes; a collective call.
+        """Return the means over all clips since the last call and all processes; a collective call.
 
-        Empty before any batch. `feature_std` is the standard deviation over the clips, averaged over the feature
-        dimensions.
+        The result is empty before any batch. `feature_std` is the standard deviation over the clips, averaged over the
+        feature dimensions.
         """
         if self._row is None:
             return {}
@@ -59,15 +59,15 @@ class LossTerms:
         return {name: value.item() for name, value in terms.items()}
 
     def clear(self) -> None:
-        """Forget the batches since the last log, such as those of an attempt that ran out of memory."""
+        """Discard the batches since the last log, such as those of an attempt that ran out of memory."""
         self._row = None
 
 
 def _merge(rows: torch.Tensor) -> torch.Tensor:
-    """Return the row of all clips of several rows.
+    """Merge several rows into the row of all their clips.
 
-    Deviations are merged about the common mean (Chan, Golub & LeVeque 1979): a plain mean of squares would lose, in
-    float32, just the small spreads that matter.
+    Deviations are merged about the common mean (Chan, Golub & LeVeque 1979): in float32, a plain mean of squares loses
+    the small standard deviations that matter.
     """
     clips = rows[:, 2:3]  # (rows, 1)
     means, squares = rows[:, 4:].chunk(2, dim=1)

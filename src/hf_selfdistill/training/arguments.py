@@ -18,6 +18,7 @@ __all__ = [
     "ClassificationArguments",
     "VideoTrainingArguments",
     "check_choice",
+    "check_fraction",
     "check_positive",
     "device_values",
     "given_values",
@@ -45,6 +46,16 @@ def check_positive(name: str, value: float | None) -> None:
     """
     if value is not None and not value > 0:
         raise ValueError(f"`{name}` is {value:g}; it must be positive")
+
+
+def check_fraction(name: str, value: float) -> None:
+    """Refuse a number outside of 0 … 1.
+
+    Raises:
+        ValueError: the number is negative or above 1.
+    """
+    if not 0 <= value <= 1:
+        raise ValueError(f"`{name}` is {value:g}; it must lie between 0 and 1")
 
 
 def device_values(args: TrainingArguments) -> dict[str, Any]:
@@ -148,8 +159,7 @@ class VideoTrainingArguments(TrainingArguments):
         """Check our own arguments before transformers checks its own."""
         check_positive("frame_stride", self.frame_stride)
         check_positive("target_fps", self.target_fps)
-        if not 0 <= self.max_unreadable <= 1:
-            raise ValueError(f"`max_unreadable` is {self.max_unreadable:g}; it must lie between 0 and 1")
+        check_fraction("max_unreadable", self.max_unreadable)
         given = (self.optim_args or "").replace(" ", "")
         if given and not re.fullmatch(r"\w+=[^=,]+(,\w+=[^=,]+)*", given):
             raise ValueError(
@@ -203,9 +213,8 @@ class ClassificationArguments(VideoTrainingArguments):
 
     def __post_init__(self) -> None:
         """Check our own arguments first."""
-        for share in ("min_crop_area", "flip_probability"):
-            if not 0 <= getattr(self, share) <= 1:
-                raise ValueError(f"`{share}` is {getattr(self, share)}; it must lie between 0 and 1")
+        check_fraction("min_crop_area", self.min_crop_area)
+        check_fraction("flip_probability", self.flip_probability)
         check_positive("eval_num_clips", self.eval_num_clips)
         for part in self.keep_best:
             check_choice("keep_best", part, ("validation", "test"))
