@@ -1,7 +1,7 @@
 """Fine-tune pre-trained video encoders without forgetting: self-distillation (Zhou et al., arXiv 2205.00506).
 
 Importing the package makes its encoders known to transformers' Auto classes and to
-`pipeline("video-classification")`. Everything else is loaded when it is first used.
+`pipeline("video-classification")`. Neither PyTorch nor transformers is loaded before one of them is used.
 """
 
 from __future__ import annotations
@@ -9,16 +9,16 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from hf_selfdistill import models as models
+from hf_selfdistill.models.auto_classes import register_when_loaded
 
 _PUBLIC = {
-    "C3DConfig": "models",
-    "C3DForVideoClassification": "models",
-    "C3DModel": "models",
-    "C3DVideoProcessor": "models",
-    "R2Plus1DConfig": "models",
-    "R2Plus1DForVideoClassification": "models",
-    "R2Plus1DModel": "models",
+    "C3DConfig": "models.configuration_c3d",
+    "C3DForVideoClassification": "models.modeling_c3d",
+    "C3DModel": "models.modeling_c3d",
+    "C3DVideoProcessor": "models.video_processing_c3d",
+    "R2Plus1DConfig": "models.configuration_r2plus1d",
+    "R2Plus1DForVideoClassification": "models.modeling_r2plus1d",
+    "R2Plus1DModel": "models.modeling_r2plus1d",
     "MultiClipPipeline": "models.pipeline",
     "PretrainingArguments": "pretraining.arguments",
     "PretrainingTrainer": "pretraining.trainer",
@@ -43,6 +43,8 @@ _PUBLIC = {
 }
 
 __all__ = sorted(_PUBLIC)
+
+register_when_loaded()
 
 
 def __getattr__(name: str) -> Any:

@@ -11,8 +11,8 @@ from safetensors.torch import load_file, save_file
 from tiny_classifiers import ARCHITECTURES, CLASSES, FRAMES, SIZE, save_checkpoint, tiny_model, tiny_processor
 from transformers import AutoModel, AutoVideoProcessor
 
+from hf_selfdistill import C3DConfig, C3DForVideoClassification, C3DModel, C3DVideoProcessor
 from hf_selfdistill.cli import finetune, pretrain
-from hf_selfdistill.models import C3DConfig, C3DForVideoClassification, C3DModel, C3DVideoProcessor
 from hf_selfdistill.models.loading import load_encoder
 
 

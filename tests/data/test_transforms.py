@@ -2,8 +2,8 @@ import pytest
 import torch
 from transformers import BaseVideoProcessor
 
+from hf_selfdistill import C3DVideoProcessor
 from hf_selfdistill.data.transforms import ClipProcessor, seeded_draws, training_augmentation
-from hf_selfdistill.models import C3DVideoProcessor
 
 
 def gradient_clip(frames=4, height=40, width=60):

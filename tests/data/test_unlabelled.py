@@ -5,12 +5,12 @@ from shards import read_shards, write_shards
 from torch.utils.data import DataLoader
 from videos import frame_numbers, numbered_frames, write_video
 
+from hf_selfdistill import C3DVideoProcessor
 from hf_selfdistill.data import clips as clips_module
 from hf_selfdistill.data.decoding import VideoDecodingError, VideoReader
 from hf_selfdistill.data.sampling import random_clip
 from hf_selfdistill.data.transforms import ClipProcessor
 from hf_selfdistill.data.unlabelled import StreamedUnlabelledClips, UnlabelledClips, VideoViews
-from hf_selfdistill.models import C3DVideoProcessor
 
 
 class NoisyWindow(VideoViews):

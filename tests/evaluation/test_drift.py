@@ -6,6 +6,7 @@ import math
 import pytest
 import torch
 
+from hf_selfdistill import C3DConfig, C3DModel, R2Plus1DConfig, R2Plus1DModel
 from hf_selfdistill.evaluation.drift import (
     LinearCKA,
     cosines,
@@ -13,7 +14,6 @@ from hf_selfdistill.evaluation.drift import (
     relative_distances,
     weight_distance,
 )
-from hf_selfdistill.models import C3DConfig, C3DModel, R2Plus1DConfig, R2Plus1DModel
 
 
 @pytest.fixture

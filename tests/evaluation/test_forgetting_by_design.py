@@ -17,9 +17,9 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from transformers import set_seed
 
+from hf_selfdistill import C3DConfig, C3DForVideoClassification
 from hf_selfdistill.evaluation.features import FeatureSet
 from hf_selfdistill.evaluation.forgetting import compare
-from hf_selfdistill.models import C3DConfig, C3DForVideoClassification
 from hf_selfdistill.regularizers.l2_sp import L2SPCallback
 from hf_selfdistill.self_distillation.arguments import SelfDistillationArguments
 from hf_selfdistill.self_distillation.trainer import SelfDistillationTrainer

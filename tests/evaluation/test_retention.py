@@ -13,12 +13,12 @@ from tiny_classifiers import tiny_model
 from torch.utils.data import Dataset
 from transformers import TrainerCallback, TrainingArguments, set_seed
 
+from hf_selfdistill import C3DConfig, C3DForVideoClassification
 from hf_selfdistill.data.clips import TestingClips
 from hf_selfdistill.data.decoding import VideoDecodingError
 from hf_selfdistill.evaluation.features import PooledFeatures, feature_trainer, video_features
 from hf_selfdistill.evaluation.forgetting import accuracies, compare
 from hf_selfdistill.evaluation.retention import RetentionCallback
-from hf_selfdistill.models import C3DConfig, C3DForVideoClassification
 from hf_selfdistill.models.adapters import add_lora
 from hf_selfdistill.self_distillation.arguments import SelfDistillationArguments
 from hf_selfdistill.self_distillation.trainer import SelfDistillationTrainer

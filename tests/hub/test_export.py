@@ -6,13 +6,13 @@ import pytest
 import torch
 from tiny_classifiers import FRAMES, SIZE, tiny_model
 
-from hf_selfdistill.hub.export import export_classifier
-from hf_selfdistill.models import (
+from hf_selfdistill import (
     C3DConfig,
     C3DForVideoClassification,
     R2Plus1DConfig,
     R2Plus1DForVideoClassification,
 )
+from hf_selfdistill.hub.export import export_classifier
 
 OURS = {
     "c3d": lambda: C3DForVideoClassification(

@@ -3,7 +3,8 @@ import torch
 from tiny_classifiers import ARCHITECTURES, FRAMES, SIZE, tiny_model
 from torch import nn
 
-from hf_selfdistill.models import C3DConfig, C3DForVideoClassification, adapters
+from hf_selfdistill import C3DConfig, C3DForVideoClassification
+from hf_selfdistill.models import adapters
 from hf_selfdistill.models.adapters import add_lora
 from hf_selfdistill.models.features import FeatureTap, copy_encoder, last_layer
 

@@ -1,7 +1,7 @@
 import pytest
 from transformers import AutoConfig
 
-from hf_selfdistill.models import C3DConfig
+from hf_selfdistill import C3DConfig
 
 
 def test_the_defaults_are_the_papers_encoder():

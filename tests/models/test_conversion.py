@@ -4,8 +4,8 @@ import torchvision
 from reference_nets import ReferenceC3D, ReferenceR2Plus1D, unsettled
 from torch import nn
 
-from hf_selfdistill.models import C3DModel, C3DVideoProcessor, ConversionError, R2Plus1DModel, load_foreign_checkpoint
-from hf_selfdistill.models.conversion import PREPROCESSING, SOURCES
+from hf_selfdistill import C3DModel, C3DVideoProcessor, R2Plus1DModel
+from hf_selfdistill.models.conversion import PREPROCESSING, SOURCES, ConversionError, load_foreign_checkpoint
 
 NETS = {
     "c3d": lambda: ReferenceC3D((4, 8, 8, 8, 8)),

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from hf_selfdistill.models import R2Plus1DConfig, R2Plus1DForVideoClassification
+from hf_selfdistill import R2Plus1DConfig, R2Plus1DForVideoClassification
 from hf_selfdistill.models.features import FeatureTap, copy_encoder, last_layer
 
 

@@ -1,7 +1,7 @@
 import pytest
 from transformers import ResNetConfig, VideoMAEConfig, VJEPA2Config
 
-from hf_selfdistill.models import C3DConfig
+from hf_selfdistill import C3DConfig
 from hf_selfdistill.models.frames import frames_per_clip
 
 

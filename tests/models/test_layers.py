@@ -5,7 +5,7 @@ import torch
 from tiny_classifiers import ARCHITECTURES, tiny_model
 from transformers import VideoMAEConfig, VideoMAEForVideoClassification
 
-from hf_selfdistill.models import R2Plus1DConfig, R2Plus1DForVideoClassification
+from hf_selfdistill import R2Plus1DConfig, R2Plus1DForVideoClassification
 from hf_selfdistill.models.layers import layers_of, parameter_depths
 
 

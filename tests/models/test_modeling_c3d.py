@@ -2,7 +2,7 @@ import pytest
 import torch
 from reference_nets import ReferenceC3D, unsettled
 
-from hf_selfdistill.models import C3DConfig, C3DForVideoClassification, C3DModel
+from hf_selfdistill import C3DConfig, C3DForVideoClassification, C3DModel
 
 # (stage, layer) of each convolution, in the order of the released net
 LAYERS = {"1": (0, 0), "2": (1, 0), "3a": (2, 0), "3b": (2, 1), "4a": (3, 0), "4b": (3, 1), "5a": (4, 0), "5b": (4, 1)}

@@ -2,7 +2,7 @@ import pytest
 import torch
 from reference_nets import ReferenceR2Plus1D, unsettled
 
-from hf_selfdistill.models import R2Plus1DConfig, R2Plus1DForVideoClassification, R2Plus1DModel
+from hf_selfdistill import R2Plus1DConfig, R2Plus1DForVideoClassification, R2Plus1DModel
 from hf_selfdistill.models.modeling_r2plus1d import factored_mid_size
 
 

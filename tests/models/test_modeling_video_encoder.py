@@ -6,7 +6,7 @@ from torch import nn
 from torch._dynamo.testing import CompileCounterWithBackend
 from transformers import AutoModel, AutoModelForVideoClassification
 
-from hf_selfdistill.models import (
+from hf_selfdistill import (
     C3DConfig,
     C3DForVideoClassification,
     C3DModel,

@@ -11,14 +11,14 @@ from torch import nn
 from transformers import AutoVideoProcessor, pipeline
 from transformers.image_utils import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 
-from hf_selfdistill.data.decoding import VideoDecodingError, read_frames
-from hf_selfdistill.models import (
+from hf_selfdistill import (
     C3DConfig,
     C3DForVideoClassification,
     C3DVideoProcessor,
     R2Plus1DConfig,
     R2Plus1DForVideoClassification,
 )
+from hf_selfdistill.data.decoding import VideoDecodingError, read_frames
 
 CLASSIFIERS = [(C3DForVideoClassification, C3DConfig), (R2Plus1DForVideoClassification, R2Plus1DConfig)]
 

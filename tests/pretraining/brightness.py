@@ -15,11 +15,11 @@ from torch.utils.data import Dataset
 from transformers import AutoModel, BaseVideoProcessor, PreTrainedModel, set_seed
 from videos import numbered_frames, write_video
 
+from hf_selfdistill import C3DConfig, C3DModel, C3DVideoProcessor
 from hf_selfdistill.data.decoding import VideoReader
 from hf_selfdistill.data.sampling import random_clip
 from hf_selfdistill.data.unlabelled import VideoViews
 from hf_selfdistill.data.video_files import find_videos
-from hf_selfdistill.models import C3DConfig, C3DModel, C3DVideoProcessor
 from hf_selfdistill.pretraining.arguments import PretrainingArguments
 from hf_selfdistill.pretraining.objective import Objective, ObjectiveOutput
 

@@ -11,7 +11,7 @@ import torch
 from torch.utils.data import Dataset
 from transformers import set_seed
 
-from hf_selfdistill.models import C3DConfig, C3DModel, C3DVideoProcessor
+from hf_selfdistill import C3DConfig, C3DModel, C3DVideoProcessor
 from hf_selfdistill.pretraining.arguments import PretrainingArguments
 from hf_selfdistill.pretraining.rspnet import RSPNet, RSPNetArguments
 from hf_selfdistill.pretraining.trainer import PretrainingTrainer

@@ -6,8 +6,8 @@ import pytest
 import torch
 from tiny_classifiers import ARCHITECTURES, SIZE, tiny_processor
 
+from hf_selfdistill import C3DVideoProcessor
 from hf_selfdistill.data.transforms import ClipProcessor
-from hf_selfdistill.models import C3DVideoProcessor
 from hf_selfdistill.pretraining.augmentation import normalisation
 from hf_selfdistill.pretraining.pace import PaceArguments, PaceViews
 from hf_selfdistill.pretraining.rspnet import RSPNetViews

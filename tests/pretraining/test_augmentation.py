@@ -1,8 +1,8 @@
 import torch
 from torchvision.transforms import v2
 
+from hf_selfdistill import C3DVideoProcessor
 from hf_selfdistill.data.transforms import seeded_draws
-from hf_selfdistill.models import C3DVideoProcessor
 from hf_selfdistill.pretraining.augmentation import AsOneImage, normalisation
 
 PROCESSOR = C3DVideoProcessor(size={"shortest_edge": 28}, crop_size={"height": 28, "width": 28})

@@ -13,11 +13,11 @@ from torchvision.transforms import v2
 from transformers import VivitConfig, VivitModel, set_seed
 from videos import write_video
 
+from hf_selfdistill import C3DConfig, C3DModel, C3DVideoProcessor, R2Plus1DConfig, R2Plus1DModel
 from hf_selfdistill.data.clips import collate_clips
 from hf_selfdistill.data.decoding import VideoReader
 from hf_selfdistill.data.transforms import seeded_draws
 from hf_selfdistill.data.unlabelled import UnlabelledClips
-from hf_selfdistill.models import C3DConfig, C3DModel, C3DVideoProcessor, R2Plus1DConfig, R2Plus1DModel
 from hf_selfdistill.pretraining import motion_appearance
 from hf_selfdistill.pretraining.appearance_labels import appearance_labels
 from hf_selfdistill.pretraining.motion_appearance import MotionAppearance, MotionAppearanceArguments

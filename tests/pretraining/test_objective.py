@@ -2,7 +2,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from hf_selfdistill.models import C3DConfig, C3DModel
+from hf_selfdistill import C3DConfig, C3DModel
 from hf_selfdistill.pretraining.objective import OBJECTIVE_NAME
 from hf_selfdistill.pretraining.pace import Pace, PaceArguments
 

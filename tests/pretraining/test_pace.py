@@ -10,9 +10,9 @@ from torch.nn import functional as F
 from transformers import set_seed
 from videos import numbered_frames, write_video
 
+from hf_selfdistill import C3DConfig, C3DModel, C3DVideoProcessor
 from hf_selfdistill.data.decoding import VideoReader
 from hf_selfdistill.data.transforms import seeded_draws
-from hf_selfdistill.models import C3DConfig, C3DModel, C3DVideoProcessor
 from hf_selfdistill.pretraining.pace import Pace, PaceArguments, _nearest_is, contrastive_loss, paced_clip
 
 

@@ -7,9 +7,9 @@ import torch
 from transformers import set_seed
 from videos import numbered_frames, write_video
 
+from hf_selfdistill import C3DConfig, C3DModel, C3DVideoProcessor, R2Plus1DConfig, R2Plus1DModel
 from hf_selfdistill.data.decoding import VideoReader
 from hf_selfdistill.data.transforms import seeded_draws
-from hf_selfdistill.models import C3DConfig, C3DModel, C3DVideoProcessor, R2Plus1DConfig, R2Plus1DModel
 from hf_selfdistill.pretraining import rspnet
 from hf_selfdistill.pretraining.rspnet import RSPNet, RSPNetArguments, RSPNetViews
 

@@ -9,9 +9,9 @@ from torch.nn import functional as F
 from transformers import set_seed
 from videos import numbered_frames, write_video
 
+from hf_selfdistill import C3DConfig, C3DModel, C3DVideoProcessor
 from hf_selfdistill.data.decoding import VideoReader
 from hf_selfdistill.data.transforms import seeded_draws
-from hf_selfdistill.models import C3DConfig, C3DModel, C3DVideoProcessor
 from hf_selfdistill.pretraining.space_time_cubes import ORDERS, SpaceTimeCubes, SpaceTimeCubesArguments
 
 

@@ -9,7 +9,7 @@ import torch
 from torch.utils.data import Dataset
 from transformers import set_seed
 
-from hf_selfdistill.models import C3DConfig, C3DForVideoClassification
+from hf_selfdistill import C3DConfig, C3DForVideoClassification
 from hf_selfdistill.training.arguments import VideoTrainingArguments
 from hf_selfdistill.training.trainer import VideoTrainer
 

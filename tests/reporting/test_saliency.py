@@ -98,7 +98,5 @@ def test_a_clip_is_explained_alike_alone_and_in_a_batch_and_leaves_the_model_as_
 
 
 def test_a_model_without_a_map_is_refused_in_one_line():
-    with pytest.raises(
-        ValueError, match=r"^VideoMAEForVideoClassification has no last feature map .* Grad-CAM needs"
-    ):
+    with pytest.raises(ValueError, match=r"^VideoMAEForVideoClassification has no last feature map .* Grad-CAM needs"):
         grad_cam(tiny_model("videomae"), torch.zeros(1, 4, 3, 16, 16), torch.tensor([0]))

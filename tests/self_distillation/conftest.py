@@ -11,7 +11,7 @@ from short_training import SETTINGS
 from torch.utils.data import Dataset
 from transformers import TrainerCallback, set_seed
 
-from hf_selfdistill.models import C3DConfig, C3DForVideoClassification
+from hf_selfdistill import C3DConfig, C3DForVideoClassification
 from hf_selfdistill.self_distillation.arguments import SelfDistillationArguments
 from hf_selfdistill.self_distillation.trainer import SelfDistillationTrainer
 

@@ -24,11 +24,11 @@ from short_training import SETTINGS
 from torch.distributed.tensor import DTensor
 from transformers import Trainer, TrainerCallback, TrainingArguments, set_seed
 
+from hf_selfdistill import C3DConfig, C3DForVideoClassification
 from hf_selfdistill.data.callbacks import EpochCallback
 from hf_selfdistill.data.clips import collate_clips
 from hf_selfdistill.data.sampling import clip_sampler
 from hf_selfdistill.data.streaming import StreamedClips
-from hf_selfdistill.models import C3DConfig, C3DForVideoClassification
 from hf_selfdistill.self_distillation.arguments import SelfDistillationArguments
 from hf_selfdistill.self_distillation.trainer import SelfDistillationTrainer
 

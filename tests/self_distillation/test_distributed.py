@@ -18,7 +18,7 @@ from torch import nn
 from torch.nn import functional as F
 from torch.utils.data import IterableDataset
 
-from hf_selfdistill.models import C3DForVideoClassification
+from hf_selfdistill import C3DForVideoClassification
 from hf_selfdistill.self_distillation.trainer import SelfDistillationTrainer
 
 BEGINS = [True, False, False] * 3  # three epochs of three steps

@@ -1,6 +1,6 @@
 import pytest
 
-from hf_selfdistill.models import C3DConfig
+from hf_selfdistill import C3DConfig
 from hf_selfdistill.training import checkpoints as module
 from hf_selfdistill.training.arguments import VideoTrainingArguments
 from hf_selfdistill.training.checkpoints import changed_parameters, check_same_data, find_checkpoint

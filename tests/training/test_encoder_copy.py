@@ -1,6 +1,6 @@
 import torch
 
-from hf_selfdistill.models import C3DConfig, C3DForVideoClassification
+from hf_selfdistill import C3DConfig, C3DForVideoClassification
 from hf_selfdistill.models.features import copy_encoder
 from hf_selfdistill.training.encoder_copy import take_over, whole
 

@@ -4,7 +4,7 @@ from short_training import SETTINGS
 from torch.utils.data import TensorDataset
 from transformers import TrainerState, set_seed
 
-from hf_selfdistill.models import C3DConfig, C3DForVideoClassification
+from hf_selfdistill import C3DConfig, C3DForVideoClassification
 from hf_selfdistill.training.arguments import VideoTrainingArguments
 from hf_selfdistill.training.trainer import VideoTrainer
 

@@ -2,7 +2,7 @@ import weakref
 
 import torch
 
-from hf_selfdistill.models import C3DConfig, C3DForVideoClassification
+from hf_selfdistill import C3DConfig, C3DForVideoClassification
 from hf_selfdistill.training.arguments import VideoTrainingArguments
 from hf_selfdistill.training.loop import TrainingLoop
 

@@ -23,8 +23,9 @@ from transformers import (
 from transformers.models.auto.modeling_auto import MODEL_FOR_VIDEO_CLASSIFICATION_MAPPING
 
 from hf_selfdistill.data.transforms import ClipProcessor
-from hf_selfdistill.models import C3DConfig, C3DVideoProcessor, R2Plus1DConfig
 from hf_selfdistill.models.adapters import add_lora
+from hf_selfdistill.models.configuration_c3d import C3DConfig
+from hf_selfdistill.models.configuration_r2plus1d import R2Plus1DConfig
 from hf_selfdistill.models.features import LAST_LAYER, last_layer
 from hf_selfdistill.models.frames import frames_per_clip
 from hf_selfdistill.models.load_report import (
@@ -35,6 +36,7 @@ from hf_selfdistill.models.load_report import (
     warn_of_partial_weights,
     without_load_report,
 )
+from hf_selfdistill.models.video_processing_c3d import C3DVideoProcessor
 
 if TYPE_CHECKING:
     from peft import PeftModel
