@@ -13,5 +13,5 @@ def test_each_video_has_its_classes_and_a_bad_one_its_reason(fine_tuned, shapes,
 
 
 def test_without_videos_it_is_refused(fine_tuned):
-    with pytest.raises(ValueError, match="no video is named"):
+    with pytest.raises(ValueError, match="`names` is empty"):
         next(predict(PredictConfig(model_name_or_path=str(fine_tuned))))
