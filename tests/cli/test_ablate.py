@@ -45,6 +45,7 @@ def test_an_edited_recipe_is_another_one(fine_tuned, shapes, tiny_flags, tmp_pat
         ablate.main(words)
 
 
+@pytest.mark.slow
 def test_another_encoder_or_other_videos_at_the_same_place_are_refused(fine_tuned, shapes, tiny_flags, tmp_path):
     encoder, videos = shutil.copytree(fine_tuned, tmp_path / "encoder"), shutil.copytree(shapes, tmp_path / "videos")
     words = flags_of(encoder, videos, tiny_flags, tmp_path / "out")
@@ -65,6 +66,7 @@ def test_another_encoder_or_other_videos_at_the_same_place_are_refused(fine_tune
         ablate.main(words)
 
 
+@pytest.mark.slow
 def test_each_average_of_wise_ft_is_tested_beside_plain_fine_tuning(fine_tuned, shapes, tiny_flags, tmp_path):
     words = flags_of(fine_tuned, shapes, tiny_flags, tmp_path / "out")
     words += "--distill_weights 0 --regularizers self_distillation wise_ft --wise_ft_weights 0.5 0.25".split()
@@ -80,6 +82,7 @@ def test_each_average_of_wise_ft_is_tested_beside_plain_fine_tuning(fine_tuned, 
     assert rows[1]["folder"].endswith("averages/0.5") and rows[1]["wall_seconds"] == rows[2]["wall_seconds"]
 
 
+@pytest.mark.slow
 def test_the_best_epochs_that_a_recipe_keeps_are_tested_too(fine_tuned, shapes, tiny_flags, tmp_path):
     recipe = {"eval_strategy": "epoch", "validation_fraction": 0.3}
     words = [*flags_of(fine_tuned, shapes, tiny_flags, tmp_path / "out", **recipe), "--distill_weights", "0"]
@@ -90,6 +93,7 @@ def test_the_best_epochs_that_a_recipe_keeps_are_tested_too(fine_tuned, shapes, 
     assert "| λ = 0, best on validation |" in (tmp_path / "out" / "table.md").read_text()
 
 
+@pytest.mark.slow
 def test_failed_runs_are_named_and_tried_again(fine_tuned, shapes, tiny_flags, tmp_path):
     wrong = {"per_device_train_batch_size": 500, "dataloader_drop_last": True}
     words = flags_of(fine_tuned, shapes, tiny_flags, tmp_path / "out", **wrong)

@@ -60,6 +60,7 @@ def test_accelerate_knows_every_key_and_says_how_many_processes(file):
     assert config.mixed_precision == "no"  # the recipe's and the flags' to choose
 
 
+@pytest.mark.slow
 def test_the_cpu_configuration_trains_on_two_processes(shapes, tiny_flags, tmp_path):
     own = {"per_device_train_batch_size": 2, "num_train_epochs": 1, "ddp_find_unused_parameters": False}
     flags = tiny_flags(shapes, tmp_path, **own)
@@ -69,6 +70,7 @@ def test_the_cpu_configuration_trains_on_two_processes(shapes, tiny_flags, tmp_p
     assert (checkpoint / "teacher.safetensors").is_file() and (tmp_path / "model.safetensors").is_file()
 
 
+@pytest.mark.slow
 def test_the_configuration_of_several_machines_joins_them(tmp_path):
     # Two machines of one process each, both of them this one, without GPUs.
     script = tmp_path / "ranks.py"

@@ -3,6 +3,7 @@ import pytest
 from hf_selfdistill.cli import demo
 
 
+@pytest.mark.slow
 def test_it_compares_with_and_without_self_distillation_and_says_where_the_models_are(tmp_path, capsys):
     few = ["--videos_per_class", "6", "--num_pretrain_epochs", "2", "--num_train_epochs", "1"]
     demo.main(["--output_dir", str(tmp_path), *few])

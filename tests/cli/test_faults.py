@@ -54,6 +54,7 @@ def wait_for(condition, process, seconds=100):
         time.sleep(0.005)
 
 
+@pytest.mark.slow
 def test_a_run_killed_at_random_moments_resumes_and_ends_in_the_same_model(shapes, tiny_flags, tmp_path):
     # All in processes of their own: the number of threads decides the last bits.
     whole = start(tiny_flags(shapes, tmp_path / "whole", **SETTINGS))
@@ -123,6 +124,7 @@ def test_a_disk_that_is_full_while_saving_ends_the_run_and_spares_the_last_check
     finetune.main(tiny_flags(shapes, out, **flags, resume_from_checkpoint="true"))
 
 
+@pytest.mark.slow
 def test_a_rank_that_dies_ends_the_job_within_a_minute(shapes, tiny_flags, tmp_path):
     out = tmp_path / "out"
     flags = tiny_flags(shapes, out, **{**SETTINGS, "num_train_epochs": 200, "save_steps": 3, "save_total_limit": 2})

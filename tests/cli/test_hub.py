@@ -20,6 +20,7 @@ WEIGHTS = "model.safetensors"
 TINY = "hidden_sizes=4,8,8,8,8,num_frames=8,image_size=16"
 
 
+@pytest.mark.slow
 def test_a_run_uploads_its_checkpoints_and_resumes_from_them_as_from_a_folder(
     hub, run_online, shapes, tiny_flags, tmp_path
 ):
@@ -49,6 +50,7 @@ def test_a_run_uploads_its_checkpoints_and_resumes_from_them_as_from_a_folder(
     assert repository.files[WEIGHTS] == (tmp_path / "there" / WEIGHTS).read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("wrong", "request_end"),
     [("refuses", "/preupload/main"), ("refuses", "/objects/batch"), ("breaks", "/commit/main")],
@@ -73,6 +75,7 @@ def test_a_wrong_token_is_one_line_before_anything_is_trained(hub, run_online, s
     assert "Traceback" not in done.stderr and not list((tmp_path / "run").glob("checkpoint-*"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "says"),
     [
@@ -95,6 +98,7 @@ def test_the_best_checkpoint_must_be_here_where_it_is_to_be_loaded(shapes, tiny_
         finetune.main(tiny_flags(shapes, tmp_path / "new", **best, resume_from_checkpoint=moved))
 
 
+@pytest.mark.slow
 def test_the_heads_of_an_encoder_on_the_hub_are_measured_at_the_rate_that_is_asked_for(
     hub, run_online, fine_tuned, shapes, tmp_path
 ):
@@ -112,6 +116,7 @@ def test_the_heads_of_an_encoder_on_the_hub_are_measured_at_the_rate_that_is_ask
     assert report["objective"]["name"] == "pace" and "at 5 fps" in report["protocol"]
 
 
+@pytest.mark.slow
 def test_a_pre_trained_encoder_is_uploaded_with_its_card_and_heads(hub, run_online, shapes, tmp_path):
     words = f"--objective pace --model_type c3d --config_overrides {TINY} --dataset_root {shapes} --use_cpu "
     words += f"--output_dir {tmp_path / 'encoder'} --num_train_epochs 2 --per_device_train_batch_size 4 "

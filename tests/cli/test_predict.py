@@ -84,6 +84,7 @@ def test_paths_come_from_standard_input_too(fine_tuned, shapes, capsys, monkeypa
     assert code == 0 and printed.out.splitlines()[::2] == videos
 
 
+@pytest.mark.slow
 def test_a_reader_that_has_read_enough_ends_it_without_a_word(fine_tuned, shapes):
     assert run_without_reader("predict", "--model_name_or_path", fine_tuned, shapes) == (0, "")
 

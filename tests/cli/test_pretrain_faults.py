@@ -238,6 +238,7 @@ def test_a_typing_error_in_a_file_of_flags_is_named(videos, tmp_path, capsys):
     assert capsys.readouterr().err.endswith(said)
 
 
+@pytest.mark.slow
 def test_the_script_on_two_processes_says_once_that_the_queue_is_cut_and_lists_what_either_met(run_script, mixed):
     out = mixed.parent / "out"
     one_step = {"per_device_train_batch_size": 6, "queue_size": 15, "num_train_epochs": 1}
@@ -250,6 +251,7 @@ def test_the_script_on_two_processes_says_once_that_the_queue_is_cut_and_lists_w
     assert names(results["unreadable"]) == BAD and results["short_videos"] == 1
 
 
+@pytest.mark.slow
 def test_a_mistake_is_one_line_of_the_script_too(run_script, tmp_path):
     done = run_script("pretrain", "--objective", "rspnet", "--model_type", "c3d", "--dataset_root", tmp_path / "none")
     assert done.returncode == 1 and "Traceback" not in done.stderr

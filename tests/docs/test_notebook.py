@@ -23,6 +23,7 @@ def test_it_is_kept_without_outputs(notebook):
     assert cells and not any(cell.outputs or cell.execution_count for cell in cells)
 
 
+@pytest.mark.slow
 def test_it_runs(notebook, tmp_path, monkeypatch):
     """With fewer videos and one epoch; the cell that installs the package is left out."""
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT / "src"), os.environ.get("PYTHONPATH", "")]))

@@ -30,6 +30,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_a_page_loads_nothing_from_another_server(site):
     pages = list(site.rglob("*.html"))
     assert len(pages) > 10
@@ -42,6 +43,7 @@ def test_a_page_loads_nothing_from_another_server(site):
         assert not re.search(r"(url\(|@import)\s*['\"]?https?:", style.read_text()), style
 
 
+@pytest.mark.slow
 def test_the_reference_has_every_public_name(site):
     text = (site / "reference" / "python" / "index.html").read_text()
     for name in hf_selfdistill.__all__:
@@ -49,6 +51,7 @@ def test_the_reference_has_every_public_name(site):
         assert f'id="{thing.__module__}.{thing.__name__}"' in text, f"{name} is not in docs/reference/python.md"
 
 
+@pytest.mark.slow
 def test_the_reference_has_the_flags_of_every_subcommand(site):
     text = (site / "reference" / "command_line" / "index.html").read_text()
     for name in COMMANDS:

@@ -37,6 +37,7 @@ class AfterTheUpload(TrainerCallback):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("private", [False, True])
 def test_a_model_comes_back_with_equal_logits_from_a_new_and_from_an_old_repository(hub, run_online, private):
     code = f"""
@@ -54,6 +55,7 @@ def test_a_model_comes_back_with_equal_logits_from_a_new_and_from_an_old_reposit
     assert repository.files["model.safetensors"] in hub.large.values()
 
 
+@pytest.mark.slow
 def test_a_private_model_is_hidden_from_others(hub, run_online):
     run_online("-c", COMMON + 'model().push_to_hub("tester/mine", private=True)')
     load = 'AutoModelForVideoClassification.from_pretrained("tester/mine")'

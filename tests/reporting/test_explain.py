@@ -35,6 +35,7 @@ def test_it_shows_where_it_saw_the_class(fine_tuned, shapes, tmp_path, caplog):
         assert gif.n_frames == 8
 
 
+@pytest.mark.slow
 def test_all_pictures_are_drawn_though_nobody_reads_the_classes(fine_tuned, shapes, tmp_path):
     folder = tmp_path / "pictures"
     code, said = run_without_reader("predict", "--model_name_or_path", fine_tuned, shapes, "--explain", folder)

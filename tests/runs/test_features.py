@@ -89,6 +89,7 @@ def test_loading_an_encoder_warns_of_nothing(encoder, caplog):
     assert caplog.text == "" and not model.training
 
 
+@pytest.mark.slow
 def test_two_processes_give_the_figures_of_one_though_they_do_not_divide_the_videos(
     evaluate, fine_tuned, shapes, tmp_path, run_script
 ):

@@ -115,6 +115,7 @@ def test_videos_that_can_not_be_read_are_not_asked_of_the_objective_either(fine_
     assert len(asked) == report["num_videos"] == 23 and str(broken) not in asked
 
 
+@pytest.mark.slow
 def test_on_two_processes_the_report_is_the_same(fine_tuned, shapes, tmp_path, run_script):
     before = shutil.copytree(fine_tuned, tmp_path / "before")
     Pace(AutoModelForVideoClassification.from_pretrained(before).base_model, Pace.Arguments()).save(before)

@@ -34,6 +34,7 @@ def test_rivals_log_the_same_terms_and_tell_their_card(shapes, tiny_flags, tmp_p
     assert "α = 0.25 on the encoder" in (tmp_path / "README.md").read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("regularizer", ["l2_sp", "wise_ft"])
 def test_rivals_run_on_two_processes(shapes, tiny_flags, tmp_path, run_script, regularizer):
     settings = {"regularizer": regularizer, "distill_weight": None, "num_train_epochs": 1, "save_strategy": "no"}

@@ -83,6 +83,7 @@ def test_words_say_what_was_not_reached():
     assert "the fine-tuned encoder in 2 epochs, 18 steps" in said and "random weights not within 2 epochs" in said
 
 
+@pytest.mark.slow
 def test_it_runs_on_two_processes(fine_tuned, shades, tmp_path, run_script):
     words = f"--task relearning --before {fine_tuned} --model_name_or_path {fine_tuned} --dataset folder"
     words += f" --dataset_root {shades} --num_clips 1 --use_cpu --output_file {tmp_path / 'two.json'}"

@@ -49,6 +49,7 @@ def test_a_resumed_run_is_compared_with_the_encoder_that_it_came_from(flags, tmp
     assert whole == resumed and len(whole) == 3
 
 
+@pytest.mark.slow
 def test_two_processes_measure_the_same_encoder_alike(flags, tmp_path, run_script):
     settings = {"num_train_epochs": 1, "reference_videos": 23, "per_device_eval_batch_size": 2}
     finished = run_script("finetune", *flags(tmp_path / "two", **settings), processes=2)

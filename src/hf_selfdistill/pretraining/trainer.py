@@ -148,7 +148,7 @@ class PretrainingTrainer(VideoTrainer):
         return_outputs: bool = False,
         num_items_in_batch: torch.Tensor | int | None = None,
     ) -> torch.Tensor | tuple[torch.Tensor, Any]:
-        """The objective's own loss; its metrics are noted."""
+        """Return the objective's own loss and note its metrics."""
         output = model(**inputs)
         metrics = output.metrics
         if not model.training:  # videos that Accelerate repeats, so that processes have as many, are left out

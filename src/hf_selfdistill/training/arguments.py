@@ -105,7 +105,7 @@ class VideoTrainingArguments(TrainingArguments):
     Args:
         frame_stride: take every n-th frame of a video; by default as the model was trained, else 1.
         target_fps: draw clips at this frame rate; by default as the model was trained, else each video's own.
-        max_unreadable: share of the videos, 0 … 1, that may be unreadable. They are left out and listed.
+        max_unreadable: allowed share of unreadable videos, 0 … 1. Unreadable videos are left out and listed.
         sync_batch_norm: compute BatchNorm's statistics over the clips of all processes, in the teacher too. By
             default each process normalises with its own clips. Needs GPUs.
         epoch_lr_schedule: learning rate schedule that is constant within an epoch, as in released recipes, see
