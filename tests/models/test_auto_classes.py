@@ -17,7 +17,8 @@ ORDERS = {
             "before AutoModel": "import hf_selfdistill; from transformers import AutoModel",
             "before TrainingArguments": "import hf_selfdistill; from transformers import TrainingArguments",
             "after transformers": "import transformers; import hf_selfdistill",
-            "from an inner module": "from hf_selfdistill.models.modeling_c3d import C3DModel",
+            "from an encoder": "from hf_selfdistill.models.modeling_c3d import C3DModel",
+            "from the base of the encoders": "import hf_selfdistill.models.modeling_video_encoder",
         }.items()
     },
 }

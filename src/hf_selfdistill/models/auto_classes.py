@@ -1,26 +1,30 @@
 """Registration of the encoders with transformers' Auto classes, at the moment when transformers loads those.
 
-The hooks import no more than they register. Neither a model nor a processor of ours imports the Auto class that it is
-registered with, so transformers can load them in any order.
+The hooks import no more than they register, and transformers and our modules can be imported in any order.
 """
 
 from __future__ import annotations
 
+import sys
+from importlib import import_module
 from types import ModuleType
 
 from wrapt import register_post_import_hook
 
 __all__ = ["register_when_loaded"]
 
+_BASE = "hf_selfdistill.models.modeling_video_encoder"
+_MODELS = ("hf_selfdistill.models.modeling_c3d", "hf_selfdistill.models.modeling_r2plus1d")
+
 
 def register_when_loaded() -> None:
     """Register configs, models and the video processor, each as soon as its Auto class is loaded."""
-    for hook, module in (
-        (_register_configs, "configuration_auto"),
-        (_register_models, "modeling_auto"),
-        (_register_processor, "video_processing_auto"),
-    ):
-        register_post_import_hook(hook, f"transformers.models.auto.{module}")
+    register_post_import_hook(_register_configs, "transformers.models.auto.configuration_auto")
+    register_post_import_hook(_register_processor, "transformers.models.auto.video_processing_auto")
+    for model in _MODELS:
+        register_post_import_hook(_register_models, model)
+    for module in ("transformers.models.auto.modeling_auto", _BASE):
+        register_post_import_hook(_load_models, module)
 
 
 def _register_configs(_: ModuleType) -> None:
@@ -33,16 +37,27 @@ def _register_configs(_: ModuleType) -> None:
         AutoConfig.register(config.model_type, config)
 
 
-def _register_models(_: ModuleType) -> None:
+def _load_models(loaded: ModuleType) -> None:
+    """Import the encoders that are not imported yet.
+
+    The base of the encoders imports transformers' `modeling_auto`. If that import is in progress, nothing is done: this
+    hook is called again when the base is complete.
+    """
+    if loaded.__name__ == _BASE or _BASE not in sys.modules:
+        for model in _MODELS:
+            if model not in sys.modules:
+                import_module(model)
+
+
+def _register_models(module: ModuleType) -> None:
     from transformers.models.auto.modeling_auto import AutoModel, AutoModelForVideoClassification
 
-    from hf_selfdistill.models.modeling_c3d import C3DForVideoClassification, C3DModel
-    from hf_selfdistill.models.modeling_r2plus1d import R2Plus1DForVideoClassification, R2Plus1DModel
-
-    for model in (C3DModel, R2Plus1DModel):
-        AutoModel.register(model.config_class, model)
-    for classifier in (C3DForVideoClassification, R2Plus1DForVideoClassification):
-        AutoModelForVideoClassification.register(classifier.config_class, classifier)
+    for name in module.__all__:
+        thing = getattr(module, name)
+        if name.endswith("ForVideoClassification"):
+            AutoModelForVideoClassification.register(thing.config_class, thing)
+        elif name.endswith("Model"):
+            AutoModel.register(thing.config_class, thing)
 
 
 def _register_processor(_: ModuleType) -> None:
