@@ -40,8 +40,8 @@ def _register_configs(_: ModuleType) -> None:
 def _load_models(loaded: ModuleType) -> None:
     """Import the encoders that are not imported yet.
 
-    The base of the encoders imports transformers' `modeling_auto`. If that import is in progress, nothing is done: this
-    hook is called again when the base is complete.
+    The base of the encoders imports transformers' `modeling_auto`. During that import nothing is done: this hook
+    is called again when the base is complete.
     """
     if loaded.__name__ == _BASE or _BASE not in sys.modules:
         for model in _MODELS:
