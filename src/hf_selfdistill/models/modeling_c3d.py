@@ -8,6 +8,7 @@ from typing import ClassVar
 from torch import Tensor, nn
 
 from .configuration_c3d import C3DConfig
+from .convolutions import PaddedConv3d
 from .modeling_video_encoder import CheckpointedLayer, VideoEncoder, VideoEncoderForVideoClassification
 
 __all__ = ["C3DForVideoClassification", "C3DModel"]
@@ -18,7 +19,7 @@ class C3DLayer(nn.Module):
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
-        self.conv = nn.Conv3d(in_channels, out_channels, kernel_size=3, padding=1)
+        self.conv = PaddedConv3d(in_channels, out_channels, kernel_size=3, padding=1)
         self.norm = nn.BatchNorm3d(out_channels)
         self.activation = nn.ReLU(inplace=True)
 

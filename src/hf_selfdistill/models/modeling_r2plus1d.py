@@ -8,6 +8,7 @@ from typing import ClassVar
 from torch import Tensor, nn
 
 from .configuration_r2plus1d import R2Plus1DConfig
+from .convolutions import PaddedConv3d
 from .modeling_video_encoder import CheckpointedLayer, VideoEncoder, VideoEncoderForVideoClassification
 
 __all__ = ["R2Plus1DForVideoClassification", "R2Plus1DModel", "factored_mid_size"]
@@ -40,7 +41,7 @@ class FactoredConv3d(nn.Module):
         super().__init__()
         (frames, pixels), (frame_stride, pixel_stride) = kernel, stride
         mid = mid_channels or factored_mid_size(in_channels, out_channels, frames, pixels)
-        self.spatial = nn.Conv3d(
+        self.spatial = PaddedConv3d(
             in_channels,
             mid,
             kernel_size=(1, pixels, pixels),
@@ -49,7 +50,7 @@ class FactoredConv3d(nn.Module):
             bias=False,
         )
         self.mid_norm = nn.BatchNorm3d(mid)
-        self.temporal = nn.Conv3d(
+        self.temporal = PaddedConv3d(
             mid,
             out_channels,
             kernel_size=(frames, 1, 1),
@@ -79,7 +80,7 @@ class PlainShortcut(nn.Module):
 
     def __init__(self, in_channels: int, out_channels: int, stride: int) -> None:
         super().__init__()
-        self.conv = nn.Conv3d(in_channels, out_channels, kernel_size=1, stride=stride, bias=False)
+        self.conv = PaddedConv3d(in_channels, out_channels, kernel_size=1, stride=stride, bias=False)
         self.norm = nn.BatchNorm3d(out_channels)
 
     def forward(self, hidden_state: Tensor) -> Tensor:
