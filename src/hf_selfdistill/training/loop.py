@@ -62,6 +62,7 @@ class TrainingLoop(Trainer):
             # Mixed precision is autocast alone. With weights cast by FSDP, the features of a student and its teacher
             # would differ at equal weights, and BatchNorm does not accept such weights.
             self.accelerator.state.fsdp_plugin.mixed_precision_policy = None
+            self.model.to(memory_format=torch.contiguous_format)  # FSDP2 does not shard channels-last weights
 
     def save_without_upload(self, folder: str | None = None) -> None:
         """Save the model, by default into the output folder, without the upload that `push_to_hub` adds."""
