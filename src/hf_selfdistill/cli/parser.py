@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 
 import yaml
 from transformers import HfArgumentParser, TrainingArguments
+from transformers.utils.logging import disable_progress_bar
 
 from hf_selfdistill.cli.errors import with_dashes
 
@@ -225,7 +226,11 @@ def _without_config(argv: Sequence[str]) -> list[str]:
 
 
 def start_logging(args: TrainingArguments | None = None) -> None:
-    """Show log lines, those of the first process; with `--log_level debug` tracebacks too."""
+    """Show log lines, those of the first process; with `--log_level debug` tracebacks too.
+
+    transformers' bars for loading and writing weights are off.
+    """
+    disable_progress_bar()
     logging.basicConfig(format="%(message)s", level=logging.INFO if args is None or args.should_log else logging.ERROR)
     if args is not None and args.log_level == "debug":
         logging.getLogger("hf_selfdistill").setLevel(logging.DEBUG)

@@ -19,6 +19,7 @@ from hf_selfdistill.models.modeling_video_encoder import VideoEncoderPreTrainedM
 from hf_selfdistill.training.arguments import VideoTrainingArguments
 from hf_selfdistill.training.buffers import share_buffers
 from hf_selfdistill.training.epoch_end import SaveAfterEpochCallback
+from hf_selfdistill.training.progress import show_epochs
 from hf_selfdistill.training.schedule import epoch_schedule
 from hf_selfdistill.training.trackers import AlikeMLflowCallback, check_trackers
 
@@ -56,6 +57,8 @@ class TrainingLoop(Trainer):
             model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
         super().__init__(model, args, **kwargs)
         self.add_callback(SaveAfterEpochCallback())
+        if args.log_format == "table":
+            show_epochs(self)
         if self.pop_callback(MLflowCallback) is not None:
             self.add_callback(AlikeMLflowCallback)
         if self.is_fsdp_enabled:

@@ -1,0 +1,75 @@
+"""The table that a run prints: one row per epoch."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+import torch
+
+from hf_selfdistill import C3DConfig, C3DForVideoClassification, SelfDistillationArguments, SelfDistillationTrainer
+
+CONFIG = C3DConfig(hidden_sizes=[4, 8, 8, 8, 8], num_frames=8, image_size=16, num_labels=2)
+
+
+class Clips(torch.utils.data.Dataset):
+    def __len__(self):
+        return 4
+
+    def __getitem__(self, index):
+        generator = torch.Generator().manual_seed(index)
+        return {"pixel_values": torch.randn(8, 3, 16, 16, generator=generator), "labels": index % 2}
+
+
+@pytest.fixture
+def printed(tmp_path, capsys):
+    def train(**arguments):
+        args = SelfDistillationArguments(
+            str(tmp_path),
+            num_train_epochs=2,
+            per_device_train_batch_size=2,
+            logging_steps=1,
+            save_strategy="no",
+            report_to="none",
+            use_cpu=True,
+            **arguments,
+        )
+        trainer = SelfDistillationTrainer(
+            C3DForVideoClassification(CONFIG), args, train_dataset=Clips(), eval_dataset=Clips()
+        )
+        trainer.train()
+        return capsys.readouterr(), trainer.state.log_history
+
+    return train
+
+
+def test_a_row_holds_the_means_of_its_epoch_and_the_time_left(printed):
+    (out, err), history = printed(eval_strategy="epoch")
+    header, *rows = out.splitlines()
+    assert header.split() == ["epoch", "loss", "ce_loss", "distill_loss", "eval_loss", "left"] and err == ""
+    assert len(rows) == 2
+    for epoch, row in enumerate(rows, start=1):
+        of_epoch = [log for log in history if epoch - 1 < log["epoch"] <= epoch]
+        losses = [log["loss"] for log in of_epoch if "loss" in log]
+        (validation,) = [log["eval_loss"] for log in of_epoch if "eval_loss" in log]
+        cells = row.split()
+        assert cells[0] == f"{epoch}/2" and re.fullmatch(r"\d+:\d\d:\d\d", cells[-1])
+        assert cells[1] == f"{sum(losses) / len(losses):.4g}" and cells[4] == f"{validation:.4g}"
+
+
+def test_raw_prints_what_transformers_prints(printed):
+    (out, _), _ = printed(log_format="raw", disable_tqdm=True)
+    assert out.count("'loss':") == 4 and "left" not in out
+
+
+def test_on_a_terminal_it_has_a_bar(printed, monkeypatch):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    (out, err), _ = printed()
+    assert "100%" in err and len(out.splitlines()) == 3
+
+
+def test_another_format_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="`log_format` is 'csv'"):
+        SelfDistillationArguments(str(tmp_path), log_format="csv")
