@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -51,11 +52,19 @@ def tiny_flags() -> Callable[..., list[str]]:
 
 
 @pytest.fixture(scope="session")
-def fine_tuned(shapes: Path, tiny_flags: Callable[..., list[str]], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny model fine-tuned for two epochs."""
+def fine_tuned_once(
+    shapes: Path, tiny_flags: Callable[..., list[str]], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A tiny model fine-tuned for two epochs; only to be read."""
     folder = tmp_path_factory.mktemp("fine-tuned") / "model"
     finetune.main(tiny_flags(shapes, folder))
     return folder
+
+
+@pytest.fixture
+def fine_tuned(fine_tuned_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of that model for one test, which can write into it."""
+    return shutil.copytree(fine_tuned_once, tmp_path_factory.mktemp("copy") / "model")
 
 
 @pytest.fixture

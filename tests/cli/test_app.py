@@ -92,12 +92,12 @@ def test_the_space_is_whole():
 
 
 @pytest.fixture(scope="module")
-def address(fine_tuned, shapes, tmp_path_factory):
+def address(fine_tuned_once, shapes, tmp_path_factory):
     """A page with two models, served."""
     pytest.importorskip("gradio")
     folder = tmp_path_factory.mktemp("page")
     models = [
-        app_page.Classifier(str(fine_tuned), app.AppArguments(str(fine_tuned)), clips, folder) for clips in (3, 2)
+        app_page.Classifier(str(fine_tuned_once), app.AppArguments(str(fine_tuned_once)), clips, folder) for clips in (3, 2)
     ]
     page = app_page.build_page(models, app_page.example_videos(models[0], None, folder))
     app_page.launch(page, "127.0.0.1", None, folder, None)
