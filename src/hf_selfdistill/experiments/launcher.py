@@ -1,4 +1,4 @@
-"""Many experiments: in local processes, one per device, or on a cluster through submitit."""
+"""Launcher of experiments: local processes, one per device, or a cluster through submitit."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def launch(
     cluster_args: Mapping[str, Any] | None = None,
     folder: Path | None = None,
 ) -> list[Experiment]:
-    """Do what is not done of all experiments; the same call continues an interrupted one.
+    """Run the unfinished configs of all experiments; the same call resumes after an interruption.
 
     Args:
         experiments: all experiments; finished ones are skipped.
@@ -44,17 +44,16 @@ def launch(
         The experiments that failed.
 
     Raises:
-        ValueError: a folder holds another run.
+        ValueError: the cluster or a parameter of it is not available, or a folder holds a different run.
     """
+    executor = None if cluster is None else _executor(cluster, cluster_args or {}, folder or Path("cluster"))
     identities = Identities()
     plans = {experiment: as_plan(experiment.remaining(identities)) for experiment in experiments}
     todo = {experiment: plan for experiment, plan in plans.items() if plan}
     for experiment, plan in todo.items():
         experiment.folder.mkdir(parents=True, exist_ok=True)
         write_whole(experiment.folder / PLAN, json.dumps(plan, indent=1))
-    if cluster is not None:
-        return _on_cluster(todo, cluster, cluster_args or {}, folder or Path("cluster"))
-    return _locally(list(todo), devices)
+    return _locally(list(todo), devices) if executor is None else _on_cluster(todo, executor)
 
 
 def _locally(todo: Sequence[Experiment], devices: Sequence[str]) -> list[Experiment]:
@@ -83,7 +82,7 @@ def _locally(todo: Sequence[Experiment], devices: Sequence[str]) -> list[Experim
         finally:
             free.put(device)
 
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # batch systems end a call with it
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # batch systems send SIGTERM to end a job
     failed = []
     with ThreadPoolExecutor(len(devices)) as pool, tqdm(total=len(todo), desc="runs", unit="run") as bar:
         try:
@@ -116,7 +115,7 @@ def _last_line(experiment: Experiment) -> str:
 
 
 class ClusterPlan:
-    """The call that a cluster's job makes; a job that was cut off by the time limit is submitted again."""
+    """Function of a cluster's job; submitit submits the job again after the time limit."""
 
     def __call__(self, plan: list[dict[str, Any]]) -> None:
         """Run a plan."""
@@ -129,15 +128,23 @@ class ClusterPlan:
         return submitit.helpers.DelayedSubmission(self, plan)
 
 
-def _on_cluster(
-    todo: Mapping[Experiment, list[dict[str, Any]]], cluster: str, args: Mapping[str, Any], folder: Path
-) -> list[Experiment]:
+def _executor(cluster: str, args: Mapping[str, Any], folder: Path) -> Any:
     try:
         import submitit
     except ImportError:
         raise ImportError('a cluster needs submitit; install it with pip install "hf_selfdistill[cluster]"') from None
-    executor = submitit.AutoExecutor(folder / "%j", cluster=cluster)
-    executor.update_parameters(**args)
+    try:
+        executor = submitit.AutoExecutor(folder / "%j", cluster=cluster)
+    except RuntimeError as error:  # srun is missing
+        raise ValueError(f"`cluster` is {cluster}: {error}") from error
+    try:
+        executor.update_parameters(**args)
+    except (AssertionError, NameError, ValueError) as error:
+        raise ValueError(f"`cluster_args` can't be used: {error}") from error
+    return executor
+
+
+def _on_cluster(todo: Mapping[Experiment, list[dict[str, Any]]], executor: Any) -> list[Experiment]:
     jobs = executor.map_array(ClusterPlan(), list(todo.values())) if todo else []
     failed = []
     for experiment, job in zip(todo, tqdm(jobs, desc="runs", unit="run"), strict=True):
