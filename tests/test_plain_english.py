@@ -21,11 +21,6 @@ NOT_YET = {
     "src/hf_selfdistill/experiments/comparison.py",
     "src/hf_selfdistill/experiments/tables.py",
     "src/hf_selfdistill/runs",
-    "docs/forgetting.md",
-    "docs/own_videos.md",
-    "docs/pretraining.md",
-    "docs/reproduce.md",
-    "docs/results.md",
 }
 
 # Pattern → replacement. The word "figure" is missing: only a reader can distinguish a value from a plot.
