@@ -60,6 +60,12 @@ def test_the_reference_has_the_flags_of_every_subcommand(site):
         assert flag in text
 
 
+def test_the_reference_lists_the_public_names_and_no_others():
+    listed = re.findall(r"^::: (\S+)$", (ROOT / "docs" / "reference" / "python.md").read_text(), re.M)
+    public = [getattr(hf_selfdistill, name) for name in hf_selfdistill.__all__]
+    assert sorted(listed) == sorted(f"{thing.__module__}.{thing.__name__}" for thing in public)
+
+
 def test_files_and_tests_named_by_the_index_of_the_paper_exist():
     text = (ROOT / "docs" / "paper.md").read_text()
     named = set(re.findall(r"`((?:[a-z_0-9]+/)+[a-z_0-9]+\.(?:py|yaml))`", text))
