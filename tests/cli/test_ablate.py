@@ -115,6 +115,10 @@ def test_failed_runs_are_named(fine_tuned, shapes, tiny_flags, tmp_path):
         (["--num_clips", "0"], "--num_clips is 0; it must be positive"),
         (["--regularizers", "none"], "plain fine-tuning is --distill_weights 0"),
         (["--cluster", "slurm", "--cluster_args", "gpu"], "give name=value, such as partition=gpu"),
+        (
+            ["--cluster", "debug", "--cluster_args", "time=day"],
+            '--cluster_args can\'t be used: Parameter "timeout_min"',
+        ),
         (["--model_name_or_path", "c3d"], "with nothing to retain"),
     ],
 )

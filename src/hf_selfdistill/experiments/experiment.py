@@ -119,17 +119,15 @@ def run_plan(plan: Sequence[Mapping[str, Any]]) -> None:
 
     for entry in plan:
         config = KINDS[entry["kind"]].from_dict(entry["values"])
+        if isinstance(config, FinetuneConfig | PretrainConfig):
+            resumes = last_checkpoint(Path(str(config.output_dir))) is not None
+            config = dataclasses.replace(config, resume_from_checkpoint="true" if resumes else None)
         match config:
             case FinetuneConfig():
-                finetune(_resumed(config))
+                finetune(config)
             case PretrainConfig():
-                pretrain(_resumed(config))
+                pretrain(config)
             case EvaluateConfig():
                 evaluate(config)
             case ForgettingConfig():
                 measure_forgetting(config)
-
-
-def _resumed(config: Any) -> Any:
-    resumes = last_checkpoint(Path(str(config.output_dir))) is not None
-    return dataclasses.replace(config, resume_from_checkpoint="true" if resumes else None)

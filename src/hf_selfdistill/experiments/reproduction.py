@@ -56,14 +56,14 @@ class Row(NamedTuple):
 
     model_type: str
     dataset: str
-    weight: float
+    distill_weight: float
     split: int
     seed: int
 
     @property
     def name(self) -> str:
         """Name of the run's folder."""
-        return f"{self.model_type}-{self.dataset}-w{self.weight:.12g}-s{self.split}-r{self.seed}"
+        return f"{self.model_type}-{self.dataset}-w{self.distill_weight:.12g}-s{self.split}-r{self.seed}"
 
 
 @dataclass(frozen=True)
@@ -119,22 +119,12 @@ class Reproduction:
     def _finetuning(self, row: Row) -> FinetuneConfig:
         root, annotations = self.datasets[row.dataset]
         encoder = self.encoders.get(row.model_type) or str(self.output_dir / "encoders" / row.model_type)
-        return FinetuneConfig.from_dict(
-            {
-                **_recipe(f"{row.dataset}_{row.model_type}"),
-                **(SMOKE_FINETUNING if self.smoke else {}),
-                **self.overrides,
-                "model_name_or_path": encoder,
-                "dataset_root": root,
-                "annotations": annotations,
-                "split": row.split,
-                "seed": row.seed,
-                "distill_weight": row.weight,
-                "keep_best": ["validation", "test"],
-                "output_dir": str(self.output_dir / "runs" / row.name),
-                "disable_tqdm": True,
-            }
-        )
+        own = {name: getattr(row, name) for name in ("split", "seed", "distill_weight")}
+        own |= {"model_name_or_path": encoder, "dataset_root": root, "annotations": annotations, "disable_tqdm": True}
+        own |= {"keep_best": ["validation", "test"], "output_dir": str(self.output_dir / "runs" / row.name)}
+        smoke = SMOKE_FINETUNING if self.smoke else {}
+        recipe = _recipe(f"{row.dataset}_{row.model_type}")
+        return FinetuneConfig.from_dict({**recipe, **smoke, **self.overrides, **own})
 
     def plan(self) -> str:
         """Return a Markdown table of all runs with their numbers of videos.
@@ -221,16 +211,7 @@ def _write_tables(output_dir: Path, folders: Mapping[Row, Path], smoke: bool) ->
 def _line(row: Row, choice: str, run: Path) -> dict[str, Any]:
     folder = run if choice == "last" else best_folder(run, choice)
     chosen = {"epoch": "last"} if choice == "last" else json.loads((folder / CHOICE).read_text("utf-8"))
-    return {
-        "model_type": row.model_type,
-        "dataset": row.dataset,
-        "distill_weight": row.weight,
-        "split": row.split,
-        "seed": row.seed,
-        "choice": choice,
-        "epoch": chosen["epoch"],
-        **row_of(folder),
-    }
+    return row._asdict() | {"choice": choice, "epoch": chosen["epoch"]} | row_of(folder)
 
 
 def _recipe(name: str) -> dict[str, Any]:
