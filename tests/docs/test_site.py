@@ -1,4 +1,4 @@
-"""The site builds without a warning and without network, and names everything that it should."""
+"""The site builds without warnings and network, and its reference is complete."""
 
 from __future__ import annotations
 

@@ -17,9 +17,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Outcome", "frontier_figure", "lambda_figure", "not_dominated"]
 
-MANY = 6
-"""Number of curves above which the legend is placed beside the axes."""
-
 
 @dataclass(frozen=True)
 class Outcome:
@@ -52,8 +49,7 @@ def lambda_figure(accuracies: Mapping[str, Mapping[float, Sequence[float]]]) -> 
     weights = sorted({weight for of_setting in accuracies.values() for weight in of_setting})
     if not weights:
         raise ValueError("there is no accuracy to plot")
-    many = len(accuracies) > MANY
-    figure = new_figure(7.4, max(3.6, 0.5 + 0.2 * len(accuracies))) if many else new_figure(6, 3.6)
+    figure = new_figure(7.4, max(3.6, 0.5 + 0.2 * len(accuracies)))
     axes = figure.subplots()
     for number, (name, of_setting) in enumerate(accuracies.items()):
         points = sorted(of_setting.items())
@@ -68,7 +64,7 @@ def lambda_figure(accuracies: Mapping[str, Mapping[float, Sequence[float]]]) -> 
     runs = sorted({len(values) for of_setting in accuracies.values() for values in of_setting.values()})
     counts = " to ".join(map(str, dict.fromkeys((runs[0], runs[-1]))))
     title = "one run per point" if runs == [1] else f"mean ± standard deviation of {counts} runs per point"
-    _finish(axes, "λ", title, beside=many, legend=len(accuracies) > 1)
+    _finish(axes, "λ", title)
     return figure
 
 
@@ -112,11 +108,10 @@ def frontier_figure(outcomes: Sequence[Outcome]) -> Figure:
     return figure
 
 
-def _finish(axes: Axes, xlabel: str, title: str, beside: bool = True, legend: bool = True) -> None:
+def _finish(axes: Axes, xlabel: str, title: str) -> None:
     axes.set(xlabel=xlabel, ylabel="test top-1 (%)")
     axes.set_title(title, fontsize=9)
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
-    if legend:
-        place: dict[str, Any] = {"loc": "center left", "bbox_to_anchor": (1, 0.5)} if beside else {}
-        axes.legend(frameon=False, **place)
+    if axes.get_legend_handles_labels()[1]:  # a single curve has no name
+        axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
