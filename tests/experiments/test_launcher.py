@@ -1,7 +1,9 @@
 import json
 import os
 import re
+import signal
 import sys
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -112,7 +114,24 @@ def test_a_failed_job_of_a_cluster_is_returned(monkeypatch, tmp_path):
     assert launch([experiment], cluster="debug", folder=tmp_path / "cluster") == [experiment]
 
 
-def test_after_the_time_limit_a_job_is_submitted_again_with_the_same_plan():
-    submitit = pytest.importorskip("submitit")
-    again = launcher.ClusterPlan().checkpoint([{"kind": "X"}])
-    assert isinstance(again, submitit.helpers.DelayedSubmission) and again.args == ([{"kind": "X"}],)
+def test_after_the_time_limit_a_job_is_submitted_again_with_the_same_plan(slurm, monkeypatch, tmp_path):
+    from submitit.core.utils import DelayedSubmission
+
+    monkeypatch.setattr(launcher, "as_plan", lambda configs: [{"kind": "X"}])
+    launch([stand_in(tmp_path / "a")], cluster="slurm", folder=tmp_path / "cluster")
+    (file,) = (tmp_path / "cluster").rglob("*.pkl")
+    submission = DelayedSubmission.load(file)
+    again = submission.function.checkpoint(*submission.args)
+    assert isinstance(again, DelayedSubmission) and again.args == ([{"kind": "X"}],)
+
+
+def test_an_interrupt_ends_all_processes(monkeypatch, tmp_path):
+    monkeypatch.setattr(launcher, "as_plan", lambda configs: [{}])
+    monkeypatch.setattr(launcher, "_launcher", lambda device: [sys.executable, "-c", "import time; time.sleep(100)"])
+    processes = []
+    start = launcher._start
+    monkeypatch.setattr(launcher, "_start", lambda *args: processes.append(start(*args)) or processes[-1])
+    threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGTERM)).start()
+    with pytest.raises(KeyboardInterrupt):
+        launch([stand_in(tmp_path / name) for name in ("a", "b", "c")], ["x", "y"])
+    assert len(processes) == 2 and all(process.returncode for process in processes)

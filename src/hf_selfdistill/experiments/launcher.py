@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import queue
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +17,10 @@ from tqdm.auto import tqdm
 from hf_selfdistill.data.whole_files import write_whole
 from hf_selfdistill.experiments.experiment import Experiment, Identities, as_plan, run_plan
 
-__all__ = ["ClusterPlan", "launch"]
+__all__ = ["launch"]
 
 LOG, PLAN = "log.txt", "plan.json"
+POLL_SECONDS = 0.1
 
 
 def launch(
@@ -57,48 +57,42 @@ def launch(
 
 
 def _locally(todo: Sequence[Experiment], devices: Sequence[str]) -> list[Experiment]:
-    free: queue.SimpleQueue[str] = queue.SimpleQueue()
-    for device in devices:
-        free.put(device)
-    running: set[subprocess.Popen[bytes]] = set()
-    stopped = False
-
-    def run(experiment: Experiment) -> bool:
-        device = free.get()
-        try:
-            if stopped:
-                return False
-            with (experiment.folder / LOG).open("ab") as log:
-                process = subprocess.Popen(
-                    [*_launcher(device), "-m", "hf_selfdistill.experiments.run", str(experiment.folder / PLAN)],
-                    stdout=log,
-                    stderr=subprocess.STDOUT,
-                    env={**os.environ, "CUDA_VISIBLE_DEVICES": device},
-                )
-            running.add(process)
-            succeeded = process.wait() == 0
-            running.discard(process)
-            return succeeded
-        finally:
-            free.put(device)
-
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # batch systems send SIGTERM to end a job
+    waiting, free = list(todo), list(devices)
+    running: dict[Experiment, tuple[str, subprocess.Popen[bytes]]] = {}
     failed = []
-    with ThreadPoolExecutor(len(devices)) as pool, tqdm(total=len(todo), desc="runs", unit="run") as bar:
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # batch systems send SIGTERM to end a job
+    with tqdm(total=len(todo), desc="runs", unit="run") as bar:
         try:
-            for experiment, succeeded in zip(todo, pool.map(run, todo), strict=True):
-                bar.update()
-                if not succeeded:
-                    failed.append(experiment)
-                    bar.write(f"failed: {experiment.folder}: {_last_line(experiment)}")
-        except BaseException:
-            stopped = True
-            for process in list(running):
-                process.terminate()
-            raise
+            while waiting or running:
+                while waiting and free:
+                    device, experiment = free.pop(0), waiting.pop(0)
+                    running[experiment] = device, _start(experiment, device)
+                time.sleep(POLL_SECONDS)
+                for experiment, (device, process) in list(running.items()):
+                    if process.poll() is not None:
+                        del running[experiment]
+                        free.append(device)
+                        bar.update()
+                        if process.returncode != 0:
+                            failed.append(experiment)
+                            bar.write(f"failed: {experiment.folder}: {_last_line(experiment)}")
         finally:
+            for _, process in running.values():
+                process.terminate()
+            for _, process in running.values():
+                process.wait()
             signal.signal(signal.SIGTERM, before)
     return failed
+
+
+def _start(experiment: Experiment, device: str) -> subprocess.Popen[bytes]:
+    with (experiment.folder / LOG).open("ab") as log:
+        return subprocess.Popen(
+            [*_launcher(device), "-m", "hf_selfdistill.experiments.run", str(experiment.folder / PLAN)],
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "CUDA_VISIBLE_DEVICES": device},
+        )
 
 
 def _launcher(device: str) -> list[str]:
@@ -112,20 +106,6 @@ def _last_line(experiment: Experiment) -> str:
     lines = (experiment.folder / LOG).read_text(encoding="utf-8", errors="replace").strip().splitlines()
     errors = [line for line in lines if line.startswith("error: ")]
     return [f"see {LOG}", *lines[-1:], *errors[-1:]][-1]
-
-
-class ClusterPlan:
-    """Function of a cluster's job; submitit submits the job again after the time limit."""
-
-    def __call__(self, plan: list[dict[str, Any]]) -> None:
-        """Run a plan."""
-        run_plan(plan)
-
-    def checkpoint(self, plan: list[dict[str, Any]]) -> Any:
-        """Return the same call, which continues from the last checkpoint."""
-        import submitit
-
-        return submitit.helpers.DelayedSubmission(self, plan)
 
 
 def _executor(cluster: str, args: Mapping[str, Any], folder: Path) -> Any:
@@ -145,7 +125,13 @@ def _executor(cluster: str, args: Mapping[str, Any], folder: Path) -> Any:
 
 
 def _on_cluster(todo: Mapping[Experiment, list[dict[str, Any]]], executor: Any) -> list[Experiment]:
-    jobs = executor.map_array(ClusterPlan(), list(todo.values())) if todo else []
+    from submitit.helpers import Checkpointable
+
+    class Plan(Checkpointable):  # submitit submits it again after the time limit, and the run resumes
+        def __call__(self, plan: list[dict[str, Any]]) -> None:
+            run_plan(plan)
+
+    jobs = executor.map_array(Plan(), list(todo.values())) if todo else []
     failed = []
     for experiment, job in zip(todo, tqdm(jobs, desc="runs", unit="run"), strict=True):
         if (error := job.exception()) is not None:
