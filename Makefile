@@ -22,10 +22,10 @@ $(STAMP) $(LOWEST): setup.cfg pyproject.toml
 	$(@D)/bin/python -m pip install --quiet --constraint $(CONSTRAINTS) --no-build-isolation --editable '.[dev]'
 	touch $@
 
-demo: $(STAMP)  ## Fine-tune with and without self-distillation on generated videos, test both, print a table
+demo: $(STAMP)  ## Run both stages on generated videos, with and without self-distillation (5 minutes)
 	HF_HUB_OFFLINE=1 $(BIN)/python scripts/demo.py
 
-reproduce-smoke: $(STAMP)  ## The reproduction of the paper in small: both stages, eight rows, both tables (2 minutes)
+reproduce-smoke: $(STAMP)  ## Reproduce the paper in small: both stages, eight rows, both tables (2 minutes)
 	rm -rf runs/reproduce-smoke
 	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python scripts/reproduce_paper.py --smoke \
 		--output_dir runs/reproduce-smoke --devices 0 1
@@ -44,7 +44,7 @@ lint: $(STAMP)  ## ruff and mypy
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-format: $(STAMP)  ## Format the code and mend what ruff can mend
+format: $(STAMP)  ## Format the code and apply the fixes of ruff
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
@@ -54,5 +54,5 @@ bench: $(STAMP)  ## Time a training step (minutes); decoding: benchmarks/decodin
 cards: $(STAMP)  ## Write model_cards/ from configs/
 	$(BIN)/python -m hf_selfdistill.reporting.recipe_cards
 
-docs: $(STAMP)  ## Build the documentation into site/, warnings being errors
+docs: $(STAMP)  ## Build the documentation into site/; warnings are errors
 	$(BIN)/mkdocs build --strict

@@ -1,9 +1,9 @@
-"""CPU time of `read_frames` for 16 consecutive frames, against decoding the whole video to RGB and picking them.
+"""CPU time of `read_frames` for 16 consecutive frames, against decoding the whole video to RGB.
 
     python benchmarks/decoding.py FOLDER [--num_videos 12] [--rounds 9]
 
-Both run in turn on the same frames, from a random start. For each kind of file (extension and codec): the median over
-videos and rounds of either's time, of the ratio of the two, and the ratio of the summed times.
+Both take turns on the same frames, from a random start. For each kind of file (extension and codec) the benchmark
+prints the median time of each over videos and rounds, the median of their ratio, and the ratio of the summed times.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from hf_selfdistill.data.decoding import VideoReader, read_frames
 
 EXTENSIONS = {".avi", ".mp4", ".mov", ".mkv", ".webm"}
 NUM_FRAMES = 16
-BT2020_CONSTANT_LUMINANCE = 10  # which FFmpeg refuses to convert: give it the next best matrix
+BT2020_CONSTANT_LUMINANCE = 10  # FFmpeg refuses to convert it; matrix 9 is the nearest
 
 
 def decode_everything(path: Path, indices: Sequence[int]) -> torch.Tensor:
@@ -44,8 +44,8 @@ def cpu_ms(read: Callable[[Path, Sequence[int]], torch.Tensor], path: Path, indi
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, help="searched for videos, with its subfolders")
-    parser.add_argument("--num_videos", type=int, default=12, help="drawn at random, at most")
+    parser.add_argument("folder", type=Path, help="folder with videos, with its subfolders")
+    parser.add_argument("--num_videos", type=int, default=12, help="maximum number of videos, drawn at random")
     parser.add_argument("--rounds", type=int, default=9)
     arguments = parser.parse_args()
     draw = random.Random(0)

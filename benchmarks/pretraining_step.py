@@ -1,11 +1,11 @@
-"""What each self-supervised objective costs: videos per second, beside a labelled training step of the same encoder.
+"""Cost of each self-supervised objective, against a supervised training step of the same encoder.
 
 python benchmarks/pretraining_step.py --rounds 5
 
-One process, one after the other in turns: what a data worker does for a video (open, decode, augment), and what a
-training step does with a batch of them (forward, backward, SGD). The peer is the plain Trainer's step with
-cross-entropy on one clip per video, read and augmented as for fine-tuning. Medians of CPU time; the videos are written
-for the purpose (128×128 pixels, 64 frames).
+The objectives take turns in one process. Two times are measured: the work of a data worker for a video (open, decode,
+augment) and a training step on a batch (forward, backward, SGD). The baseline is the plain Trainer's step with
+cross-entropy on one clip per video, read and augmented as in fine-tuning. Medians of CPU time, on generated videos of
+128×128 pixels and 64 frames.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ PEER = "cross-entropy"
 
 
 def build(kind: str, args: argparse.Namespace, folder: Path) -> tuple[RandomClips, Callable[[dict], None]]:
-    """The samples of a kind, and its training step."""
+    """Return the samples and the training step of an objective or of the baseline."""
     torch.manual_seed(0)
     config, processor = from_scratch(args.model_type, args.config_overrides, {"num_labels": 14})
     records = load_video_dataset("moving_shapes", folder, validation_fraction=0)["train"]
@@ -70,7 +70,7 @@ def build(kind: str, args: argparse.Namespace, folder: Path) -> tuple[RandomClip
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model_type", default="c3d", choices=["c3d", "r2plus1d"])
-    parser.add_argument("--config_overrides", help="as scripts/pretrain.py takes them")
+    parser.add_argument("--config_overrides", help="see scripts/pretrain.py")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--batch_size", type=int, default=4)
     args = parser.parse_args()

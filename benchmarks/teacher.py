@@ -1,10 +1,10 @@
-"""What the teacher costs besides its forward pass: the renewal, and memory.
+"""Cost of the teacher besides its forward pass: the refresh, and memory.
 
 python benchmarks/teacher.py
 
-Prints the time of one renewal as a share of an epoch of 100 steps, and the peak memory of a training step without and
-with the teacher, each in a process of its own, beside what the teacher may cost: one copy of the encoder's weights and
-one forward pass's live activations.
+Prints the time of one refresh as a share of an epoch of 100 steps, and the peak memory of a training step without and
+with the teacher, each in a separate process. The memory to expect is one copy of the encoder's weights and the live
+activations of one forward pass.
 """
 
 from __future__ import annotations
@@ -60,12 +60,12 @@ def measure(what: str, clips: int, folder: str) -> None:
     if what == "plain":
         print(peak())
         return
-    renewals = []
+    refreshes = []
     for _ in range(5):
         start = time.process_time()
         trainer.teacher.copy_from(trainer.model)
-        renewals.append(time.process_time() - start)
-    print(peak(), statistics.median(renewals), statistics.median(seconds))
+        refreshes.append(time.process_time() - start)
+    print(peak(), statistics.median(refreshes), statistics.median(seconds))
 
 
 def main() -> None:
@@ -77,22 +77,22 @@ def main() -> None:
         if args.what:
             measure(args.what, args.clips, folder)
             return
-    told = {}
+    measured = {}
     for what in ("plain", "forward", "teacher"):
         command = [sys.executable, __file__, "--clips", str(args.clips), "--what", what]
-        told[what] = [float(word) for word in subprocess.check_output(command, text=True).split()]
+        measured[what] = [float(word) for word in subprocess.check_output(command, text=True).split()]
     weights = sum(p.numel() * 4 for p in C3DForVideoClassification(C3DConfig()).base_model.parameters()) / MEGABYTE
-    memory, renewal, seconds = told["teacher"]
+    memory, refresh, seconds = measured["teacher"]
     print(f"C3D, {args.clips} clips of 16×112×112")
     print(
-        f"renewal {1000 * renewal:.0f} ms CPU, "
-        f"{renewal / (100 * seconds):.4%} of 100 steps of {1000 * seconds:.0f} ms CPU"
+        f"refresh {1000 * refresh:.0f} ms CPU, "
+        f"{refresh / (100 * seconds):.4%} of 100 steps of {1000 * seconds:.0f} ms CPU"
     )
     print(
-        f"peak of a plain step {told['plain'][0]:.0f} MB, "
-        f"with the teacher {memory:.0f} MB: {memory - told['plain'][0]:+.0f}"
+        f"peak of a plain step {measured['plain'][0]:.0f} MB, "
+        f"with the teacher {memory:.0f} MB: {memory - measured['plain'][0]:+.0f}"
     )
-    print(f"allowed: weights {weights:.0f} MB + one forward pass {told['forward'][0]:.0f} MB")
+    print(f"expected: weights {weights:.0f} MB + one forward pass {measured['forward'][0]:.0f} MB")
 
 
 if __name__ == "__main__":

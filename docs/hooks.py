@@ -1,4 +1,4 @@
-"""What MkDocs asks of us: the line `<!-- commands -->` becomes the help of every subcommand."""
+"""MkDocs hook that replaces the line `<!-- commands -->` by the help of every subcommand."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ FORGETTING = ("evaluate", "--task", "forgetting")
 
 
 def on_page_markdown(markdown: str, **kwargs: Any) -> str:
-    """Called by MkDocs for every page."""
+    """Replace the mark in a page."""
     return markdown.replace(MARK, commands()) if MARK in markdown else markdown
 
 
 def commands() -> str:
-    """A table of the subcommands and their scripts, and a section of each with its flags."""
+    """Return a table of the subcommands and their scripts, and a section with the flags of each."""
     rows = [f"| [`{name}`](#{name}) | `{module}.py` | {says} |" for name, (module, says) in COMMANDS.items()]
     sections = [f"## {name}\n\n```text\n{help_of(name)}\n```" for name in COMMANDS]
     forgetting = f"## The flags of evaluate --task forgetting and relearning\n\n```text\n{help_of(*FORGETTING)}\n```"
     objectives = [f"```text\n{flags_of_objective(name)}\n```" for name in OBJECTIVES]
-    table = ["| subcommand | script | |\n|---|---|---|", *rows]
+    table = ["| subcommand | script | purpose |\n|---|---|---|", *rows]
     return "\n\n".join(["\n".join(table), *sections, forgetting, "## The flags of each objective", *objectives])
 
 
 def help_of(*words: str) -> str:
-    """What `hf-selfdistill <words> --help` prints."""
+    """Return the output of `hf-selfdistill <words> --help`."""
     printed, called = io.StringIO(), sys.argv[0]
     sys.argv[0] = NAME
     try:
@@ -42,5 +42,5 @@ def help_of(*words: str) -> str:
 
 
 def flags_of_objective(name: str) -> str:
-    """The last section of the help of `pretrain --objective <name>`."""
+    """Return the last section of the help of `pretrain --objective <name>`."""
     return f"--objective {name}\n" + help_of("pretrain", "--objective", name).split("\n\n")[-1]

@@ -1,9 +1,9 @@
-"""Fine-tune in many settings and compare them.
+"""Compare fine-tuning over a grid of settings.
 
     python scripts/ablate.py --output_dir OUT --distill_weights 0 1 10 100 --seeds 0 1 2 \
         --config configs/ucf101_c3d.yaml --model_name_or_path ENCODER --dataset_root VIDEOS --annotations LISTS
 
-Flags that are not its own are those of scripts/finetune.py. The same command resumes.
+All other flags are those of scripts/finetune.py. The same command resumes.
 """
 
 from hf_selfdistill.cli.ablate import main

@@ -1,4 +1,4 @@
-"""A page in the browser: drop a video, see its class and where it was seen.
+"""Serve a page in the browser that classifies videos.
 
 python scripts/app.py --model_name_or_path OUT --compare_with BASELINE
 """

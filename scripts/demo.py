@@ -1,4 +1,4 @@
-"""Fine-tune with and without self-distillation on videos written for the purpose, test both, print a table.
+"""Run both stages on generated videos, with and without self-distillation, and print a table.
 
 python scripts/demo.py --output_dir demo
 """

@@ -1,4 +1,4 @@
-"""Write a fine-tuned classifier for another runtime.
+"""Export a fine-tuned classifier.
 
 python scripts/export_model.py --model_name_or_path OUT --output_dir EXPORTED --format onnx
 """

@@ -1,4 +1,4 @@
-"""One page on a run, `OUT/report.html`: results, curves, confusions, what was forgotten.
+"""Write a page about a run, `OUT/report.html`: results, curves, confusion matrix, forgetting.
 
 python scripts/report.py --run OUT
 """

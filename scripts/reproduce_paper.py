@@ -1,10 +1,10 @@
-"""Pre-train, fine-tune and test what the paper's Tables 1 and 2 report, and write them beside the paper's figures.
+"""Reproduce the paper's Tables 1 and 2: pre-train, fine-tune, test, and write our numbers beside the paper's.
 
     python scripts/reproduce_paper.py --output_dir OUT --plan --c3d ENCODER --r2plus1d ENCODER \
         --ucf101_root UCF-101 --ucf101_annotations ucfTrainTestlist \
         --hmdb51_root hmdb51_org --hmdb51_annotations testTrainMulti_7030_splits
 
-Without --plan it does the work; the same command resumes. The whole chain in minutes: --smoke --output_dir OUT.
+Without --plan the runs start; the same command resumes. The same chain in minutes: --smoke --output_dir OUT.
 """
 
 from hf_selfdistill.cli.reproduce import main

@@ -1,4 +1,4 @@
-"""The demo page as a Space: the variables MODEL and COMPARE_WITH of its settings name the models."""
+"""The demo page as a Space; the variables MODEL and COMPARE_WITH in the settings name the models."""
 
 import os
 

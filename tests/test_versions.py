@@ -24,6 +24,14 @@ def test_the_lowest_versions_that_are_allowed_are_those_of_make_test_lowest():
     assert allowed == versions((ROOT / "constraints-lowest.txt").read_text(), "==")
 
 
+def test_the_badges_of_the_readme_name_the_lowest_versions():
+    setup, readme = configparser.ConfigParser(), (ROOT / "README.md").read_text()
+    setup.read(ROOT / "setup.cfg")
+    assert f"![PyTorch {versions(setup['options']['install_requires'], '>=')['torch']} or later]" in readme
+    assert f"![Python {setup['options']['python_requires'].removeprefix('>=')} or later]" in readme
+    assert f"![Licence: {setup['metadata']['license']}]" in readme
+
+
 def test_the_versions_of_make_test_are_allowed():
     daily = versions((ROOT / "constraints.txt").read_text(), "==")
     for name, lowest in versions((ROOT / "constraints-lowest.txt").read_text(), "==").items():

@@ -40,6 +40,7 @@ _PUBLIC = {
     "predict": "runs.predict",
     "read_frames": "data.decoding",
     "self_distillation_loss": "self_distillation.loss",
+    "write_moving_shapes": "data.moving_shapes",
 }
 
 __all__ = sorted(_PUBLIC)

@@ -16,7 +16,7 @@ def flags_of(fine_tuned, shapes, tiny_flags, folder, **recipe):
     return [*words, "--reference_dataset", "moving_shapes"]
 
 
-def test_every_run_is_compared_and_a_second_call_runs_nothing_anew(fine_tuned, shapes, tiny_flags, tmp_path):
+def test_every_run_is_compared_and_a_second_call_trains_nothing(fine_tuned, shapes, tiny_flags, tmp_path):
     words = flags_of(fine_tuned, shapes, tiny_flags, tmp_path / "out")
     ablate.main(words)
     table = (tmp_path / "out" / "table.md").read_text()
@@ -31,7 +31,7 @@ def test_every_run_is_compared_and_a_second_call_runs_nothing_anew(fine_tuned, s
     assert [(folder / "model.safetensors").stat().st_mtime_ns for folder in folders] == before
 
 
-def test_an_edited_recipe_is_another_one(fine_tuned, shapes, tiny_flags, tmp_path):
+def test_an_edited_recipe_is_refused(fine_tuned, shapes, tiny_flags, tmp_path):
     recipe = tmp_path / "recipe.yaml"
     recipe.write_text("num_train_epochs: 1\nsplit: 1\n")
     given = flags_of(fine_tuned, shapes, tiny_flags, tmp_path / "out")
@@ -40,7 +40,7 @@ def test_an_edited_recipe_is_another_one(fine_tuned, shapes, tiny_flags, tmp_pat
     ablate.main(words)
     recipe.write_text("num_train_epochs: 2\nsplit: 1\n")
     with pytest.raises(
-        SystemExit, match=r"holds another run: its --num_train_epochs was 1\.0, now it is 2\.0; give another"
+        SystemExit, match=r"holds a different run: its --num_train_epochs was 1\.0, now it is 2\.0; give another"
     ):
         ablate.main(words)
 
@@ -83,7 +83,7 @@ def test_each_average_of_wise_ft_is_tested_beside_plain_fine_tuning(fine_tuned, 
 
 
 @pytest.mark.slow
-def test_the_best_epochs_that_a_recipe_keeps_are_tested_too(fine_tuned, shapes, tiny_flags, tmp_path):
+def test_the_best_epochs_are_tested(fine_tuned, shapes, tiny_flags, tmp_path):
     recipe = {"eval_strategy": "epoch", "validation_fraction": 0.3}
     words = [*flags_of(fine_tuned, shapes, tiny_flags, tmp_path / "out", **recipe), "--distill_weights", "0"]
     ablate.main([*words, "--keep_best", "validation"])
@@ -94,10 +94,10 @@ def test_the_best_epochs_that_a_recipe_keeps_are_tested_too(fine_tuned, shapes, 
 
 
 @pytest.mark.slow
-def test_failed_runs_are_named_and_tried_again(fine_tuned, shapes, tiny_flags, tmp_path):
+def test_failed_runs_are_named(fine_tuned, shapes, tiny_flags, tmp_path):
     wrong = {"per_device_train_batch_size": 500, "dataloader_drop_last": True}
     words = flags_of(fine_tuned, shapes, tiny_flags, tmp_path / "out", **wrong)
-    with pytest.raises(SystemExit, match=r"2 of 2 runs failed: self_distillation-w0-.*tries again"):
+    with pytest.raises(SystemExit, match=r"2 of 2 runs failed: self_distillation-w0-.*run the same command to retry"):
         ablate.main(words)
     log = (tmp_path / "out" / "runs" / "self_distillation-w0-lr0.05-l1-s1-r0" / "log.txt").read_text()
     assert log.splitlines()[-1].startswith("error: ") and "do not fill one batch of 500" in log
@@ -115,6 +115,10 @@ def test_failed_runs_are_named_and_tried_again(fine_tuned, shapes, tiny_flags, t
         (["--num_clips", "0"], "--num_clips is 0; it must be positive"),
         (["--regularizers", "none"], "plain fine-tuning is --distill_weights 0"),
         (["--cluster", "slurm", "--cluster_args", "gpu"], "give name=value, such as partition=gpu"),
+        (
+            ["--cluster", "debug", "--cluster_args", "time=day"],
+            '--cluster_args can\'t be used: Parameter "timeout_min"',
+        ),
         (["--model_name_or_path", "c3d"], "with nothing to retain"),
     ],
 )

@@ -4,7 +4,7 @@ from hf_selfdistill.cli import demo
 
 
 @pytest.mark.slow
-def test_it_compares_with_and_without_self_distillation_and_says_where_the_models_are(tmp_path, capsys):
+def test_the_table_has_a_row_with_and_a_row_without_self_distillation(tmp_path, capsys):
     few = ["--videos_per_class", "6", "--num_pretrain_epochs", "2", "--num_train_epochs", "1"]
     demo.main(["--output_dir", str(tmp_path), *few])
     lines = capsys.readouterr().out.splitlines()
@@ -14,9 +14,9 @@ def test_it_compares_with_and_without_self_distillation_and_says_where_the_model
         assert (tmp_path / line.split()[-1].split("/")[-1] / "model.safetensors").is_file()
 
 
-def test_outside_the_projects_folder_it_says_so(tmp_path, monkeypatch):
+def test_the_demo_outside_the_projects_folder_is_refused(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(SystemExit, match="start the demo in the project's folder"):
+    with pytest.raises(SystemExit, match="run the demo in the project's folder"):
         demo.main([])
 
 

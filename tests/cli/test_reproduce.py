@@ -113,7 +113,7 @@ def test_a_second_call_runs_nothing_twice(queue, tmp_path):
     assert queue.ran == [([], ["0"]), ([], ["0"])]
 
 
-def test_failed_jobs_are_named_and_alone_are_tried_again(queue, tmp_path):
+def test_only_failed_jobs_are_retried(queue, tmp_path):
     words = ["--smoke", "--output_dir", str(tmp_path / "out")]
     queue.failing = {"r2plus1d", "c3d-ucf101-w100-s1-r0"}
     with pytest.raises(SystemExit, match=r"2 runs failed: r2plus1d, c3d-ucf101-w100-s1-r0; "):
@@ -158,7 +158,7 @@ def test_the_means_are_over_seeds(queue, encoder, tmp_path):
         ("--smoke --seeds", "seeds"),
     ],
 )
-def test_what_is_wrong_is_one_line_before_any_job(queue, encoder, tmp_path, capsys, words, message):
+def test_a_wrong_argument_is_one_line_before_any_job(queue, encoder, tmp_path, capsys, words, message):
     here = tmp_path / "here"
     here.mkdir()
     place = {"here": str(here), "encoder": encoder}
@@ -170,7 +170,7 @@ def test_what_is_wrong_is_one_line_before_any_job(queue, encoder, tmp_path, caps
     assert queue.ran == []
 
 
-def test_outside_the_projects_folder_it_says_so(tmp_path, monkeypatch):
+def test_the_command_outside_the_projects_folder_is_refused(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(SystemExit, match="start in the project's folder"):
+    with pytest.raises(SystemExit, match="run the command in the project's folder"):
         reproduce.main(["--smoke", "--output_dir", "out"])

@@ -43,7 +43,7 @@ def blocks(page: Path) -> list[Block]:
 
 
 def command_lines(code: str) -> list[str]:
-    """The commands of a shell block, one a line, with its variables filled in."""
+    """Return the commands of a shell block, one per line, with the values of its variables."""
     joined = re.sub(r"\\\n\s*", " ", code)
     variables = dict(re.findall(r'^(\w+)="([^"]*)"', joined, re.M))
     found = []
@@ -57,10 +57,10 @@ def command_lines(code: str) -> list[str]:
 
 
 def subcommand(line: str) -> list[str] | None:
-    """The words after `hf-selfdistill`, whatever way the line calls it; None of another program's command.
+    """Return the arguments after `hf-selfdistill` or its script; None for another program's command.
 
     Raises:
-        ValueError: it is neither ours nor one of those that guides may name.
+        ValueError: the command is neither ours nor among `NOT_OURS`.
     """
     words = shlex.split(line)
     if words[0] in ("hf-selfdistill",):

@@ -1,4 +1,4 @@
-"""README and guides do what they say: their blocks are run on tiny models, and their flags exist."""
+"""The blocks of README and guides run on tiny models, and the flags in them exist."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ SMALLER_IN_PYTHON = {
 
 
 class ParsedError(Exception):
-    """Ends a command once its line is parsed."""
+    """Ends a command when its line is parsed."""
 
 
 def refuse_unknown_flags(parser: CommandParser, argv: list[str]) -> None:
-    """Flags exist and choices are among the allowed ones; values in capitals stand for something else."""
+    """Check that flags exist and that choices are allowed; values in capitals are placeholders."""
     refuse_flags_of_none((parser,), argv)
 
 
 def refuse_flags_that_nobody_takes(parser: CommandParser, argv: list[str]) -> None:
-    """The same of a command that passes what is not its own on to trainings."""
+    """Check the flags of a command that passes other flags to trainings."""
     refuse_flags_of_none((parser, finetune.parser()), argv)
 
 
@@ -88,7 +88,7 @@ def test_every_target_of_make_in_a_guide_exists():
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the guides take as given: videos, lists, encoders, under the names that they use."""
+    """Return a folder with the videos, lists and encoders that the guides name."""
     folder = tmp_path_factory.mktemp("world")
     (folder / "configs").symlink_to(ROOT / "configs")
     shapes = write_moving_shapes(folder / "written", ("moving_left", "moving_up"), 6, num_frames=10, size=24)
@@ -141,12 +141,12 @@ def test_the_blocks_of_a_guide_run_in_their_order(page, world, tmp_path, monkeyp
         run(block, names)
 
 
-def test_the_guides_for_a_first_day_are_run():
+def test_the_first_guides_are_run():
     ran = {page.name for page, there in RUN.items() if there}
     assert {"README.md", "index.md", "own_videos.md", "any_model.md", "pretraining.md", "distributed.md"} <= ran
 
 
-def test_what_is_not_run_is_in_code_all_the_same():
+def test_python_blocks_that_are_not_run_compile():
     for page in PAGES:
         for block in blocks(page):
             if block.language == "python":

@@ -1,4 +1,4 @@
-"""The notebook runs from its first cell to its last, in little time, and is kept without outputs."""
+"""The notebook runs from the first cell to the last, and is stored without outputs."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ def notebook():
     return nbformat.read(FILE, as_version=4)
 
 
-def test_it_is_kept_without_outputs(notebook):
+def test_the_notebook_is_stored_without_outputs(notebook):
     cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert cells and not any(cell.outputs or cell.execution_count for cell in cells)
 
 
 @pytest.mark.slow
-def test_it_runs(notebook, tmp_path, monkeypatch):
-    """With fewer videos and one epoch; the cell that installs the package is left out."""
+def test_the_notebook_runs(notebook, tmp_path, monkeypatch):
+    """Use fewer videos and one epoch, and omit the cell that installs the package."""
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT / "src"), os.environ.get("PYTHONPATH", "")]))
     notebook.cells = [cell for cell in notebook.cells if "install" not in cell.metadata.get("tags", [])]
     for cell in notebook.cells:

@@ -1,4 +1,4 @@
-"""The site builds without a warning and without network, and names everything that it should."""
+"""The site builds without warnings and network, and its reference is complete."""
 
 from __future__ import annotations
 
@@ -58,6 +58,12 @@ def test_the_reference_has_the_flags_of_every_subcommand(site):
         assert f"usage: hf-selfdistill {name}" in text
     for flag in ("--distill_weight", "--num_clips", "--source", "--key_momentum", "--max_pace"):
         assert flag in text
+
+
+def test_the_reference_lists_the_public_names_and_no_others():
+    listed = re.findall(r"^::: (\S+)$", (ROOT / "docs" / "reference" / "python.md").read_text(), re.M)
+    public = [getattr(hf_selfdistill, name) for name in hf_selfdistill.__all__]
+    assert sorted(listed) == sorted(f"{thing.__module__}.{thing.__name__}" for thing in public)
 
 
 def test_files_and_tests_named_by_the_index_of_the_paper_exist():

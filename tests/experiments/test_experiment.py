@@ -27,7 +27,7 @@ def experiment(shapes, tmp_path):
     return Experiment(training, (test,))
 
 
-def test_what_is_done_is_not_done_again_and_a_test_of_other_weights_is(experiment):
+def test_finished_configs_are_skipped_and_a_test_of_other_weights_is_repeated(experiment):
     assert experiment.remaining(Identities()) == [experiment.training, *experiment.tests]
     run_plan(as_plan(experiment.remaining(Identities())))
     assert experiment.remaining(Identities()) == []
@@ -37,7 +37,7 @@ def test_what_is_done_is_not_done_again_and_a_test_of_other_weights_is(experimen
     assert experiment.remaining(Identities()) == list(experiment.tests)
 
 
-def test_another_run_in_the_folder_is_refused_with_the_parameter_and_both_values(experiment, tmp_path):
+def test_a_different_run_in_the_folder_is_refused_with_the_parameter_and_both_values(experiment, tmp_path):
     run_plan(as_plan([experiment.training]))
     same = dataclasses.replace(experiment.training, learning_rate=float("5e-5"), logging_steps=3)
     assert Experiment(same).remaining(Identities()) == []
@@ -52,7 +52,7 @@ def test_another_run_in_the_folder_is_refused_with_the_parameter_and_both_values
         Experiment(moved).remaining(Identities())
 
 
-def test_a_folder_of_an_earlier_version_is_one_line_that_says_what_to_do(experiment):
+def test_a_folder_of_an_earlier_version_is_refused(experiment):
     experiment.folder.mkdir()
     (experiment.folder / "config.json").write_text("{}")
     with pytest.raises(ValueError, match=r"has no run\.json: an earlier version or another tool made it"):

@@ -12,7 +12,7 @@ def base():
     )
 
 
-def test_every_combination_has_a_folder_of_its_own_and_rivals_appear_once(base, tmp_path):
+def test_every_combination_has_its_own_folder_and_other_regularizers_appear_once(base, tmp_path):
     axes = {"seed": [0, 1], "regularizer": ["self_distillation", "l2_sp"], "distill_weight": [0.0, 10.0]}
     names = [config.output_dir.split("/")[-1] for config in grid(base, tmp_path, **axes)]
     assert names == [
@@ -25,7 +25,7 @@ def test_every_combination_has_a_folder_of_its_own_and_rivals_appear_once(base, 
     ]
 
 
-def test_rates_that_print_alike_have_two_folders(base, tmp_path):
+def test_almost_equal_rates_have_different_folders(base, tmp_path):
     configs = grid(base, tmp_path, learning_rate=[0.00333333, 0.003333334])
     assert len({config.output_dir for config in configs}) == 2
 
@@ -41,7 +41,7 @@ def test_every_saved_model_is_tested_and_compared_with_the_encoder(base, tmp_pat
     assert experiment.tests[2].before == "user/encoder" and experiment.tests[2].dataset == "hmdb51"
 
 
-def test_averages_of_wise_ft_are_models(base, tmp_path):
+def test_every_average_of_wise_ft_is_a_model(base, tmp_path):
     (config,) = grid(base, tmp_path, regularizer=["wise_ft"])
     config.wise_ft_weights = [0.5, 0.25]
     assert [(place.setting.share, folder.name) for place, folder in saved_models(config)] == [

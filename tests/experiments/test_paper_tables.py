@@ -10,7 +10,7 @@ def rows_of(table, *start):
     return [row[len(start) :] for row in rows if row[: len(start)] == list(start)]
 
 
-def test_without_a_run_the_tables_are_the_papers():
+def test_without_runs_the_tables_have_only_the_papers_rows():
     one, two = table_1({}), table_2({})
     assert rows_of(one, "C3D", "3D ST") == [["paper", "60.6", "", "28.3", ""]]
     assert rows_of(one, "R(2+1)D", "Pace") == [["paper", "77.1", "", "36.6", ""]]
@@ -24,7 +24,7 @@ def test_without_a_run_the_tables_are_the_papers():
     assert len(one.splitlines()) == 2 + 3 + 3 + 2 + 3 and len(two.splitlines()) == 2 + 2 * 6
 
 
-def test_what_was_measured_stands_below_the_papers_row_by_choice_of_the_epoch():
+def test_measurements_are_below_the_papers_row_by_choice_of_the_epoch():
     measured = {
         Cell("c3d", "ucf101", 0.0, "last"): {(1, 0): (0.5, 0.9), (1, 1): (0.7, 0.9)},
         Cell("c3d", "ucf101", 0.0, "test"): {(1, 0): (0.75, 0.95)},
@@ -37,7 +37,7 @@ def test_what_was_measured_stands_below_the_papers_row_by_choice_of_the_epoch():
         assert best == ["here, best epoch on test (the released code's way)", "75.0", "95.0", "", ""]
 
 
-def test_the_difference_is_of_runs_with_the_same_split_and_seed():
+def test_differences_are_between_runs_with_the_same_split_and_seed():
     measured = {
         Cell("c3d", "ucf101", 0.0, "last"): {(1, 0): (0.5, 0.9), (1, 1): (0.6, 0.9), (2, 0): (0.1, 0.1)},
         Cell("c3d", "ucf101", 100.0, "last"): {(1, 0): (0.52, 0.9), (1, 1): (0.66, 0.8), (3, 0): (0.9, 0.9)},
@@ -47,6 +47,6 @@ def test_the_difference_is_of_runs_with_the_same_split_and_seed():
 
 
 @pytest.mark.parametrize("weight", [0.5, 3000.0])
-def test_a_weight_that_the_paper_has_not_gets_a_row_of_its_own_in_table_2(weight):
+def test_a_weight_that_is_not_in_the_paper_gets_a_row_in_table_2(weight):
     table = table_2({Cell("r2plus1d", "hmdb51", weight, "last"): {(1, 0): (0.4, 0.8)}})
     assert rows_of(table, "R(2+1)D", f"Ours (λ = {weight:g})") == [["here, last epoch", "", "", "40.0", "80.0"]]

@@ -13,7 +13,7 @@ OUTCOMES = [
 ]
 
 
-def test_lambda_zero_is_on_the_axis_and_bars_are_the_seeds_standard_deviation():
+def test_the_axis_includes_lambda_zero_and_error_bars_are_standard_deviations():
     figure = lambda_figure({"C3D": {0: [0.5, 0.6, 0.7], 1: [0.8], 100: [0.7, 0.9]}})
     (axes,) = figure.axes
     assert [label.get_text() for label in axes.get_xticklabels()] == ["0", "1", "100"]
@@ -26,7 +26,7 @@ def test_lambda_zero_is_on_the_axis_and_bars_are_the_seeds_standard_deviation():
 
 
 @pytest.mark.parametrize("number", [7, 40])
-def test_any_number_of_curves_differ_and_are_all_named_inside_the_picture(number):
+def test_any_number_of_curves_are_distinct_and_named_inside_the_figure(number):
     figure = lambda_figure({f"rate {name}, 100 % labels": {0: [0.5], 1: [0.4 + name / 100]} for name in range(number)})
     (axes,) = figure.axes
     lines = [container.lines[0] for container in axes.containers]
@@ -37,23 +37,23 @@ def test_any_number_of_curves_differ_and_are_all_named_inside_the_picture(number
     assert box.x0 >= axes.get_window_extent().x1 and box.x1 <= frame.x1 and box.y0 >= frame.y0 and box.y1 <= frame.y1
 
 
-def test_nothing_to_draw_is_an_error():
+def test_empty_results_are_refused():
     with pytest.raises(ValueError, match="no accuracy"):
         lambda_figure({})
     with pytest.raises(ValueError, match="no setting"):
         frontier_figure([])
 
 
-def test_the_frontier_is_what_no_other_setting_beats_in_both():
+def test_the_frontier_has_the_settings_that_no_other_setting_beats_in_both():
     assert [outcome.name for outcome in not_dominated(OUTCOMES)] == ["low rate", "λ = 100"]
 
 
-def test_equal_settings_do_not_push_each_other_out():
+def test_equal_settings_are_both_on_the_frontier():
     twins = [Outcome("a", 0.5, 0, 0.5, 0), Outcome("b", 0.5, 0, 0.5, 0)]
     assert not_dominated(twins) == twins
 
 
-def test_every_setting_has_a_mark_of_its_own_and_its_name_in_the_legend_inside_the_picture():
+def test_every_setting_has_a_distinct_marker_and_a_name_in_the_legend():
     many = [Outcome(f"setting {number}", 0.6, 0.01, number / 20, 0.01) for number in range(15)]
     figure = frontier_figure(many)
     (axes,) = figure.axes

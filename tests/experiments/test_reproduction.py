@@ -15,13 +15,13 @@ def asked(tmp_path, monkeypatch):
     return lambda **values: Reproduction(tmp_path, datasets, kinetics="k", **values)
 
 
-def test_by_default_the_rows_are_those_of_table_1(asked):
+def test_the_default_rows_are_those_of_table_1(asked):
     names = [row.name for row in asked(models=["c3d"]).rows()]
     assert names == ["c3d-ucf101-w0-s1-r0", "c3d-ucf101-w100-s1-r0", "c3d-hmdb51-w0-s1-r0", "c3d-hmdb51-w0.1-s1-r0"]
     assert len(asked(weights=[0, 1, 10], seeds=[0, 1]).rows()) == 2 * 2 * 3 * 2
 
 
-def test_stage_one_is_left_out_where_an_encoder_is_given(asked):
+def test_a_given_encoder_replaces_stage_one(asked):
     assert asked(encoders={"c3d": "mine"}).stage_one().keys() == {"r2plus1d"}
     training = asked().stage_one()["c3d"].training
     assert isinstance(training, PretrainConfig) and training.dataset_root == "k" and training.objective == "rspnet"

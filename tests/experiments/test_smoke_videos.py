@@ -15,7 +15,7 @@ def videos(tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", ["ucf101", "hmdb51"])
-def test_the_data_sets_are_read_as_the_real_ones(videos, name):
+def test_the_data_sets_are_loaded_like_the_real_ones(videos, name):
     places = videos._asdict()
     parts = load_video_dataset(name, places[f"{name}_root"], places[f"{name}_annotations"])
     assert sorted(parts["train"].features["label"].names) == sorted(FINETUNING_MOTIONS)
@@ -23,7 +23,7 @@ def test_the_data_sets_are_read_as_the_real_ones(videos, name):
     assert len(parts["test"]) == 3 * len(FINETUNING_MOTIONS) and len(parts["validation"]) > 0
 
 
-def test_the_two_data_sets_are_not_the_same_videos_and_stage_one_has_its_own(videos):
+def test_all_videos_are_different(videos):
     files = [
         {file.read_bytes() for suffix in ("mp4", "avi") for file in Path(root).rglob(f"*.{suffix}")}
         for root in (videos.ucf101_root, videos.hmdb51_root, videos.kinetics_root)
@@ -31,7 +31,7 @@ def test_the_two_data_sets_are_not_the_same_videos_and_stage_one_has_its_own(vid
     assert list(map(len, files)) == [72, 72, 96] and len(set().union(*files)) == 240
 
 
-def test_what_is_there_is_not_written_again(tmp_path):
+def test_existing_videos_are_not_written_again(tmp_path):
     before = write_smoke_videos(tmp_path)
     (tmp_path / "UCF-101" / "moving_shapes.csv").unlink()
     assert write_smoke_videos(tmp_path) == before

@@ -1,4 +1,4 @@
-"""A Hub in memory on 127.0.0.1 for the real client: repositories, commits, LFS, downloads; and what can go wrong."""
+"""A Hub in memory on 127.0.0.1 for the real client: repositories, commits, LFS, downloads and failures."""
 
 from __future__ import annotations
 

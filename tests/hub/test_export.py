@@ -1,4 +1,4 @@
-"""What is exported gives the logits of the model, for any number of clips."""
+"""Exported classifiers give the logits of the model, for any number of clips."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def run_torch(file, clips):
 @torch.no_grad()
 @pytest.mark.parametrize("architecture", [*OURS, "videomae"])
 @pytest.mark.parametrize(("form", "run"), [("onnx", run_onnx), ("torch_export", run_torch)])
-def test_the_logits_are_the_models_for_any_number_of_clips(architecture, form, run, tmp_path):
+def test_exported_logits_equal_the_models_for_any_number_of_clips(architecture, form, run, tmp_path):
     model, clips = classifier(architecture)
     file = export_classifier(model, clips[:2], form, tmp_path / "out")
     assert [path.name for path in (tmp_path / "out").iterdir()] == [file.name]
@@ -52,7 +52,7 @@ def test_the_logits_are_the_models_for_any_number_of_clips(architecture, form, r
         torch.testing.assert_close(logits, model(clips[:number]).logits, rtol=0, atol=1e-4)
 
 
-def test_what_cannot_be_exported_says_so_in_one_line(tmp_path):
+def test_a_failed_export_is_one_line(tmp_path):
     model, clips = classifier("c3d")
     model.classifier.forward = lambda features: features[:, : int(features.sum() > 0) + 1]
     with pytest.raises(ValueError, match=r"a c3d can't be exported as torch_export: .+") as raised:

@@ -1,4 +1,4 @@
-"""With the code beside its weights a model loads where this package is missing, and gives the same."""
+"""A model with the code beside its weights loads without this package and gives the same results."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def video(tmp_path):
 
 
 def run_without_us(folder, video, out):
-    """What a machine that has transformers alone prints."""
+    """Return what a machine without this package prints."""
     caches = {"HF_HOME": str(out.parent / "hf"), "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
         [sys.executable, "-c", WITHOUT_US, str(folder), video, str(out)],
@@ -86,7 +86,7 @@ def run_without_us(folder, video, out):
 
 
 @torch.no_grad()
-def test_without_the_package_clips_logits_features_and_the_pipeline_are_the_same(exported, video, tmp_path):
+def test_without_the_package_clips_logits_features_and_pipeline_are_equal(exported, video, tmp_path):
     found = run_without_us(exported, video, tmp_path / "out.safetensors")
     clips = AutoVideoProcessor.from_pretrained(exported)(video, return_tensors="pt")
     model = AutoModelForVideoClassification.from_pretrained(exported)
@@ -101,7 +101,7 @@ def test_without_the_package_clips_logits_features_and_the_pipeline_are_the_same
 
 
 @pytest.mark.parametrize("exported", ["c3d"], indirect=True)
-def test_from_the_hub_by_name_it_is_the_same(exported, video, hub, run_online, tmp_path):
+def test_a_model_on_the_hub_loads_by_name_without_the_package(exported, video, hub, run_online, tmp_path):
     upload = "import sys; from huggingface_hub import HfApi as A; A().create_repo('tester/model'); "
     run_online("-c", upload + "A().upload_folder(repo_id='tester/model', folder_path=sys.argv[1])", exported)
     found = run_online("-c", WITHOUT_US, "tester/model", video, tmp_path / "out.safetensors").stdout
@@ -112,7 +112,7 @@ def test_from_the_hub_by_name_it_is_the_same(exported, video, hub, run_online, t
     torch.testing.assert_close(load_file(tmp_path / "out.safetensors")["logits"], logits, rtol=0, atol=1e-6)
 
 
-def test_the_code_is_python_that_imports_what_transformers_and_decoding_need(exported):
+def test_the_code_imports_only_the_packages_that_its_card_names(exported):
     files = sorted(exported.glob("*.py"))
     assert {"decoding", "sampling", "video_processing_c3d"} < {file.stem for file in files}
     allowed = set(sys.stdlib_module_names) | {"torch", "transformers", "av", "numpy"}
@@ -126,7 +126,7 @@ def test_the_code_is_python_that_imports_what_transformers_and_decoding_need(exp
 
 
 @pytest.mark.parametrize("exported", ["c3d"], indirect=True)
-def test_with_the_package_its_own_classes_are_taken_trusted_or_not(exported):
+def test_with_the_package_its_classes_are_used_trusted_or_not(exported):
     for trust in (True, False, None):
         model = AutoModelForVideoClassification.from_pretrained(exported, trust_remote_code=trust)
         processor = AutoVideoProcessor.from_pretrained(exported, trust_remote_code=trust)
@@ -137,7 +137,7 @@ def test_with_the_package_its_own_classes_are_taken_trusted_or_not(exported):
 
 
 @pytest.mark.parametrize("exported", ["c3d"], indirect=True)
-def test_the_card_says_how_and_keeps_what_it_said(exported, tmp_path):
+def test_the_card_gets_a_section_and_keeps_its_text(exported, tmp_path):
     card = (exported / "README.md").read_text()
     assert 'model="c3d-model", trust_remote_code=True' in card and "pipeline_tag: video-classification" in card
     (install,) = (line for line in card.splitlines() if line.startswith("pip install "))
@@ -164,7 +164,7 @@ def test_the_section_lies_above_the_line_and_text_below_the_line_is_kept(tmp_pat
     assert above.index("## Citation") < above.index("## Without hf_selfdistill") and "## How to use it" in above
 
 
-def test_a_model_of_transformers_needs_no_code_and_writes_none(tmp_path):
+def test_a_model_of_transformers_is_refused(tmp_path):
     with pytest.raises(ValueError, match="a videomae is part of transformers and needs no code"):
         write_remote_code(tiny_model("videomae"), tiny_processor("videomae"), tmp_path / "out")
     assert not (tmp_path / "out").exists()

@@ -1,4 +1,4 @@
-"""What is pushed comes back the same: the real client and transformers' own loading, against a Hub in memory."""
+"""Pushed models load unchanged: the real client and transformers' own loading, against a Hub in memory."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class AfterTheUpload(TrainerCallback):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("private", [False, True])
-def test_a_model_comes_back_with_equal_logits_from_a_new_and_from_an_old_repository(hub, run_online, private):
+def test_a_pushed_model_loads_with_equal_logits_from_a_new_and_an_old_repository(hub, run_online, private):
     code = f"""
     first = model()
     first.push_to_hub("tester/mine", private={private})
@@ -56,7 +56,7 @@ def test_a_model_comes_back_with_equal_logits_from_a_new_and_from_an_old_reposit
 
 
 @pytest.mark.slow
-def test_a_private_model_is_hidden_from_others(hub, run_online):
+def test_a_private_model_is_hidden_from_other_users(hub, run_online):
     run_online("-c", COMMON + 'model().push_to_hub("tester/mine", private=True)')
     load = 'AutoModelForVideoClassification.from_pretrained("tester/mine")'
     assert "OSError" in run_online("-c", COMMON + load, token="hf_other", code=1).stderr

@@ -27,14 +27,14 @@ AXES = {
     "regularizer": "regularizers",
     "distill_weight": "distill_weights",
 }
-"""Fields that vary → flags with their values; seeds outermost, so that early results compare all settings."""
+"""Field that varies → flag with its values. The seed varies slowest, so early results compare all settings."""
 
 SET_PER_RUN = ("seed", "split", "label_fraction", "regularizer", "distill_weight")
 
 
 @dataclass
 class ClusterArguments:
-    """Where the runs are done."""
+    """Devices or cluster of the runs."""
 
     devices: list[str] = field(
         default_factory=lambda: ["0"],
@@ -43,11 +43,14 @@ class ClusterArguments:
         },
     )
     cluster: Literal["slurm", "local", "debug"] | None = field(
-        default=None, metadata={"help": "Submit the runs to a cluster, through submitit, in place of local processes:"}
+        default=None,
+        metadata={"help": "Submit the runs to a cluster through submitit instead of starting local processes:"},
     )
     cluster_args: list[str] = field(
         default_factory=list,
-        metadata={"help": "Parameters of a job: partition=gpu time=1440 gpus=1, or submitit's own, slurm_qos=long."},
+        metadata={
+            "help": "Job parameters: partition=gpu time=1440 (minutes) gpus=1, or submitit's own: slurm_qos=long."
+        },
     )
 
     def executor_parameters(self) -> dict[str, Any]:
@@ -73,7 +76,7 @@ class ClusterArguments:
 
 @dataclass
 class AblationArguments(ClusterArguments):
-    """Ablation; every other flag is that of finetune, the same for all runs."""
+    """Ablation; all other flags are those of finetune and apply to all runs."""
 
     output_dir: str = field(
         default="ablation", metadata={"help": "Folder of the runs, the table, the figures and results.csv."}
@@ -84,11 +87,13 @@ class AblationArguments(ClusterArguments):
     )
     regularizers: list[str] = field(
         default_factory=lambda: ["self_distillation"],
-        metadata={"help": f"Regularizers to compare, of {', '.join(REGULARIZERS)}; only the first has several λ."},
+        metadata={"help": f"Regularizers to compare: {', '.join(REGULARIZERS)}; only self_distillation has λ."},
     )
-    learning_rates: list[float] = field(default_factory=list, metadata={"help": "By default the recipe's."})
+    learning_rates: list[float] = field(
+        default_factory=list, metadata={"help": "Learning rates; by default the recipe's."}
+    )
     label_fractions: list[float] = field(
-        default_factory=list, metadata={"help": "Shares of each class's training videos; by default the recipe's."}
+        default_factory=list, metadata={"help": "Fractions of each class's training videos; by default the recipe's."}
     )
     splits: list[int] = field(default_factory=list, metadata={"help": "Official splits; by default the recipe's."})
     seeds: list[int] = field(default_factory=lambda: [0], metadata={"help": "Seeds of the runs."})
@@ -108,11 +113,11 @@ class AblationArguments(ClusterArguments):
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Fine-tune in many settings and compare."""
+    """Compare fine-tuning settings."""
     argv = list(sys.argv[1:] if argv is None else argv)
     parser = CommandParser(
         AblationArguments,
-        description="Fine-tune in many settings and compare: λ, learning rate, labels, regularizers, splits, seeds.",
+        description="Compare fine-tuning over λ, learning rates, label fractions, regularizers, splits and seeds.",
     )
     with user_errors(parser.flags | finetune.parser().flags):
         refuse_flags(argv, SET_PER_RUN)
@@ -129,7 +134,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def refuse_flags(argv: Sequence[str], names: Collection[str]) -> None:
-    """Refuse flags whose values are set for each run.
+    """Refuse flags that the command sets for each run.
 
     Raises:
         ValueError: such a flag is given.

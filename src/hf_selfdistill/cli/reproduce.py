@@ -33,7 +33,7 @@ PER_ROW = (
 
 @dataclass
 class ReproductionArguments(ClusterArguments):
-    """Reproduction; every other flag goes to all trainings, pre-training too: --bf16 true, --max_steps 100."""
+    """Reproduction; all other flags apply to all trainings, pre-training too: --bf16 true, --max_steps 100."""
 
     output_dir: str = field(
         default="reproduction", metadata={"help": "Folder of the runs, table1.md, table2.md and results.csv."}
@@ -78,7 +78,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     argv = list(sys.argv[1:] if argv is None else argv)
     parser = CommandParser(
         ReproductionArguments,
-        description="Pre-train, fine-tune and test what the paper's Tables 1 and 2 report; the same command resumes.",
+        description="Reproduce the paper's Tables 1 and 2: pre-train, fine-tune, test. The same command resumes.",
     )
     with user_errors(parser.flags):
         refuse_flags(argv, PER_ROW)
@@ -88,7 +88,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def run(args: ReproductionArguments, overrides: dict[str, object]) -> None:
-    """Print the plan, do what is not done, print Table 1.
+    """Print the plan, run what is not finished, print Table 1.
 
     Raises:
         ValueError: an argument is wrong, or some runs failed.

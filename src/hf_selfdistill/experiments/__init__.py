@@ -1,1 +1,1 @@
-"""Many runs: the grid, the launcher, tables and statistics, the reproduction of the paper."""
+"""Many runs: grid, launcher, tables, statistics and the reproduction of the paper."""

@@ -1,4 +1,4 @@
-"""Fine-tuning in many settings, compared in one table."""
+"""Comparison of fine-tuning settings over a grid."""
 
 from __future__ import annotations
 
@@ -27,30 +27,33 @@ def ablate(
     cluster: str | None = None,
     cluster_args: Mapping[str, Any] | None = None,
 ) -> str:
-    """Fine-tune in every setting of a grid, test every model, and write the table, the figures and `results.csv`.
+    """Fine-tune and test every config of a grid; write the table, the figures and `results.csv`.
 
     Args:
-        base: values that all runs share; its reference set measures what each model forgot.
+        base: config that all runs share; what each model forgot is measured on its reference set.
         output_dir: folder of the runs, the table and the figures.
-        axes: values of each field that varies.
-        num_clips: test clips per video.
-        devices: see `launch`.
-        cluster: see `launch`.
-        cluster_args: see `launch`.
+        axes: maps each field that varies to its values.
+        num_clips: number of test clips per video.
+        devices: devices of local processes, see `launch`.
+        cluster: submitit's name of the cluster, see `launch`.
+        cluster_args: parameters of the cluster's jobs, see `launch`.
 
     Returns:
         The table, as Markdown.
 
     Raises:
-        ValueError: some runs failed, or a folder holds another run.
+        ValueError: some runs failed, or a folder holds a different run.
     """
     reference = base.reference()
     if reference is not None and base.model_name_or_path in FROM_SCRATCH:
-        raise ValueError(f"`reference_dataset`: {base.model_name_or_path} has random weights, with nothing to retain")
-    if base.retention_epochs is None:  # retention is measured after the training alone
+        raise ValueError(
+            f"`model_name_or_path` {base.model_name_or_path} has random weights, with nothing to retain; give a "
+            "pre-trained encoder or remove `reference_dataset`"
+        )
+    if base.retention_epochs is None:  # measure retention only after training
         base = type(base).from_dict({k: v for k, v in base.to_dict().items() if not k.startswith("reference_")})
     configs = grid(base, output_dir / "runs", **axes)
-    for split in {config.split for config in configs}:  # refuse what no run could load, before the first one
+    for split in {config.split for config in configs}:  # fail before the first run if a split can't be loaded
         dataclasses.replace(base, split=split).load(base.max_unreadable)
     experiments = [with_tests(config, num_clips, reference) for config in configs]
     logger.info("%d runs in %s", len(experiments), output_dir.resolve())
@@ -64,5 +67,5 @@ def ablate(
     table = write_comparison(output_dir, folders) if folders else ""
     if failed:
         names = ", ".join(experiment.folder.name for experiment in failed)
-        raise ValueError(f"{len(failed)} of {len(experiments)} runs failed: {names}; the same command tries again")
+        raise ValueError(f"{len(failed)} of {len(experiments)} runs failed: {names}; run the same command to retry")
     return table

@@ -1,4 +1,4 @@
-"""The paper's two stages in minutes, on generated videos, with and without self-distillation."""
+"""Demo of both stages on generated videos, with and without self-distillation."""
 
 from __future__ import annotations
 
@@ -30,50 +30,53 @@ def demo(
     num_train_epochs: int = 12,
     seed: int = 0,
 ) -> None:
-    """Pre-train RSPNet on some motions without labels, fine-tune on others with λ = 0 and λ, test, and print a table.
+    """Pre-train on unlabelled motions, fine-tune on other motions with and without self-distillation, print a table.
+
+    Args:
+        folder: folder of the videos, models and results.
+        distill_weight: λ of the run with self-distillation.
+        videos_per_class: number of videos per motion.
+        num_pretrain_epochs: number of epochs of RSPNet.
+        num_train_epochs: number of epochs of each fine-tuning.
+        seed: seed of the videos and the runs.
 
     Raises:
-        ValueError: the recipes are missing.
+        ValueError: the recipes are not in the working directory.
     """
     if not STAGE_ONE.is_file():
-        raise ValueError(f"{STAGE_ONE} is missing; start the demo in the project's folder")
-    start, videos = time.monotonic(), folder / "videos"
-    for part, motions in (("pretraining", PRETRAINING_MOTIONS), ("finetuning", FINETUNING_MOTIONS)):
-        write_moving_shapes(videos / part, motions, videos_per_class, seed=seed)
-    values: dict[str, Any] = {"dataset_root": str(videos / "pretraining"), "output_dir": str(folder / "encoder")}
-    values |= {"seed": seed}
-    pretrain(
-        PretrainConfig.from_recipe(
-            {**yaml.safe_load(STAGE_ONE.read_text()), **values, "num_train_epochs": num_pretrain_epochs}
-        )
-    )
+        raise ValueError(f"{STAGE_ONE} is missing; run the demo in the project's folder")
+    start = time.monotonic()
+    unlabelled, labelled, encoder = (folder / name for name in ("videos/pretraining", "videos/finetuning", "encoder"))
+    write_moving_shapes(unlabelled, PRETRAINING_MOTIONS, videos_per_class, seed=seed)
+    write_moving_shapes(labelled, FINETUNING_MOTIONS, videos_per_class, seed=seed)
+    values: dict[str, Any] = {"dataset_root": str(unlabelled), "output_dir": str(encoder), "seed": seed}
+    values["num_train_epochs"] = num_pretrain_epochs
+    pretrain(PretrainConfig.from_recipe(yaml.safe_load(STAGE_ONE.read_text()) | values))
     rows: list[tuple[float, dict[str, Any], Path]] = []
     for weight in (0.0, distill_weight):
         model = folder / f"lambda-{weight:g}"
-        values = {"dataset_root": str(videos / "finetuning"), "output_dir": str(model), "seed": seed}
-        values |= {"model_name_or_path": str(folder / "encoder"), "distill_weight": weight}
-        values |= {"num_train_epochs": num_train_epochs}
-        finetune(FinetuneConfig.from_dict({**yaml.safe_load(STAGE_TWO.read_text()), **values}))
+        values = {"dataset_root": str(labelled), "output_dir": str(model), "seed": seed, "distill_weight": weight}
+        values |= {"model_name_or_path": str(encoder), "num_train_epochs": num_train_epochs}
+        finetune(FinetuneConfig.from_dict(yaml.safe_load(STAGE_TWO.read_text()) | values))
         tested = evaluate(
             EvaluateConfig(
                 model_name_or_path=str(model),
                 dataset="moving_shapes",
-                dataset_root=str(videos / "finetuning"),
+                dataset_root=str(labelled),
                 output_file=str(model / RESULTS),
                 baseline_file=str(rows[0][2] / RESULTS) if rows else None,
             )
         )
         rows.append((weight, tested.values, model))
-    _report(rows, time.monotonic() - start)
+    _report(rows, labelled, time.monotonic() - start)
 
 
-def _report(rows: Sequence[tuple[float, dict[str, float], Path]], seconds: float) -> None:
+def _report(rows: Sequence[tuple[float, dict[str, float], Path]], videos: Path, seconds: float) -> None:
     tqdm.write(f"\n{'λ':>5}  {'video top-1':>11}  {'clip top-1':>10}  model")
     for weight, results, model in rows:
         tqdm.write(f"{weight:5g}  {results['video_top1']:11.1%}  {results['clip_top1']:10.1%}  {model}")
-    videos = int(rows[0][1]["num_videos"])
     tqdm.write(
-        f"\n{videos} test videos, 10 clips each, chance {1 / len(FINETUNING_MOTIONS):.1%}; one seed, so a few videos "
-        f"more or less are chance.\n{seconds:.0f} s in all. Try: python scripts/predict.py --model_name_or_path "
-        f"{rows[-1][2]} {rows[-1][2].parent}/videos/finetuning/*/*.avi"
+        f"\n{rows[0][1]['num_videos']:g} test videos, 10 clips each; chance is {1 / len(FINETUNING_MOTIONS):.1%}. One "
+        f"seed: a difference of a few videos is noise.\nTotal time: {seconds:.0f} s. Next: python scripts/predict.py "
+        f"--model_name_or_path {rows[-1][2]} {videos}/*/*.avi"
     )

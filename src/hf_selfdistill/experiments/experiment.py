@@ -1,4 +1,4 @@
-"""An experiment: a training and its tests, done one after the other, each of them once."""
+"""An experiment: a training and the tests of its models."""
 
 from __future__ import annotations
 
@@ -18,11 +18,10 @@ __all__ = ["Experiment", "Identities", "as_plan", "run_plan"]
 KINDS: dict[str, type[RunConfig]] = {
     kind.__name__: kind for kind in (FinetuneConfig, PretrainConfig, EvaluateConfig, ForgettingConfig)
 }
-Training = FinetuneConfig | PretrainConfig
 
 
 class Identities:
-    """Identities of many configs; the videos of configs that read the same data set are hashed once."""
+    """Cache of config identities; configs that read the same data set share its hashes."""
 
     def __init__(self) -> None:
         self._data: dict[Any, dict[str, str]] = {}
@@ -44,11 +43,11 @@ class Experiment:
     """A training and its tests.
 
     Args:
-        training: the training; its output folder is the experiment's.
-        tests: tests of the models that the training saves.
+        training: config of the training; its output folder is the folder of the experiment.
+        tests: configs of the tests of the models that the training saves.
     """
 
-    training: Training
+    training: FinetuneConfig | PretrainConfig
     tests: tuple[EvaluateConfig | ForgettingConfig, ...] = ()
 
     @property
@@ -57,44 +56,38 @@ class Experiment:
         return Path(str(self.training.output_dir))
 
     def remaining(self, identities: Identities) -> list[RunConfig]:
-        """Return the configs that are not done, in their order.
+        """Return the configs that have no up-to-date result, in the order to run them.
 
         Raises:
-            ValueError: the folder holds another run, or a run of an earlier version.
+            ValueError: the folder holds a different run, or a run of an earlier version.
         """
-        trained = self._is_trained(identities)
-        left: list[RunConfig] = [] if trained else [self.training]
-        return left + [test for test in self.tests if not (trained and is_tested(test, identities))]
+        if not self._is_trained(identities):
+            return [self.training, *self.tests]
+        return [test for test in self.tests if not _is_tested(test, identities)]
 
     def _is_trained(self, identities: Identities) -> bool:
+        cure = "give another `output_dir`, or move that folder"
         record = RunRecord.load(self.folder)
         if record is None:
             if last_checkpoint(self.folder) is not None or (self.folder / "config.json").is_file():
-                raise ValueError(
-                    f"{self.folder} has no {RECORD}: an earlier version or another tool made it; give another "
-                    "`output_dir`, or move that folder away"
-                )
+                raise ValueError(f"{self.folder} has no {RECORD}: an earlier version or another tool made it; {cure}")
             return False
         inputs = identities.inputs(self.training)
         if record.identity != self.training.identity(inputs):
             raise ValueError(
-                f"{self.folder} holds another run: {_difference(record, self.training, inputs)}; give another "
-                "`output_dir`, or move that folder away"
+                f"{self.folder} holds a different run: {_difference(record, self.training, inputs)}; {cure}"
             )
         return record.status == "finished"
 
 
-def is_tested(test: RunConfig, identities: Identities) -> bool:
-    """Return whether a test was made on the weights that its model has now."""
-    record = RunRecord.load(Path(test.model_name_or_path))  # type: ignore[attr-defined]
-    if record is None:
-        return False
-    identity = identities(test)
-    return any(result.identity == identity for result in record.current())
+def _is_tested(test: EvaluateConfig | ForgettingConfig, identities: Identities) -> bool:
+    """Return whether the record of the model has this test of its current weights."""
+    record = RunRecord.load(Path(test.model_name_or_path))
+    return record is not None and identities(test) in {result.identity for result in record.current()}
 
 
 def _difference(record: RunRecord, config: RunConfig, inputs: Mapping[str, str]) -> str:
-    """Name the first parameter or input that differs, with both values."""
+    """Describe the first parameter or input that differs, with both values."""
     before, now = type(config).from_dict(record.config).essence(), config.essence()
     for name in sorted({*before, *now}):
         if before.get(name) != now.get(name):
@@ -109,15 +102,15 @@ def _difference(record: RunRecord, config: RunConfig, inputs: Mapping[str, str])
 
 
 def as_plan(configs: Sequence[RunConfig]) -> list[dict[str, Any]]:
-    """Return configs as JSON takes them."""
+    """Convert configs to JSON values."""
     return [{"kind": type(config).__name__, "values": config.to_dict()} for config in configs]
 
 
 def run_plan(plan: Sequence[Mapping[str, Any]]) -> None:
-    """Run configs one after the other; a training that was interrupted continues from its last checkpoint.
+    """Run configs one after the other; an interrupted training continues from its last checkpoint.
 
     Args:
-        plan: configs, see `as_plan`.
+        plan: configs as JSON values, see `as_plan`.
     """
     from hf_selfdistill.runs.evaluate import evaluate
     from hf_selfdistill.runs.finetune import finetune
@@ -126,17 +119,15 @@ def run_plan(plan: Sequence[Mapping[str, Any]]) -> None:
 
     for entry in plan:
         config = KINDS[entry["kind"]].from_dict(entry["values"])
+        if isinstance(config, FinetuneConfig | PretrainConfig):
+            resumes = last_checkpoint(Path(str(config.output_dir))) is not None
+            config = dataclasses.replace(config, resume_from_checkpoint="true" if resumes else None)
         match config:
             case FinetuneConfig():
-                finetune(_resumed(config))
+                finetune(config)
             case PretrainConfig():
-                pretrain(_resumed(config))
+                pretrain(config)
             case EvaluateConfig():
                 evaluate(config)
             case ForgettingConfig():
                 measure_forgetting(config)
-
-
-def _resumed(config: Any) -> Any:
-    resumes = last_checkpoint(Path(str(config.output_dir))) is not None
-    return dataclasses.replace(config, resume_from_checkpoint="true" if resumes else None)

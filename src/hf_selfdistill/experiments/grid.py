@@ -1,9 +1,9 @@
-"""A grid of fine-tunings: configs that differ in some values, each with its tests."""
+"""A grid of fine-tuning configs, each with the tests of its models."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,7 +19,8 @@ from hf_selfdistill.training.best_epochs import best_folder
 __all__ = ["FORGETTING", "RESULTS", "Place", "grid", "saved_models", "with_tests"]
 
 RESULTS, FORGETTING = "evaluation.json", "forgetting.json"
-REFERENCE_CLIPS = 4  # per video of the reference set
+REFERENCE_CLIPS = 4
+"""Clips per video of the reference set."""
 
 
 class Place(NamedTuple):
@@ -31,13 +32,13 @@ class Place(NamedTuple):
 
 
 def grid(base: FinetuneConfig, output_dir: Path, **axes: Sequence[Any]) -> list[FinetuneConfig]:
-    """Return one config per combination of values, each with a folder of its own.
+    """Return one config per combination of values, each with its own output folder.
 
     Args:
-        base: the values that all configs share.
-        output_dir: folder of the runs.
-        axes: values of each field that varies; the last axis varies fastest. A rival of self-distillation appears
-            once, whatever λ.
+        base: config with the values that all runs share.
+        output_dir: parent folder of the output folders.
+        axes: maps each field that varies to its values; the last field varies fastest. Regularizers other than
+            self-distillation have no λ and appear once.
     """
     configs = [dataclasses.replace(base, **dict(zip(axes, values, strict=True))) for values in product(*axes.values())]
     named = [
@@ -48,7 +49,13 @@ def grid(base: FinetuneConfig, output_dir: Path, **axes: Sequence[Any]) -> list[
 
 
 def with_tests(config: FinetuneConfig, num_clips: int, reference: DatasetArguments | None = None) -> Experiment:
-    """Return a fine-tuning with a test of every model that it saves and, with a reference set, what each forgot."""
+    """Return a fine-tuning and the tests of every model that it saves.
+
+    Args:
+        config: config of the fine-tuning.
+        num_clips: number of test clips per video.
+        reference: reference set; with it, what each model forgot is measured too.
+    """
     shared: dict[str, Any] = {**device_values(config), "disable_tqdm": True, "max_unreadable": config.max_unreadable}
     data = {name: getattr(config, name) for name in ("dataset", "dataset_root", "annotations", "split")}
     folders = [folder for _, folder in saved_models(config)]
@@ -79,22 +86,21 @@ def with_tests(config: FinetuneConfig, num_clips: int, reference: DatasetArgumen
 
 
 def saved_models(config: FinetuneConfig) -> list[tuple[Place, Path]]:
-    """Return the models that a fine-tuning saves: of its last and its best epochs, or the averages of WiSE-FT."""
+    """Return the models that a fine-tuning saves: last and best epochs, or the averages of WiSE-FT."""
     folder = Path(str(config.output_dir))
     setting = Setting(config.label_fraction, config.learning_rate, config.regularizer, config.distill_weight)
+    changes: list[tuple[dict[str, Any], Path]]
     if config.regularizer == "wise_ft":
-        found: Mapping[Setting, Path] = {
-            dataclasses.replace(setting, share=share): folder / AVERAGES / f"{share:g}"
-            for share in config.wise_ft_weights
-        }
+        changes = [({"share": share}, folder / AVERAGES / f"{share:g}") for share in config.wise_ft_weights]
     else:
-        best = {dataclasses.replace(setting, epoch=part): best_folder(folder, part) for part in config.keep_best}
-        found = {setting: folder, **best}
-    return [(Place(own, config.split, config.seed), where) for own, where in found.items()]
+        changes = [({}, folder), *(({"epoch": part}, best_folder(folder, part)) for part in config.keep_best)]
+    return [
+        (Place(dataclasses.replace(setting, **change), config.split, config.seed), place) for change, place in changes
+    ]
 
 
 def _name(config: FinetuneConfig) -> str:
-    """Name of a run's folder; twelve significant digits tell different values apart."""
+    """Return the name of a run's folder, with values to twelve significant digits."""
     weight, rate, fraction = (
         f"{value:.12g}" for value in (config.distill_weight, config.learning_rate, config.label_fraction)
     )

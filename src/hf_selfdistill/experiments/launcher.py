@@ -1,15 +1,14 @@
-"""Many experiments: in local processes, one per device, or on a cluster through submitit."""
+"""Launcher of experiments: local processes, one per device, or a cluster through submitit."""
 
 from __future__ import annotations
 
 import json
 import os
-import queue
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +17,10 @@ from tqdm.auto import tqdm
 from hf_selfdistill.data.whole_files import write_whole
 from hf_selfdistill.experiments.experiment import Experiment, Identities, as_plan, run_plan
 
-__all__ = ["ClusterPlan", "launch"]
+__all__ = ["launch"]
 
 LOG, PLAN = "log.txt", "plan.json"
+POLL_SECONDS = 0.1
 
 
 def launch(
@@ -30,7 +30,7 @@ def launch(
     cluster_args: Mapping[str, Any] | None = None,
     folder: Path | None = None,
 ) -> list[Experiment]:
-    """Do what is not done of all experiments; the same call continues an interrupted one.
+    """Run the unfinished configs of all experiments; the same call resumes after an interruption.
 
     Args:
         experiments: all experiments; finished ones are skipped.
@@ -44,62 +44,55 @@ def launch(
         The experiments that failed.
 
     Raises:
-        ValueError: a folder holds another run.
+        ValueError: the cluster or a parameter of it is not available, or a folder holds a different run.
     """
+    executor = None if cluster is None else _executor(cluster, cluster_args or {}, folder or Path("cluster"))
     identities = Identities()
     plans = {experiment: as_plan(experiment.remaining(identities)) for experiment in experiments}
     todo = {experiment: plan for experiment, plan in plans.items() if plan}
     for experiment, plan in todo.items():
         experiment.folder.mkdir(parents=True, exist_ok=True)
         write_whole(experiment.folder / PLAN, json.dumps(plan, indent=1))
-    if cluster is not None:
-        return _on_cluster(todo, cluster, cluster_args or {}, folder or Path("cluster"))
-    return _locally(list(todo), devices)
+    return _locally(list(todo), devices) if executor is None else _on_cluster(todo, executor)
 
 
 def _locally(todo: Sequence[Experiment], devices: Sequence[str]) -> list[Experiment]:
-    free: queue.SimpleQueue[str] = queue.SimpleQueue()
-    for device in devices:
-        free.put(device)
-    running: set[subprocess.Popen[bytes]] = set()
-    stopped = False
-
-    def run(experiment: Experiment) -> bool:
-        device = free.get()
-        try:
-            if stopped:
-                return False
-            with (experiment.folder / LOG).open("ab") as log:
-                process = subprocess.Popen(
-                    [*_launcher(device), "-m", "hf_selfdistill.experiments.run", str(experiment.folder / PLAN)],
-                    stdout=log,
-                    stderr=subprocess.STDOUT,
-                    env={**os.environ, "CUDA_VISIBLE_DEVICES": device},
-                )
-            running.add(process)
-            succeeded = process.wait() == 0
-            running.discard(process)
-            return succeeded
-        finally:
-            free.put(device)
-
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # batch systems end a call with it
+    waiting, free = list(todo), list(devices)
+    running: dict[Experiment, tuple[str, subprocess.Popen[bytes]]] = {}
     failed = []
-    with ThreadPoolExecutor(len(devices)) as pool, tqdm(total=len(todo), desc="runs", unit="run") as bar:
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # batch systems send SIGTERM to end a job
+    with tqdm(total=len(todo), desc="runs", unit="run") as bar:
         try:
-            for experiment, succeeded in zip(todo, pool.map(run, todo), strict=True):
-                bar.update()
-                if not succeeded:
-                    failed.append(experiment)
-                    bar.write(f"failed: {experiment.folder}: {_last_line(experiment)}")
-        except BaseException:
-            stopped = True
-            for process in list(running):
-                process.terminate()
-            raise
+            while waiting or running:
+                while waiting and free:
+                    device, experiment = free.pop(0), waiting.pop(0)
+                    running[experiment] = device, _start(experiment, device)
+                time.sleep(POLL_SECONDS)
+                for experiment, (device, process) in list(running.items()):
+                    if process.poll() is not None:
+                        del running[experiment]
+                        free.append(device)
+                        bar.update()
+                        if process.returncode != 0:
+                            failed.append(experiment)
+                            bar.write(f"failed: {experiment.folder}: {_last_line(experiment)}")
         finally:
+            for _, process in running.values():
+                process.terminate()
+            for _, process in running.values():
+                process.wait()
             signal.signal(signal.SIGTERM, before)
     return failed
+
+
+def _start(experiment: Experiment, device: str) -> subprocess.Popen[bytes]:
+    with (experiment.folder / LOG).open("ab") as log:
+        return subprocess.Popen(
+            [*_launcher(device), "-m", "hf_selfdistill.experiments.run", str(experiment.folder / PLAN)],
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "CUDA_VISIBLE_DEVICES": device},
+        )
 
 
 def _launcher(device: str) -> list[str]:
@@ -115,30 +108,30 @@ def _last_line(experiment: Experiment) -> str:
     return [f"see {LOG}", *lines[-1:], *errors[-1:]][-1]
 
 
-class ClusterPlan:
-    """The call that a cluster's job makes; a job that was cut off by the time limit is submitted again."""
-
-    def __call__(self, plan: list[dict[str, Any]]) -> None:
-        """Run a plan."""
-        run_plan(plan)
-
-    def checkpoint(self, plan: list[dict[str, Any]]) -> Any:
-        """Return the same call, which continues from the last checkpoint."""
-        import submitit
-
-        return submitit.helpers.DelayedSubmission(self, plan)
-
-
-def _on_cluster(
-    todo: Mapping[Experiment, list[dict[str, Any]]], cluster: str, args: Mapping[str, Any], folder: Path
-) -> list[Experiment]:
+def _executor(cluster: str, args: Mapping[str, Any], folder: Path) -> Any:
     try:
         import submitit
     except ImportError:
         raise ImportError('a cluster needs submitit; install it with pip install "hf_selfdistill[cluster]"') from None
-    executor = submitit.AutoExecutor(folder / "%j", cluster=cluster)
-    executor.update_parameters(**args)
-    jobs = executor.map_array(ClusterPlan(), list(todo.values())) if todo else []
+    try:
+        executor = submitit.AutoExecutor(folder / "%j", cluster=cluster)
+    except RuntimeError as error:  # srun is missing
+        raise ValueError(f"`cluster` is {cluster}: {error}") from error
+    try:
+        executor.update_parameters(**args)
+    except (AssertionError, NameError, ValueError) as error:
+        raise ValueError(f"`cluster_args` can't be used: {error}") from error
+    return executor
+
+
+def _on_cluster(todo: Mapping[Experiment, list[dict[str, Any]]], executor: Any) -> list[Experiment]:
+    from submitit.helpers import Checkpointable
+
+    class Plan(Checkpointable):  # submitit submits it again after the time limit, and the run resumes
+        def __call__(self, plan: list[dict[str, Any]]) -> None:
+            run_plan(plan)
+
+    jobs = executor.map_array(Plan(), list(todo.values())) if todo else []
     failed = []
     for experiment, job in zip(todo, tqdm(jobs, desc="runs", unit="run"), strict=True):
         if (error := job.exception()) is not None:

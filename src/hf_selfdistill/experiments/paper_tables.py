@@ -1,4 +1,4 @@
-"""The paper's Tables 1 and 2, each of its rows above what was measured here."""
+"""The paper's Tables 1 and 2, with our own measurements below each row."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ CHOICES = {
     "validation": "here, best epoch on validation",
     "test": "here, best epoch on test (the released code's way)",
 }
-"""Which epoch's model was tested → what the tables say of it."""
+"""Choice of the tested epoch → its description in the tables."""
 
 
 class Cell(NamedTuple):
-    """What a figure is of."""
+    """Encoder, data set, λ and choice of the epoch of a measurement."""
 
     model_type: str
     dataset: str
@@ -31,15 +31,14 @@ class Cell(NamedTuple):
     choice: str
 
 
-Place = tuple[int, int]  # split and seed
-Measured = Mapping[Cell, Mapping[Place, tuple[float, float]]]
-"""Top-1 and top-5 of every run, fractions of 1."""
+Measured = Mapping[Cell, Mapping[tuple[int, int], tuple[float, float]]]
+"""Cell → split and seed of each run → top-1 and top-5, fractions of 1."""
 
 _HEAD = ["Architecture", "Method", "from", *(f"{name} Acc@{k}" for name in DATASETS.values() for k in (1, 5))]
 
 
 def table_1(measured: Measured) -> str:
-    """The comparison with other methods, as Markdown; measured rows that are missing are left out."""
+    """Return the comparison with other methods as Markdown, without rows that were not measured."""
     rows = []
     for model in MODELS:
         for method, top1 in OTHER_METHODS[model].items():
@@ -53,47 +52,41 @@ def table_1(measured: Measured) -> str:
 
 
 def table_2(measured: Measured) -> str:
-    """The sweep of λ, as Markdown; measured rows that are missing are left out."""
-    own = sorted({*WEIGHTS, *(cell.weight for cell in measured)})
+    """Return the sweep of λ as Markdown, without rows that were not measured."""
     rows = []
     for model in MODELS:
-        for weight in own:
+        for weight in sorted({*WEIGHTS, *(cell.weight for cell in measured)}):
             method = f"Ours (λ = {weight:g})" if weight else "RSPNet baseline"
             rows += _method_rows(measured, model, method, dict.fromkeys(DATASETS, weight))
     return _markdown(rows)
 
 
 def _method_rows(measured: Measured, model: str, method: str, weights: Mapping[str, float]) -> list[list[str]]:
-    """The paper's row, and one for each choice of the epoch that was measured."""
+    """Return the paper's row, and one row per choice of the epoch."""
 
     def paper(name: str) -> list[str]:
-        known = TABLE_2[model, name].get(weights[name])
-        return ["", ""] if known is None else [f"{value:.1f}" for value in known]
+        return [f"{value:.1f}" for value in TABLE_2[model, name].get(weights[name], ())] or ["", ""]
 
     def here(name: str, choice: str) -> list[str]:
         runs = measured.get(Cell(model, name, weights[name], choice), {}).values()
-        return [in_percent(values) for values in zip(*runs, strict=True)] if runs else ["", ""]
+        return [in_percent(values) for values in zip(*runs, strict=True)] or ["", ""]
 
-    rows = [_row(model, method, "paper", paper)]
-    rows += [_row(model, method, says, partial(here, choice=choice)) for choice, says in CHOICES.items()]
-    return [row for row in rows if any(row[3:])]
+    return _rows(model, method, {"paper": paper} | {CHOICES[name]: partial(here, choice=name) for name in CHOICES})
 
 
 def _difference_rows(measured: Measured, model: str, best: Mapping[str, float]) -> list[list[str]]:
-    """Ours minus the baseline, of the runs that have the same split and seed."""
+    """Return "Ours" minus the baseline: of the paper, and of runs with the same split and seed."""
 
     def paper(name: str) -> list[str]:
         ours, baseline = TABLE_2[model, name][best[name]], TABLE_2[model, name][0]
         return [f"{a - b:+.1f}" for a, b in zip(ours, baseline, strict=True)]
 
     def here(name: str) -> list[str]:
-        ours = measured.get(Cell(model, name, best[name], "last"), {})
-        baseline = measured.get(Cell(model, name, 0.0, "last"), {})
+        ours, baseline = (measured.get(Cell(model, name, weight, "last"), {}) for weight in (best[name], 0.0))
         pairs = [(ours[place], baseline[place]) for place in ours if place in baseline]
         return [_signed([100 * (a[k] - b[k]) for a, b in pairs]) for k in (0, 1)] if pairs else ["", ""]
 
-    rows = [_row(model, "Ours − RSPNet*", "paper", paper), _row(model, "Ours − RSPNet*", CHOICES["last"], here)]
-    return [row for row in rows if any(row[3:])]
+    return _rows(model, "Ours − RSPNet*", {"paper": paper, CHOICES["last"]: here})
 
 
 def _signed(values: Sequence[float]) -> str:
@@ -101,8 +94,12 @@ def _signed(values: Sequence[float]) -> str:
     return mean if len(values) == 1 else f"{mean} ± {spread(values):.1f}"
 
 
-def _row(model: str, method: str, source: str, figures: Callable[[str], list[str]]) -> list[str]:
-    return [MODELS[model], method, source, *(figure for name in DATASETS for figure in figures(name))]
+def _rows(model: str, method: str, sources: Mapping[str, Callable[[str], list[str]]]) -> list[list[str]]:
+    rows = [
+        [MODELS[model], method, source, *(value for name in DATASETS for value in values_of(name))]
+        for source, values_of in sources.items()
+    ]
+    return [row for row in rows if any(row[3:])]
 
 
 def _markdown(rows: Sequence[Sequence[str]]) -> str:

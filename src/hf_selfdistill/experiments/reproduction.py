@@ -1,4 +1,4 @@
-"""The paper's Tables 1 and 2 as lists of configs, from the recipes in `configs/`."""
+"""Reproduction of the paper's Tables 1 and 2 from the recipes in `configs/`."""
 
 from __future__ import annotations
 
@@ -35,51 +35,52 @@ SMOKE_PRETRAINING = {**SMOKE, "num_train_epochs": 1, "per_device_train_batch_siz
 SMOKE_FINETUNING = {**SMOKE, "num_train_epochs": 4, "per_device_train_batch_size": 8, "flip_probability": 0}
 
 NOTES = """
-Percent. "paper" rows are quoted (Zhou et al., arXiv 2205.00506: one run, split 1), "here" rows were measured by this
-command; mean ± standard deviation over runs (splits × seeds) where there are several, and `results.csv` has each run.
+Percent. The "paper" rows are quoted from Zhou et al., arXiv 2205.00506 (one run, split 1). The "here" rows were
+measured by this command: mean ± standard deviation over the runs (splits × seeds). `results.csv` has each run.
 
-- *Last epoch* chooses nothing. *Best on validation* is chosen on training videos that were held out by whole groups,
-  and tested once. *Best on test* is how RSPNet's released code chooses: by the test videos that it then reports on, so
-  it flatters.
-- The paper does not say which epoch it reports, and its λ in Table 1 is the best of its Table 2, that is, on test.
-- "Ours − RSPNet*" is the mean difference of runs with the same split and seed.
+- *Last epoch*: no epoch is selected. *Best on validation*: the epoch is selected on training videos held out by whole
+  groups, and tested once. *Best on test*: the epoch is selected on the test videos, as in RSPNet's released code; this
+  accuracy is optimistic.
+- The paper does not say which epoch it reports. Its λ in Table 1 is the best λ of its Table 2, selected on the test
+  part.
+- "Ours − RSPNet*" is the mean difference between runs with the same split and seed.
 """
 SMOKE_NOTES = """
-**A smoke run**: networks of a few channels, a few steps, generated videos of six classes in the place of UCF101 and
-HMDB51. Its "here" rows say that the chain works and nothing else; they must not be compared with the paper's.
+**A smoke run**: networks of a few channels, a few steps, and generated videos of six classes instead of UCF101 and
+HMDB51. The "here" rows only show that the chain works; do not compare them with the paper.
 """
 
 
 class Row(NamedTuple):
-    """One fine-tuning of the tables."""
+    """A fine-tuning of the tables."""
 
     model_type: str
     dataset: str
-    weight: float
+    distill_weight: float
     split: int
     seed: int
 
     @property
     def name(self) -> str:
         """Name of the run's folder."""
-        return f"{self.model_type}-{self.dataset}-w{self.weight:.12g}-s{self.split}-r{self.seed}"
+        return f"{self.model_type}-{self.dataset}-w{self.distill_weight:.12g}-s{self.split}-r{self.seed}"
 
 
 @dataclass(frozen=True)
 class Reproduction:
-    """What is to be reproduced.
+    """The runs of a reproduction.
 
     Args:
         output_dir: folder of the runs and the tables.
         datasets: maps `ucf101` and `hmdb51` to the folder of the videos and the folder of the official lists.
         encoders: maps an architecture to an encoder that replaces stage one.
         kinetics: folder of the videos of stage one.
-        models: architectures.
-        weights: λ of every row; by default 0 and the paper's best λ of each encoder and data set.
-        splits: official splits.
+        models: names of the architectures.
+        weights: values of λ; by default 0 and the paper's best λ of each encoder and data set.
+        splits: numbers of the official splits.
         seeds: seeds of the fine-tunings.
-        overrides: values for every training, besides the recipes'.
-        smoke: small networks and a few steps.
+        overrides: values that override the recipes in all trainings.
+        smoke: whether to train small networks for a few steps.
     """
 
     output_dir: Path
@@ -94,7 +95,7 @@ class Reproduction:
     smoke: bool = False
 
     def rows(self) -> list[Row]:
-        """Return every fine-tuning, seeds outermost."""
+        """Return all fine-tunings; the seed varies slowest."""
         return [
             Row(model_type, dataset, float(weight), split, seed)
             for seed, split, model_type, dataset in product(self.seeds, self.splits, self.models, self.datasets)
@@ -106,50 +107,36 @@ class Reproduction:
         return {name: Experiment(self._pretraining(name)) for name in self.models if name not in self.encoders}
 
     def stage_two(self) -> dict[Row, Experiment]:
-        """Return the fine-tuning of each row, with a test of its last and its best epochs."""
+        """Return the fine-tuning of each row, with tests of its last epoch and its best epochs."""
         return {row: with_tests(self._finetuning(row), TEST_CLIPS) for row in self.rows()}
 
     def _pretraining(self, model_type: str) -> PretrainConfig:
-        values = _recipe(f"pretraining/rspnet_{model_type}")
-        values |= {**SMOKE_PRETRAINING, "config_overrides": SMOKE_SIZES[model_type]} if self.smoke else {}
-        values |= dict(self.overrides)
-        values |= {
-            "dataset_root": self.kinetics,
-            "output_dir": str(self.output_dir / "encoders" / model_type),
-            "disable_tqdm": True,
-        }
-        return PretrainConfig.from_recipe(values)
+        smoke = {**SMOKE_PRETRAINING, "config_overrides": SMOKE_SIZES[model_type]} if self.smoke else {}
+        own = {"dataset_root": self.kinetics, "output_dir": str(self.output_dir / "encoders" / model_type)}
+        recipe = _recipe(f"pretraining/rspnet_{model_type}")
+        return PretrainConfig.from_recipe({**recipe, **smoke, **self.overrides, **own, "disable_tqdm": True})
 
     def _finetuning(self, row: Row) -> FinetuneConfig:
         root, annotations = self.datasets[row.dataset]
         encoder = self.encoders.get(row.model_type) or str(self.output_dir / "encoders" / row.model_type)
-        return FinetuneConfig.from_dict(
-            {
-                **_recipe(f"{row.dataset}_{row.model_type}"),
-                **(SMOKE_FINETUNING if self.smoke else {}),
-                **self.overrides,
-                "model_name_or_path": encoder,
-                "dataset_root": root,
-                "annotations": annotations,
-                "split": row.split,
-                "seed": row.seed,
-                "distill_weight": row.weight,
-                "keep_best": ["validation", "test"],
-                "output_dir": str(self.output_dir / "runs" / row.name),
-                "disable_tqdm": True,
-            }
-        )
+        own = {name: getattr(row, name) for name in ("split", "seed", "distill_weight")}
+        own |= {"model_name_or_path": encoder, "dataset_root": root, "annotations": annotations, "disable_tqdm": True}
+        own |= {"keep_best": ["validation", "test"], "output_dir": str(self.output_dir / "runs" / row.name)}
+        smoke = SMOKE_FINETUNING if self.smoke else {}
+        recipe = _recipe(f"{row.dataset}_{row.model_type}")
+        return FinetuneConfig.from_dict({**recipe, **smoke, **self.overrides, **own})
 
     def plan(self) -> str:
-        """Describe every run with its numbers of videos, as a Markdown table.
+        """Return a Markdown table of all runs with their numbers of videos.
 
         Raises:
-            ValueError: a data set is not as it should be, or not the paper's.
+            ValueError: a data set can't be read, or has another number of classes than the paper's.
         """
         lines = ["| run | videos | epochs |", "|---|---|---|"]
         for name, experiment in self.stage_one().items():
             config = experiment.training
-            lines.append(f"| pre-train {name} | {_count(config, 'train')} | {config.num_train_epochs:g} |")
+            videos = len(config.load(config.max_unreadable)["train"])
+            lines.append(f"| pre-train {name} | {videos:,} | {config.num_train_epochs:g} |")
         counted: dict[tuple[str, int], str] = {}
         for row, experiment in self.stage_two().items():
             config = experiment.training
@@ -166,7 +153,7 @@ class Reproduction:
         classes = parts["train"].features["label"].num_classes
         if classes != CLASSES[row.dataset] and not self.smoke:
             raise ValueError(
-                f"`{row.dataset}_root` {config.dataset_root} has {classes} classes, the paper's {row.dataset} has "
+                f"`{row.dataset}_root` {config.dataset_root} has {classes} classes, but {row.dataset} has "
                 f"{CLASSES[row.dataset]}; use ablate for other data sets"
             )
         counts = {part: len(parts[part]) for part in ("train", "validation", "test")}
@@ -174,35 +161,36 @@ class Reproduction:
 
 
 def reproduce(
-    asked: Reproduction,
+    reproduction: Reproduction,
     devices: Sequence[str] = ("0",),
     cluster: str | None = None,
     cluster_args: Mapping[str, Any] | None = None,
 ) -> str:
-    """Do both stages and the tests, and write `table1.md`, `table2.md` and `results.csv`; return Table 1.
+    """Run both stages and the tests; write `table1.md`, `table2.md` and `results.csv`.
 
     Args:
-        asked: what is to be reproduced.
-        devices: see `launch`; a pre-training takes all of them.
-        cluster: see `launch`.
-        cluster_args: see `launch`.
+        reproduction: the runs.
+        devices: devices of local processes, see `launch`; each pre-training takes all devices.
+        cluster: submitit's name of the cluster, see `launch`.
+        cluster_args: parameters of the cluster's jobs, see `launch`.
+
+    Returns:
+        Table 1, as Markdown.
 
     Raises:
-        ValueError: some runs failed, or a folder holds another run.
+        ValueError: some runs failed, or a folder holds a different run.
     """
-    files = asked.output_dir / "cluster"
-    one, two = asked.stage_one(), asked.stage_two()
+    output_dir, one, two = reproduction.output_dir, reproduction.stage_one(), reproduction.stage_two()
+    files = output_dir / "cluster"
     failed = launch(list(one.values()), [",".join(devices)], cluster, cluster_args, files)
     without = {name for name, experiment in one.items() if experiment in failed}
     ready = {row: experiment for row, experiment in two.items() if row.model_type not in without}
     failed += launch(list(ready.values()), devices, cluster, cluster_args, files)
     finished = {row: experiment.folder for row, experiment in ready.items() if experiment not in failed}
-    table = _write_tables(asked.output_dir, finished, asked.smoke) if finished else ""
+    table = _write_tables(output_dir, finished, reproduction.smoke) if finished else ""
     if failed:
         names = ", ".join(experiment.folder.name for experiment in failed)
-        raise ValueError(
-            f"{len(failed)} runs failed: {names}; their log.txt says why, and the same command tries again"
-        )
+        raise ValueError(f"{len(failed)} runs failed: {names}; read their log.txt and run the same command to retry")
     return table
 
 
@@ -223,24 +211,12 @@ def _write_tables(output_dir: Path, folders: Mapping[Row, Path], smoke: bool) ->
 def _line(row: Row, choice: str, run: Path) -> dict[str, Any]:
     folder = run if choice == "last" else best_folder(run, choice)
     chosen = {"epoch": "last"} if choice == "last" else json.loads((folder / CHOICE).read_text("utf-8"))
-    named = {"model_type": row.model_type, "dataset": row.dataset, "distill_weight": row.weight}
-    return {
-        **named,
-        "split": row.split,
-        "seed": row.seed,
-        "choice": choice,
-        "epoch": chosen["epoch"],
-        **row_of(folder),
-    }
+    return row._asdict() | {"choice": choice, "epoch": chosen["epoch"]} | row_of(folder)
 
 
 def _recipe(name: str) -> dict[str, Any]:
     file = RECIPES / f"{name}.yaml"
     if not file.is_file():
-        raise ValueError(f"{file} is missing; start in the project's folder")
+        raise ValueError(f"{file} is missing; run the command in the project's folder")
     values: dict[str, Any] = yaml.safe_load(file.read_text(encoding="utf-8"))
     return values
-
-
-def _count(config: Any, part: str) -> str:
-    return f"{len(config.load(config.max_unreadable)[part]):,}"

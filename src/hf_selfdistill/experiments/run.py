@@ -1,4 +1,4 @@
-"""One experiment in a process of its own: `python -m hf_selfdistill.experiments.run PLAN.json`."""
+"""One experiment in its own process: `python -m hf_selfdistill.experiments.run PLAN.json`."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ __all__ = ["main"]
 
 
 def main(file: str) -> None:
-    """Run the configs of a plan; a user's mistake is one line."""
+    """Run the configs of a plan file; a user's mistake ends the process with one line."""
     logging.basicConfig(format="%(message)s", level=logging.INFO)
     try:
         run_plan(json.loads(Path(file).read_text(encoding="utf-8")))
     except (ValueError, OSError, ImportError) as error:
-        logging.getLogger(__name__).debug("where it happened:", exc_info=True)
+        logging.getLogger(__name__).debug("traceback:", exc_info=True)
         sys.exit(f"error: {' '.join(str(error).split())}")
 
 

@@ -1,4 +1,4 @@
-"""Generated videos in the layouts of UCF101, HMDB51 and Kinetics, lists included."""
+"""Generated videos in the layouts of UCF101, HMDB51 and Kinetics, with their official lists."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from hf_selfdistill.data.moving_shapes import FINETUNING_MOTIONS, PRETRAINING_MO
 
 __all__ = ["SmokeVideos", "write_smoke_videos"]
 
-VIDEOS, FRAMES, SIZE = 12, 20, 32  # per class, of a video, of a frame
+VIDEOS, FRAMES, SIZE = 12, 20, 32
+"""Videos per class, frames per video, pixels per side."""
 
 
 class SmokeVideos(NamedTuple):
-    """Where they are."""
+    """Folders of the generated videos and lists."""
 
     kinetics_root: str
     ucf101_root: str
@@ -24,15 +25,14 @@ class SmokeVideos(NamedTuple):
 
 
 def write_smoke_videos(root: Path) -> SmokeVideos:
-    """Write what is missing of the three: of the labelled ones 9 groups for training and 3 for testing each."""
+    """Write the three data sets unless they exist; UCF101 and HMDB51 have 9 training and 3 test groups."""
     names = ("kinetics", "UCF-101", "ucfTrainTestlist", "hmdb51_org", "testTrainMulti_7030_splits")
     kinetics, ucf101, ucf101_lists, hmdb51, hmdb51_lists = (root / name for name in names)
-    whole = root / "whole.txt"
-    if not whole.is_file():
+    if not (root / "whole.txt").is_file():
         write_moving_shapes(kinetics, PRETRAINING_MOTIONS, VIDEOS, 2 * FRAMES, SIZE, seed=2)
         _write_ucf101_lists(_write_videos(ucf101, seed=0), ucf101_lists)
         _write_hmdb51_lists(_write_videos(hmdb51, seed=1), hmdb51, hmdb51_lists)
-        whole.touch()
+        (root / "whole.txt").touch()
     return SmokeVideos(*map(str, (kinetics, ucf101, ucf101_lists, hmdb51, hmdb51_lists)))
 
 
@@ -43,8 +43,6 @@ def _write_videos(root: Path, seed: int) -> list[dict[str, str]]:
 
 
 def _write_ucf101_lists(rows: list[dict[str, str]], folder: Path) -> None:
-    """The names of the moving shapes are those of UCF101 already."""
-    folder.mkdir(parents=True, exist_ok=True)
     numbers = {label: number for number, label in enumerate(FINETUNING_MOTIONS, start=1)}
     _write(folder / "classInd.txt", [f"{number} {label}" for label, number in numbers.items()])
     train = [f"{row['video']} {numbers[row['label']]}" for row in rows if row["split"] == "train"]
@@ -53,8 +51,7 @@ def _write_ucf101_lists(rows: list[dict[str, str]], folder: Path) -> None:
 
 
 def _write_hmdb51_lists(rows: list[dict[str, str]], root: Path, folder: Path) -> None:
-    """There the film stands in front of the class: the group."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Rename the videos to `<film>_<class>_…`, as HMDB51 does, and write one list per class."""
     lines: dict[str, list[str]] = {label: [] for label in FINETUNING_MOTIONS}
     for row in rows:
         label, video = row["label"], Path(row["video"])
@@ -66,4 +63,5 @@ def _write_hmdb51_lists(rows: list[dict[str, str]], root: Path, folder: Path) ->
 
 
 def _write(file: Path, lines: list[str]) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text("\n".join(lines) + "\n", encoding="utf-8")
