@@ -1,4 +1,4 @@
-"""What a person sees of a run: a progress bar, and a table with one row per epoch."""
+"""Progress of a run: a bar, and a table with one row per epoch."""
 
 from __future__ import annotations
 
