@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from hf_selfdistill.evaluation import probe
-from hf_selfdistill.evaluation.probe import STRENGTHS, fit_linear, knn, linear_probe
+from hf_selfdistill.evaluation.probe import STRENGTHS, knn, linear_probe
 
 
 def clusters(videos, seed, noise=1.0):
@@ -27,7 +27,7 @@ def votes_by_hand(features, labels, query, k):
 
 
 @pytest.mark.parametrize("k", [1, 20, 100])
-def test_neighbours_vote_as_by_hand_and_are_no_more_than_there_are(k):
+def test_neighbours_vote_as_computed_by_hand(k):
     features, labels, _ = clusters(60, seed=0)
     tested, of_tested, _ = clusters(30, seed=1)
     result = knn(features, labels, tested, of_tested, k)
@@ -43,20 +43,21 @@ def test_a_near_neighbour_outvotes_several_far_ones():
     assert result.correct.tolist() == [True]
 
 
-def test_the_fit_is_where_plain_gradient_descent_ends():
-    features, labels = clusters(45, seed=0)[0].double(), torch.arange(45) % 3
-    weight, bias = fit_linear(features, labels, 0.1)
-    one_hot, other_weight, other_bias = torch.eye(3, dtype=torch.float64)[labels], torch.zeros(3, 8), torch.zeros(3)
-    other_weight, other_bias = other_weight.double(), other_bias.double()
+@pytest.mark.parametrize("classes", [2, 3])
+def test_the_fit_equals_gradient_descent(classes):
+    features, labels = clusters(45, seed=0)[0].double(), torch.arange(45) % classes
+    fitted = torch.from_numpy(probe._fit(features, labels, 0.1).predict_log_proba(features.numpy()))
+    features = (features - features.mean(0)) / features.std(0, correction=0)
+    one_hot = torch.eye(classes, dtype=torch.float64)[labels]
+    weight, bias = torch.zeros(classes, 8, dtype=torch.float64), torch.zeros(classes, dtype=torch.float64)
     for _ in range(3000):
-        error = ((features @ other_weight.T + other_bias).softmax(1) - one_hot) / 45
-        other_weight = other_weight - 0.3 * (error.T @ features + 0.1 * other_weight)
-        other_bias = other_bias - 0.3 * error.sum(0)
-    torch.testing.assert_close(weight, other_weight, atol=1e-5, rtol=0)
-    torch.testing.assert_close(bias, other_bias, atol=1e-5, rtol=0)
+        error = ((features @ weight.T + bias).softmax(1) - one_hot) / 45
+        weight = weight - 0.3 * (error.T @ features + 0.1 * weight)
+        bias = bias - 0.3 * error.sum(0)
+    torch.testing.assert_close(fitted, (features @ weight.T + bias).log_softmax(1), atol=1e-5, rtol=0)
 
 
-def test_the_linear_probe_is_the_same_twice_and_blind_to_scale_shift_and_constant_features():
+def test_the_linear_probe_is_deterministic_and_ignores_scale_shift_and_constant_features():
     features, labels, groups = clusters(60, seed=0)
     tested, of_tested, _ = clusters(30, seed=1)
     first = linear_probe(features, labels, groups, tested, of_tested)
@@ -69,7 +70,7 @@ def test_the_linear_probe_is_the_same_twice_and_blind_to_scale_shift_and_constan
     assert torch.equal(linear_probe(moved(features), labels, groups, moved(tested), of_tested).correct, first.correct)
 
 
-def test_classes_that_lie_apart_are_told_apart():
+def test_separable_classes_are_separated():
     features, labels, groups = clusters(60, seed=0, noise=0.05)
     tested, of_tested, _ = clusters(30, seed=1, noise=0.05)
     assert linear_probe(features, labels, groups, tested, of_tested).accuracy == 1.0
@@ -100,6 +101,19 @@ def test_groups_that_cannot_be_held_out_are_refused_with_the_cure():
     groups = [f"g{label}" for label in labels.tolist()]
     with pytest.raises(ValueError, match="each group holds all videos of some class; give more groups"):
         linear_probe(features, labels, groups, features, labels)
+
+
+def test_a_single_class_is_refused_with_the_cure():
+    features, _, groups = clusters(9, seed=0)
+    with pytest.raises(ValueError, match="one class, but the linear probe needs two; add another"):
+        linear_probe(features, torch.zeros(9, dtype=torch.long), groups, features, torch.zeros(9, dtype=torch.long))
+
+
+def test_equally_near_neighbours_count_in_the_order_of_the_gallery():
+    """Features that have collapsed are all equal."""
+    labels = torch.tensor([1] * 30 + [0] * 970)
+    result = knn(torch.ones(1000, 4), labels, torch.ones(2, 4), torch.tensor([0, 1]))
+    assert result.correct.tolist() == [False, True]
 
 
 @pytest.mark.parametrize(("train", "test", "named"), [(0, 3, "training"), (3, 0, "test")])
