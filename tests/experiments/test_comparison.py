@@ -23,6 +23,7 @@ def test_p_is_the_share_of_signs_that_give_as_much():
     assert sign_flip_p(values) == sum(as_much) / 16
     assert sign_flip_p([0.1] * 5) == 2 / 2**5
     assert sign_flip_p([0.0, 0.0]) == 1
+    assert sign_flip_p([0.1]) == 1
 
 
 def test_many_pairs_are_drawn_and_come_near_the_exact_value():
