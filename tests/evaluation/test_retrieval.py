@@ -24,7 +24,7 @@ def by_hand(queries, query_labels, gallery, gallery_labels, k):
 
 
 @pytest.mark.parametrize("at_once", [7, 1024])
-def test_figures_equal_an_independent_computation(monkeypatch, at_once):
+def test_accuracies_equal_an_independent_computation(monkeypatch, at_once):
     monkeypatch.setattr(retrieval, "QUERIES_AT_ONCE", at_once)
     videos = (*random_videos(40, 8, seed=0), *random_videos(60, 8, seed=1))
     figures = retrieval_accuracy(*videos)
@@ -34,7 +34,7 @@ def test_figures_equal_an_independent_computation(monkeypatch, at_once):
     assert 0 < figures["top1"] < figures["top50"]
 
 
-def test_the_length_of_features_is_of_no_account():
+def test_the_length_of_features_has_no_effect():
     queries, query_labels, gallery, labels = (*random_videos(20, 4, seed=0), *random_videos(30, 4, seed=1))
     scales = torch.linspace(0.01, 100, 30)[:, None]
     ranks = ranks_of_first_hit(queries, query_labels, gallery, labels)
@@ -48,13 +48,13 @@ def test_a_k_beyond_the_gallery_is_the_share_of_queries_whose_class_it_has():
     assert figures == {"top3": 0.75, "top5": 0.75, "top50": 0.75}
 
 
-def test_features_that_have_collapsed_find_nothing_but_the_gallerys_first_class():
+def test_collapsed_features_find_only_the_first_class_of_the_gallery():
     gallery, labels = torch.ones(6, 4), torch.tensor([0, 0, 1, 1, 2, 2])
     figures = retrieval_accuracy(torch.ones(3, 4), torch.tensor([0, 1, 2]), gallery, labels, ks=(1,))
     assert figures["top1"] == pytest.approx(1 / 3)
 
 
-def test_differences_in_the_last_digits_of_features_are_seen():
+def test_differences_in_the_last_digits_of_features_count():
     # Single precision would call both similarities 1.
     base = torch.tensor([1.0, 0.0])
     gallery = torch.stack([base + torch.tensor([0, 2e-5]), base + torch.tensor([0, 1e-5])])

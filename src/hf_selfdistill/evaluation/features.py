@@ -1,17 +1,17 @@
-"""What a frozen encoder makes of whole videos: one feature each, the mean over its clips."""
+"""Features of whole videos from a frozen encoder: the mean over the clips of each video."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel, Trainer, TrainingArguments
-from transformers.trainer_utils import PredictionOutput
 
 from hf_selfdistill.data.clips import UNREADABLE, TestingClips, collate_clips, video_name
 from hf_selfdistill.models.features import LAST_LAYER, copy_encoder
@@ -34,14 +34,14 @@ __all__ = [
 
 @dataclass(frozen=True)
 class FeatureSet:
-    """Features of the videos that could be read.
+    """Features of the readable videos of a data set.
 
     Args:
-        features: `(V, dim)` float32.
-        labels: `(V,)`.
-        groups: source of each video.
-        places: of each video in the data set.
-        layers: of each layer of the encoder, by name, features like those of `features`; empty where not asked for.
+        features: pooled features `(V, dim)`, float32.
+        labels: labels `(V,)`.
+        groups: group of each video.
+        places: index of each video in the data set.
+        layers: features `(V, dim)` of each layer, by name; empty if layers are not measured.
     """
 
     features: Tensor
@@ -52,13 +52,13 @@ class FeatureSet:
 
 
 class VideoFeatures(nn.Module):
-    """A frozen encoder as the Trainer's `predict` takes it: one row per video, its clips' mean.
+    """Frozen encoder for the Trainer's `predict`, with one row per video: the mean over its clips.
 
-    Accelerate trims the last batch, gathered from all processes, by rows; a row must therefore be a video.
+    Accelerate trims the last batch, gathered from all processes, by rows. So a row must be a video.
 
     Args:
-        encoder: takes a batch of clips.
-        read: the features `(clips, dim)` in what it returns.
+        encoder: model of a batch of clips.
+        read: function that takes the features `(clips, dim)` from the outputs of the encoder.
     """
 
     accepts_loss_kwargs = False
@@ -69,14 +69,14 @@ class VideoFeatures(nn.Module):
         self.read = read
 
     def forward(self, labels: Tensor, **clips: Tensor) -> dict[str, Tensor]:
-        """Encodes videos.
+        """Encode videos.
 
         Args:
-            labels: `(B, K)`, which say how many clips a video has.
-            **clips: what the encoder takes, `(B·K, T, C, H, W)`.
+            labels: labels `(B, K)` of the K clips of each video.
+            **clips: inputs of the encoder, `(B·K, T, C, H, W)`.
 
         Returns:
-            `features (B, dim)` float32, and a `loss` of 0, without which the Trainer does not hand labels on.
+            `features (B, dim)` float32, and a `loss` of 0, without which the Trainer does not return labels.
         """
         features = self.read(self.encoder(**clips)).float()
         videos = features.view(*labels.shape, -1).mean(1)
@@ -84,10 +84,10 @@ class VideoFeatures(nn.Module):
 
 
 class PooledFeatures(VideoFeatures):
-    """What the last layer of a classifier receives, in a copy; of an encoder without a head its `pooler_output`.
+    """Inputs of a classifier's last layer, from a copy; without a head, the `pooler_output` of the encoder.
 
     Args:
-        model: a classifier, also with adapters, or an encoder.
+        model: classifier, with or without adapters, or encoder.
     """
 
     def __init__(self, model: nn.Module) -> None:
@@ -98,7 +98,7 @@ class PooledFeatures(VideoFeatures):
 
 
 class LayerFeatures(PooledFeatures):
-    """Pooled features, and the mean over positions of what each layer gives.
+    """Pooled features, and the mean of each layer's output over positions.
 
     Raises:
         ValueError: the encoder has no list of layers.
@@ -109,7 +109,7 @@ class LayerFeatures(PooledFeatures):
         self.layers: list[str] = []
         self._means: dict[str, Tensor] = {}
         for name, layer in layers_of(self.encoder).items():
-            # `stages.0` whether the model has a head or not, which puts a name in front
+            # The last two parts, `stages.0`, are the same with and without a head.
             layer.register_forward_hook(partial(self._keep, ".".join(name.split(".")[-2:])))
 
     def _keep(self, name: str, layer: nn.Module, inputs: Any, outputs: Any) -> None:
@@ -118,14 +118,14 @@ class LayerFeatures(PooledFeatures):
         self._means[name] = maps.float().mean(1) if maps.ndim == 3 else maps.float().flatten(2).mean(2)
 
     def forward(self, labels: Tensor, **clips: Tensor) -> dict[str, Tensor]:
-        """As `VideoFeatures.forward`, with `(B, dim)` of each layer by its name."""
+        """Encode videos as `VideoFeatures` does, with `(B, dim)` of each layer by name."""
         outputs = super().forward(labels, **clips)
         self.layers = list(self._means)
         return outputs | {name: mean.view(*labels.shape, -1).mean(1) for name, mean in self._means.items()}
 
 
 class SeveralFeatures(nn.Module):
-    """Several encoders on the same clips, which are read once for all."""
+    """Several encoders on the same clips, so that each clip is read once."""
 
     accepts_loss_kwargs = False
 
@@ -134,7 +134,7 @@ class SeveralFeatures(nn.Module):
         self.encoders = nn.ModuleList(encoders)
 
     def forward(self, labels: Tensor, **clips: Tensor) -> dict[str, Tensor]:
-        """As each encoder's `forward`, with the encoder's number in front of the names."""
+        """Return the outputs of all encoders, with the number of the encoder in front of each name."""
         outputs: dict[str, Tensor] = {}
         for number, encoder in enumerate(self.encoders):
             loss, *rest = encoder(labels, **clips).items()
@@ -143,7 +143,7 @@ class SeveralFeatures(nn.Module):
 
 
 class MappedFeatures(VideoFeatures):
-    """The last map of C3D or R(2+1)D, max-pooled over 2×2 positions of each frame and flattened, as VCOP retrieves.
+    """Last map of C3D or R(2+1)D, max-pooled over 2×2 positions of each frame and flattened, as in VCOP.
 
     Raises:
         ValueError: the model has no such map.
@@ -153,7 +153,7 @@ class MappedFeatures(VideoFeatures):
         if not isinstance(model, VideoEncoderPreTrainedModel):
             raise ValueError(
                 f"{type(model).__name__} has no map over time and space, as C3D and R(2+1)D have; "
-                "use --retrieval_protocol rspnet"
+                "use `retrieval_protocol` rspnet"
             )
         super().__init__(model.base_model, _max_pooled_map)
 
@@ -165,8 +165,8 @@ def _logits(outputs: Any) -> Tensor:
 def _pooler_output(outputs: Any) -> Tensor:
     if outputs.get("pooler_output") is None:
         raise ValueError(
-            f"the encoder returns {', '.join(outputs)} and no pooler_output, so what its feature is is not known; "
-            "take a classifier of it (AutoModelForVideoClassification)"
+            f"the encoder returns {', '.join(outputs)} and no pooler_output, so its features can't be found; "
+            "use a classifier with this encoder (AutoModelForVideoClassification)"
         )
     return outputs.pooler_output.flatten(1)
 
@@ -174,72 +174,64 @@ def _pooler_output(outputs: Any) -> Tensor:
 def _max_pooled_map(outputs: Any) -> Tensor:
     maps = outputs.last_hidden_state  # (clips, C, t, h, w)
     height, width = maps.shape[3:]
-    window = (1, min(2, height), min(2, width))  # encoders of small pictures end in one position
+    window = (1, min(2, height), min(2, width))  # small encoders end in one position
     return nn.functional.max_pool3d(maps, window).flatten(1)
 
 
 def feature_trainer(model: VideoFeatures | SeveralFeatures, args: TrainingArguments) -> Trainer:
-    """A Trainer that only predicts, on however many processes."""
-    args.dataloader_drop_last = False  # recipes set it, for training
-    args.remove_unused_columns = False  # the Trainer can't know what `**clips` uses
+    """Return a Trainer for predictions, on one or more processes."""
+    args.dataloader_drop_last = False  # recipes set it for training
+    args.remove_unused_columns = False  # the Trainer can't know the columns behind `**clips`
     return Trainer(model, args, data_collator=collate_clips)
 
 
 def video_features(trainer: Trainer, clips: TestingClips) -> FeatureSet:
-    """Features of all videos that can be read, in their order; a collective call.
+    """Return the features of all readable videos; a collective call.
 
     Args:
         trainer: see `feature_trainer`.
-        clips: their records have a column `group`.
+        clips: clips of the videos; their records have a column `group`.
     """
     prediction = trainer.predict(clips)
-    return feature_set(_tensors(prediction.predictions), _labels(prediction), clips)
+    return feature_set([prediction.predictions], prediction.label_ids[:, 0], clips)
 
 
 def several_video_features(trainer: Trainer, clips: TestingClips) -> list[FeatureSet]:
-    """The same of each encoder of `SeveralFeatures`, with its layers."""
-    prediction, start = trainer.predict(clips), 0
-    sets = []
-    for encoder in trainer.model.encoders:
-        rows = prediction.predictions[start : start + 1 + len(encoder.layers)]
-        sets.append(feature_set(_tensors(*rows), _labels(prediction), clips, encoder.layers))
-        start += len(rows)
-    return sets
+    """Return the features of each encoder of `SeveralFeatures`, with layers; a collective call."""
+    prediction = trainer.predict(clips)
+    rows, labels = iter(prediction.predictions), prediction.label_ids[:, 0]
+    return [
+        feature_set(list(islice(rows, 1 + len(encoder.layers))), labels, clips, encoder.layers)
+        for encoder in trainer.model.encoders
+    ]
 
 
-def _tensors(*rows: np.ndarray) -> list[Tensor]:
-    return [torch.from_numpy(part) for part in rows]
-
-
-def _labels(prediction: PredictionOutput) -> Tensor:
-    return torch.from_numpy(prediction.label_ids)[:, 0]
-
-
-def feature_set(rows: Sequence[Tensor], labels: Tensor, clips: TestingClips, layers: Sequence[str] = ()) -> FeatureSet:
-    """What was found of all videos, those that can't be read left out.
+def feature_set(
+    rows: Sequence[Tensor | np.ndarray],
+    labels: Tensor | np.ndarray,
+    clips: TestingClips,
+    layers: Sequence[str] = (),
+) -> FeatureSet:
+    """Return the features of the readable videos.
 
     Args:
-        rows: features `(V, dim)`, then those of each layer.
-        labels: `(V,)`.
-        clips: of these videos in this order; their records have a column `group`.
-        layers: names.
+        rows: pooled features `(V, dim)`, followed by the features of each layer.
+        labels: labels `(V,)`.
+        clips: clips of these videos; their records have a column `group`.
+        layers: names of the layers.
 
     Raises:
-        ValueError: features are not finite.
+        ValueError: pooled features are not finite.
     """
+    labels = torch.as_tensor(labels)
     counted = labels != UNREADABLE
-    features, *of_layers = (part[counted] for part in rows)
+    features, *of_layers = (torch.as_tensor(part)[counted] for part in rows)
     places, groups = counted.nonzero().flatten().tolist(), clips.records["group"]
     if lost := [place for place, row in zip(places, features.isfinite().all(1), strict=True) if not row]:
         raise ValueError(
-            f"the features of {len(lost)} of {len(places)} videos are not finite, of "
-            f"{video_name(clips.records, lost[0])} among others: the encoder has diverged; train it again with a "
-            "lower --learning_rate or clipped gradients (--max_grad_norm 1.0)"
+            f"the features of {len(lost)} of {len(places)} videos are not finite, the first of "
+            f"{video_name(clips.records, lost[0])}: the encoder has diverged; train it again with a lower "
+            "`learning_rate` or clipped gradients (`max_grad_norm` 1.0)"
         )
-    return FeatureSet(
-        features,
-        labels[counted],
-        [groups[place] for place in places],
-        places,
-        dict(zip(layers, of_layers, strict=True)),
-    )
+    own_groups, of_layer = [groups[place] for place in places], dict(zip(layers, of_layers, strict=True))
+    return FeatureSet(features, labels[counted], own_groups, places, of_layer)

@@ -1,4 +1,4 @@
-"""Nearest neighbours: does the gallery's nearest video show what the query shows?"""
+"""Retrieval of the nearest videos of a gallery."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ QUERIES_AT_ONCE = 1024
 
 
 def nearest_first(queries: Tensor, gallery: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-    """Cosine similarities `(q, G)`, falling, and the gallery videos they belong to, some queries at a time.
+    """Yield sorted cosine similarities `(q, G)` and indices of gallery videos, for some queries at a time.
 
-    In double precision, since the features of an untrained encoder differ in their last digits. Equal ones stay in the
-    gallery's order.
+    Similarities are in double precision, as features of an untrained encoder differ in their last digits. Equal ones
+    keep the order of the gallery.
 
     Args:
         queries: features `(Q, dim)`.
@@ -30,16 +30,13 @@ def nearest_first(queries: Tensor, gallery: Tensor) -> Iterator[tuple[Tensor, Te
 
 
 def ranks_of_first_hit(queries: Tensor, query_labels: Tensor, gallery: Tensor, gallery_labels: Tensor) -> Tensor:
-    """How many gallery videos are nearer to each query than the first one of its class.
+    """Return `(Q,)` how many gallery videos are nearer to a query than the first one of its class.
 
     Args:
         queries: features `(Q, dim)`.
-        query_labels: `(Q,)`.
+        query_labels: labels `(Q,)`.
         gallery: features `(G, dim)`.
-        gallery_labels: `(G,)`.
-
-    Returns:
-        `(Q,)` from 0; G where the gallery lacks the class.
+        gallery_labels: labels `(G,)`; the rank is G if the class of a query is missing.
     """
     ranks = []
     for (_, order), labels in zip(nearest_first(queries, gallery), query_labels.split(QUERIES_AT_ONCE), strict=True):
@@ -51,19 +48,14 @@ def ranks_of_first_hit(queries: Tensor, query_labels: Tensor, gallery: Tensor, g
 def retrieval_accuracy(
     queries: Tensor, query_labels: Tensor, gallery: Tensor, gallery_labels: Tensor, ks: Sequence[int] = TOP_K
 ) -> dict[str, float]:
-    """Share of the queries that have a video of their class among the k nearest of the gallery, by cosine distance.
-
-    With a k above the size of the gallery that is the share of the queries whose class the gallery has.
+    """Return the share of queries with a video of their class among the k nearest of the gallery, as `top1`, `top5`, …
 
     Args:
         queries: features `(Q, dim)`.
-        query_labels: `(Q,)`.
+        query_labels: labels `(Q,)`.
         gallery: features `(G, dim)`.
-        gallery_labels: `(G,)`.
-        ks: how many neighbours are looked at.
-
-    Returns:
-        `top1`, `top5`, … as fractions of 1.
+        gallery_labels: labels `(G,)`.
+        ks: the values of k; a k above G counts as G.
 
     Raises:
         ValueError: there is no query or no gallery.
@@ -72,5 +64,4 @@ def retrieval_accuracy(
         if len(features) == 0:
             raise ValueError(f"there is no {name} video with features; check that the videos can be read")
     ranks = ranks_of_first_hit(queries, query_labels, gallery, gallery_labels)
-    found = ranks < len(gallery)
-    return {f"top{k}": (found & (ranks < k)).double().mean().item() for k in ks}
+    return {f"top{k}": (ranks < min(k, len(gallery))).double().mean().item() for k in ks}

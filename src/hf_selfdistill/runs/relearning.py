@@ -9,9 +9,9 @@ from transformers import AutoModelForVideoClassification, PreTrainedConfig, PreT
 
 from hf_selfdistill.data.callbacks import UnreadableVideosCallback
 from hf_selfdistill.data.origin import origin_of
-from hf_selfdistill.evaluation.bootstrap import Estimate, estimated_mean
 from hf_selfdistill.evaluation.features import FeatureSet, PooledFeatures, feature_trainer, video_features
 from hf_selfdistill.evaluation.forgetting import chance
+from hf_selfdistill.evaluation.intervals import Estimate, estimated_mean
 from hf_selfdistill.evaluation.probe import groups_to_choose_by, linear_probe
 from hf_selfdistill.evaluation.relearning import Relearning, relearn
 from hf_selfdistill.models.loading import in_its_memory_format, load_classifier, load_for_features
