@@ -25,6 +25,7 @@ __all__ = [
     "PooledFeatures",
     "SeveralFeatures",
     "VideoFeatures",
+    "check_parts",
     "feature_set",
     "feature_trainer",
     "several_video_features",
@@ -51,6 +52,13 @@ class FeatureSet:
     layers: dict[str, Tensor] = field(default_factory=dict)
 
 
+def check_parts(gallery: FeatureSet, queries: FeatureSet) -> None:
+    """Raise a ValueError if there is no gallery or no query."""
+    for name, part in (("gallery", gallery), ("query", queries)):
+        if len(part.labels) == 0:
+            raise ValueError(f"there is no {name} video with features; check that the videos can be read")
+
+
 class VideoFeatures(nn.Module):
     """Frozen encoder for the Trainer's `predict`, with one row per video: the mean over its clips.
 
@@ -69,11 +77,7 @@ class VideoFeatures(nn.Module):
         self.read = read
 
     def forward(self, labels: Tensor, **clips: Tensor) -> dict[str, Tensor]:
-        """Encode videos.
-
-        Args:
-            labels: labels `(B, K)` of the K clips of each video.
-            **clips: inputs of the encoder, `(B·K, T, C, H, W)`.
+        """Encode videos, from labels `(B, K)` and inputs of the encoder `(B·K, T, C, H, W)`.
 
         Returns:
             `features (B, dim)` float32, and a `loss` of 0, without which the Trainer does not return labels.

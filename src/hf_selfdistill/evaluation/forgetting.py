@@ -12,7 +12,7 @@ from hf_selfdistill.evaluation.drift import LinearCKA, cosines, effective_rank, 
 from hf_selfdistill.evaluation.features import FeatureSet
 from hf_selfdistill.evaluation.intervals import Estimate, estimated_mean, jackknifed
 from hf_selfdistill.evaluation.probe import knn, linear_probe
-from hf_selfdistill.evaluation.retrieval import TOP_K, ranks_of_first_hit
+from hf_selfdistill.evaluation.retrieval import retrieved
 
 __all__ = ["HEADLINE", "accuracies", "chance", "compare", "drift", "retentions"]
 
@@ -21,7 +21,7 @@ HEADLINE = "linear_probe_top1"
 
 
 def accuracies(gallery: FeatureSet, queries: FeatureSet) -> dict[str, Tensor]:
-    """Return which queries are correct `(V,)` bool, by linear probe, kNN and retrieval at 1 … 50.
+    """Return which queries are correct `(Q,)` bool, by linear probe, kNN and retrieval at 1 … 50.
 
     Args:
         gallery: features of the reference set's training videos.
@@ -30,12 +30,10 @@ def accuracies(gallery: FeatureSet, queries: FeatureSet) -> dict[str, Tensor]:
     Raises:
         ValueError: there are no videos, or the linear probe lacks classes or groups.
     """
-    known = (gallery.features, gallery.labels)
-    ranks = ranks_of_first_hit(queries.features, queries.labels, *known)
     return {
-        "linear_probe_top1": linear_probe(*known, gallery.groups, queries.features, queries.labels).correct,
-        "knn_top1": knn(*known, queries.features, queries.labels).correct,
-        **{f"retrieval_top{k}": ranks < min(k, len(gallery.labels)) for k in TOP_K},
+        "linear_probe_top1": linear_probe(gallery, queries).correct,
+        "knn_top1": knn(gallery, queries).correct,
+        **{f"retrieval_{name}": hit for name, hit in retrieved(gallery, queries).items()},
     }
 
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from hf_selfdistill.data.splits import held_out_groups
+from hf_selfdistill.evaluation.features import FeatureSet, check_parts
 from hf_selfdistill.evaluation.retrieval import nearest_first
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ class ProbeResult:
     """Result of a probe.
 
     Args:
-        correct: `(V,)` bool, True for each test video with a correct prediction.
+        correct: `(Q,)` bool, True for each query with a correct prediction.
         setting: number of neighbours, or chosen L2 strength.
     """
 
@@ -40,68 +41,55 @@ class ProbeResult:
         return self.correct.double().mean().item()
 
 
-def knn(
-    features: Tensor, labels: Tensor, test_features: Tensor, test_labels: Tensor, k: int = NEIGHBOURS
-) -> ProbeResult:
+def knn(gallery: FeatureSet, queries: FeatureSet, k: int = NEIGHBOURS) -> ProbeResult:
     """Classify by the k nearest by cosine, weighted exp(similarity / 0.07), as InstDisc does (Wu et al., 2018).
 
-    `KNeighborsClassifier` of scikit-learn has these weights, but picks arbitrary neighbours among equally near ones.
+    A k above the size of the gallery counts as that size. `KNeighborsClassifier` of scikit-learn has these weights,
+    but picks arbitrary neighbours among equally near ones.
 
-    Args:
-        features: features of the training videos, `(V, dim)`.
-        labels: labels of the training videos, `(V,)`.
-        test_features: features of the test videos, `(Q, dim)`.
-        test_labels: labels of the test videos, `(Q,)`.
-        k: number of neighbours; a k above V counts as V.
+    Raises:
+        ValueError: there is no gallery or no query.
     """
-    _check(features, test_features)
-    k = min(k, len(features))
+    check_parts(gallery, queries)
+    labels, k = gallery.labels, min(k, len(gallery.labels))
     predicted = []
-    for similarities, order in nearest_first(test_features, features):
+    for similarities, order in nearest_first(queries.features, gallery.features):
         # Relative to the nearest neighbour, against overflow.
         weights = ((similarities[:, :k] - similarities[:, :1]) / TEMPERATURE).exp()
         votes = weights.new_zeros(len(weights), int(labels.max()) + 1).scatter_add_(1, labels[order[:, :k]], weights)
         predicted.append(votes.argmax(1))
-    return ProbeResult(torch.cat(predicted) == test_labels, k)
+    return ProbeResult(torch.cat(predicted) == queries.labels, k)
 
 
-def linear_probe(
-    features: Tensor, labels: Tensor, groups: Sequence[str], test_features: Tensor, test_labels: Tensor
-) -> ProbeResult:
-    """Fit multinomial logistic regression to standardised features.
+def linear_probe(gallery: FeatureSet, queries: FeatureSet) -> ProbeResult:
+    """Fit multinomial logistic regression to standardised features of the gallery.
 
-    The L2 strength is the one of `STRENGTHS` with the best accuracy on held-out groups, a fifth of the training
-    videos; of equally good ones the strongest. The final fit is on all training videos.
-
-    Args:
-        features: features of the training videos, `(V, dim)`.
-        labels: labels of the training videos, `(V,)`.
-        groups: groups of the training videos.
-        test_features: features of the test videos, `(Q, dim)`.
-        test_labels: labels of the test videos, `(Q,)`.
+    The L2 strength is the one of `STRENGTHS` with the best accuracy on held-out groups, a fifth of the gallery; of
+    equally good ones the strongest. The final fit is on the whole gallery.
 
     Raises:
         ValueError: no group can be held out, or there are no videos or fewer than two classes.
     """
-    _check(features, test_features)
-    held_out = groups_to_choose_by(labels.tolist(), groups)
-    held = torch.tensor([group in held_out for group in groups])
+    check_parts(gallery, queries)
+    features, labels = gallery.features, gallery.labels
+    held_out = groups_to_choose_by(labels.tolist(), gallery.groups)
+    held = torch.tensor([group in held_out for group in gallery.groups])
     accuracies = [
         _correct(features[~held], labels[~held], features[held], labels[held], strength).double().mean().item()
         for strength in STRENGTHS
     ]
     best = STRENGTHS[accuracies.index(max(accuracies))]
-    return ProbeResult(_correct(features, labels, test_features, test_labels, best), best)
+    return ProbeResult(_correct(features, labels, queries.features, queries.labels, best), best)
 
 
 def groups_to_choose_by(labels: Sequence[int], groups: Sequence[str]) -> set[str]:
-    """Return the groups of training videos that choose the L2 strength; every call returns the same.
+    """Return the groups of the gallery that choose the L2 strength; every call returns the same.
 
     Raises:
         ValueError: no group can be held out without losing a class, or there are fewer than two classes.
     """
     if len(set(labels)) < 2:
-        raise ValueError("all training videos are of one class, but the linear probe needs two; add another class")
+        raise ValueError("the gallery is of one class, but the linear probe needs two; add another class")
     held_out = held_out_groups(labels, groups, VALIDATION_FRACTION, seed=0)
     if not held_out:
         raise ValueError(
@@ -124,11 +112,5 @@ def _fit(features: Tensor, labels: Tensor, strength: float) -> Pipeline:
 
     # For two classes scikit-learn fits one row w. Softmax has w/2 and −w/2, with half the penalty.
     penalty = strength / 2 if len(labels.unique()) == 2 else strength
-    regression = LogisticRegression(C=1 / (penalty * len(labels)), tol=1e-8, max_iter=500)
+    regression = LogisticRegression(C=1 / (penalty * len(labels)), tol=1e-7, max_iter=10_000)
     return make_pipeline(StandardScaler(), regression).fit(features.double().numpy(), labels.numpy())
-
-
-def _check(features: Tensor, test_features: Tensor) -> None:
-    for name, videos in (("training", features), ("test", test_features)):
-        if len(videos) == 0:
-            raise ValueError(f"there is no {name} video with features; check that the videos can be read")

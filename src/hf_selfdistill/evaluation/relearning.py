@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from transformers import PreTrainedModel, TrainerCallback, TrainerControl, TrainerState, TrainingArguments, set_seed
+from transformers import PreTrainedModel, TrainerCallback, TrainerControl, TrainerState, set_seed
 
 from hf_selfdistill.data.callbacks import EpochCallback
 from hf_selfdistill.data.clips import TestingClips, TrainingClips, collate_clips
@@ -34,12 +34,7 @@ class Relearning(TrainerCallback):
     video_top1: list[float] = field(default_factory=list)
 
     def on_evaluate(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        metrics: dict[str, float],
-        **kwargs: Any,
+        self, args: Any, state: TrainerState, control: TrainerControl, metrics: dict[str, float], **kwargs: Any
     ) -> None:
         """Compare the accuracy with the target."""
         self.video_top1.append(metrics["eval_video_top1"])

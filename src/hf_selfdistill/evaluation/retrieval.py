@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
-__all__ = ["TOP_K", "nearest_first", "ranks_of_first_hit", "retrieval_accuracy"]
+from hf_selfdistill.evaluation.features import FeatureSet, check_parts
+
+__all__ = ["TOP_K", "nearest_first", "ranks_of_first_hit", "retrieved"]
 
 TOP_K = (1, 5, 10, 20, 50)
 QUERIES_AT_ONCE = 1024
@@ -29,39 +31,30 @@ def nearest_first(queries: Tensor, gallery: Tensor) -> Iterator[tuple[Tensor, Te
         yield similarities.sort(dim=1, descending=True, stable=True)
 
 
-def ranks_of_first_hit(queries: Tensor, query_labels: Tensor, gallery: Tensor, gallery_labels: Tensor) -> Tensor:
-    """Return `(Q,)` how many gallery videos are nearer to a query than the first one of its class.
+def ranks_of_first_hit(gallery: FeatureSet, queries: FeatureSet) -> Tensor:
+    """Return the number of gallery videos `(Q,)` that are nearer to a query than the first video of its class.
 
-    Args:
-        queries: features `(Q, dim)`.
-        query_labels: labels `(Q,)`.
-        gallery: features `(G, dim)`.
-        gallery_labels: labels `(G,)`; the rank is G if the class of a query is missing.
+    It is the size of the gallery if the class is missing there.
+
+    Raises:
+        ValueError: there is no gallery or no query.
     """
+    check_parts(gallery, queries)
     ranks = []
-    for (_, order), labels in zip(nearest_first(queries, gallery), query_labels.split(QUERIES_AT_ONCE), strict=True):
-        hits = gallery_labels[order] == labels[:, None]
-        ranks.append(torch.where(hits.any(1), hits.int().argmax(1), len(gallery)))
+    neighbours = nearest_first(queries.features, gallery.features)
+    for (_, order), labels in zip(neighbours, queries.labels.split(QUERIES_AT_ONCE), strict=True):
+        hits = gallery.labels[order] == labels[:, None]
+        ranks.append(torch.where(hits.any(1), hits.int().argmax(1), len(gallery.labels)))
     return torch.cat(ranks)
 
 
-def retrieval_accuracy(
-    queries: Tensor, query_labels: Tensor, gallery: Tensor, gallery_labels: Tensor, ks: Sequence[int] = TOP_K
-) -> dict[str, float]:
-    """Return the share of queries with a video of their class among the k nearest of the gallery, as `top1`, `top5`, …
+def retrieved(gallery: FeatureSet, queries: FeatureSet) -> dict[str, Tensor]:
+    """Return whether a video of each query's class is among the k nearest, `(Q,)` bool, as `top1`, `top5`, and so on.
 
-    Args:
-        queries: features `(Q, dim)`.
-        query_labels: labels `(Q,)`.
-        gallery: features `(G, dim)`.
-        gallery_labels: labels `(G,)`.
-        ks: the values of k; a k above G counts as G.
+    A k above the size of the gallery counts as that size.
 
     Raises:
-        ValueError: there is no query or no gallery.
+        ValueError: there is no gallery or no query.
     """
-    for name, features in (("query", queries), ("gallery", gallery)):
-        if len(features) == 0:
-            raise ValueError(f"there is no {name} video with features; check that the videos can be read")
-    ranks = ranks_of_first_hit(queries, query_labels, gallery, gallery_labels)
-    return {f"top{k}": (ranks < min(k, len(gallery))).double().mean().item() for k in ks}
+    ranks = ranks_of_first_hit(gallery, queries)
+    return {f"top{k}": ranks < min(k, len(gallery.labels)) for k in TOP_K}

@@ -78,7 +78,7 @@ def relearning(config: ForgettingConfig) -> dict[str, Any]:
 
 def _known_before(known: FeatureSet, asked: FeatureSet, by_chance: float, before: str) -> Estimate:
     """Return the top-1 of a linear probe on the encoder named `before`, which must be better than chance."""
-    probe = linear_probe(known.features, known.labels, known.groups, asked.features, asked.labels)
+    probe = linear_probe(known, asked)
     found = estimated_mean(probe.correct, asked.groups)
     if not found.low > by_chance:  # also where one group has no interval
         raise ValueError(
