@@ -104,4 +104,4 @@ def test_features_that_are_not_finite_are_refused_with_a_video_and_the_cure():
     with pytest.raises(
         ValueError, match=r"1 of 3 videos are not finite, the first of b\.mp4: .*lower `learning_rate`"
     ):
-        feature_set([features], labels, SimpleNamespace(records=records))
+        feature_set({"features": features}, labels, SimpleNamespace(records=records))

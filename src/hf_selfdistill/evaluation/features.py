@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -98,7 +97,7 @@ class PooledFeatures(VideoFeatures):
         if isinstance(model, PreTrainedModel) and LAST_LAYER not in dict(model.named_children()):
             super().__init__(model, _pooler_output)
         else:
-            super().__init__(copy_encoder(model), _logits)
+            super().__init__(copy_encoder(model), lambda outputs: outputs.logits.flatten(1))
 
 
 class LayerFeatures(PooledFeatures):
@@ -110,7 +109,6 @@ class LayerFeatures(PooledFeatures):
 
     def __init__(self, model: PreTrainedModel) -> None:
         super().__init__(model)
-        self.layers: list[str] = []
         self._means: dict[str, Tensor] = {}
         for name, layer in layers_of(self.encoder).items():
             # The last two parts, `stages.0`, are the same with and without a head.
@@ -124,7 +122,6 @@ class LayerFeatures(PooledFeatures):
     def forward(self, labels: Tensor, **clips: Tensor) -> dict[str, Tensor]:
         """Encode videos as `VideoFeatures` does, with `(B, dim)` of each layer by name."""
         outputs = super().forward(labels, **clips)
-        self.layers = list(self._means)
         return outputs | {name: mean.view(*labels.shape, -1).mean(1) for name, mean in self._means.items()}
 
 
@@ -137,13 +134,11 @@ class SeveralFeatures(nn.Module):
         super().__init__()
         self.encoders = nn.ModuleList(encoders)
 
-    def forward(self, labels: Tensor, **clips: Tensor) -> dict[str, Tensor]:
-        """Return the outputs of all encoders, with the number of the encoder in front of each name."""
-        outputs: dict[str, Tensor] = {}
-        for number, encoder in enumerate(self.encoders):
-            loss, *rest = encoder(labels, **clips).items()
-            outputs |= dict([loss]) | {f"{number}.{name}": rows for name, rows in rest}
-        return outputs
+    def forward(self, labels: Tensor, **clips: Tensor) -> dict[str, Any]:
+        """Return a `loss` of 0, and the other outputs of each encoder in `encoders`."""
+        outputs = [encoder(labels, **clips) for encoder in self.encoders]
+        losses = [output.pop("loss") for output in outputs]
+        return {"loss": losses[0], "encoders": outputs}
 
 
 class MappedFeatures(VideoFeatures):
@@ -160,10 +155,6 @@ class MappedFeatures(VideoFeatures):
                 "use `retrieval_protocol` rspnet"
             )
         super().__init__(model.base_model, _max_pooled_map)
-
-
-def _logits(outputs: Any) -> Tensor:
-    return outputs.logits.flatten(1)
 
 
 def _pooler_output(outputs: Any) -> Tensor:
@@ -197,39 +188,32 @@ def video_features(trainer: Trainer, clips: TestingClips) -> FeatureSet:
         clips: clips of the videos; their records have a column `group`.
     """
     prediction = trainer.predict(clips)
-    return feature_set([prediction.predictions], prediction.label_ids[:, 0], clips)
+    return feature_set({"features": prediction.predictions}, prediction.label_ids[:, 0], clips)
 
 
 def several_video_features(trainer: Trainer, clips: TestingClips) -> list[FeatureSet]:
     """Return the features of each encoder of `SeveralFeatures`, with layers; a collective call."""
     prediction = trainer.predict(clips)
-    rows, labels = iter(prediction.predictions), prediction.label_ids[:, 0]
-    return [
-        feature_set(list(islice(rows, 1 + len(encoder.layers))), labels, clips, encoder.layers)
-        for encoder in trainer.model.encoders
-    ]
+    return [feature_set(rows, prediction.label_ids[:, 0], clips) for rows in prediction.predictions]
 
 
 def feature_set(
-    rows: Sequence[Tensor | np.ndarray],
-    labels: Tensor | np.ndarray,
-    clips: TestingClips,
-    layers: Sequence[str] = (),
+    rows: Mapping[str, Tensor | np.ndarray], labels: Tensor | np.ndarray, clips: TestingClips
 ) -> FeatureSet:
     """Return the features of the readable videos.
 
     Args:
-        rows: pooled features `(V, dim)`, followed by the features of each layer.
+        rows: pooled features `(V, dim)` as `features`, and the features of each layer by name.
         labels: labels `(V,)`.
         clips: clips of these videos; their records have a column `group`.
-        layers: names of the layers.
 
     Raises:
         ValueError: pooled features are not finite.
     """
     labels = torch.as_tensor(labels)
     counted = labels != UNREADABLE
-    features, *of_layers = (torch.as_tensor(part)[counted] for part in rows)
+    layers = {name: torch.as_tensor(part)[counted] for name, part in rows.items()}
+    features = layers.pop("features")
     places, groups = counted.nonzero().flatten().tolist(), clips.records["group"]
     if lost := [place for place, row in zip(places, features.isfinite().all(1), strict=True) if not row]:
         raise ValueError(
@@ -237,5 +221,4 @@ def feature_set(
             f"{video_name(clips.records, lost[0])}: the encoder has diverged; train it again with a lower "
             "`learning_rate` or clipped gradients (`max_grad_norm` 1.0)"
         )
-    own_groups, of_layer = [groups[place] for place in places], dict(zip(layers, of_layers, strict=True))
-    return FeatureSet(features, labels[counted], own_groups, places, of_layer)
+    return FeatureSet(features, labels[counted], [groups[place] for place in places], places, layers)

@@ -74,15 +74,7 @@ def jackknifed(
 def estimated_mean(
     values: Tensor, groups: Sequence[str], lowest: float = 0.0, highest: float = 1.0, most_blocks: int = 200
 ) -> Estimate:
-    """Return the mean over videos with its interval; see `jackknifed`.
-
-    Args:
-        values: `(V,)`, such as 1 for a correct prediction; NaN is ignored.
-        groups: group of each of the V videos.
-        lowest: lower bound of the values.
-        highest: upper bound of the values.
-        most_blocks: largest number of blocks.
-    """
+    """Return the mean of `values` `(V,)`, without NaN, with its interval; for the arguments see `jackknifed`."""
     known = ~values.isnan()
     counted = values[known].double()
     groups = [group for group, is_known in zip(groups, known.tolist(), strict=True) if is_known]

@@ -115,4 +115,4 @@ class RetentionCallback(TrainerCallback):
             batches.append((places, batch["labels"][:, 0], outputs["features"].cpu()))
         places, labels, features = (torch.cat(part) for part in zip(*gather_object(batches), strict=True))
         order = places.argsort()
-        return feature_set([features[order]], labels[order], clips)
+        return feature_set({"features": features[order]}, labels[order], clips)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from hf_selfdistill.evaluation.features import FeatureSet, check_parts
 
-__all__ = ["TOP_K", "nearest_first", "ranks_of_first_hit", "retrieved"]
+__all__ = ["TOP_K", "nearest_first", "retrieved"]
 
 TOP_K = (1, 5, 10, 20, 50)
 QUERIES_AT_ONCE = 1024
@@ -31,23 +31,6 @@ def nearest_first(queries: Tensor, gallery: Tensor) -> Iterator[tuple[Tensor, Te
         yield similarities.sort(dim=1, descending=True, stable=True)
 
 
-def ranks_of_first_hit(gallery: FeatureSet, queries: FeatureSet) -> Tensor:
-    """Return the number of gallery videos `(Q,)` that are nearer to a query than the first video of its class.
-
-    It is the size of the gallery if the class is missing there.
-
-    Raises:
-        ValueError: there is no gallery or no query.
-    """
-    check_parts(gallery, queries)
-    ranks = []
-    neighbours = nearest_first(queries.features, gallery.features)
-    for (_, order), labels in zip(neighbours, queries.labels.split(QUERIES_AT_ONCE), strict=True):
-        hits = gallery.labels[order] == labels[:, None]
-        ranks.append(torch.where(hits.any(1), hits.int().argmax(1), len(gallery.labels)))
-    return torch.cat(ranks)
-
-
 def retrieved(gallery: FeatureSet, queries: FeatureSet) -> dict[str, Tensor]:
     """Return whether a video of each query's class is among the k nearest, `(Q,)` bool, as `top1`, `top5`, and so on.
 
@@ -56,5 +39,10 @@ def retrieved(gallery: FeatureSet, queries: FeatureSet) -> dict[str, Tensor]:
     Raises:
         ValueError: there is no gallery or no query.
     """
-    ranks = ranks_of_first_hit(gallery, queries)
-    return {f"top{k}": ranks < min(k, len(gallery.labels)) for k in TOP_K}
+    check_parts(gallery, queries)
+    ranks = []  # numbers of videos that are nearer than the first one of the class
+    neighbours = nearest_first(queries.features, gallery.features)
+    for (_, order), labels in zip(neighbours, queries.labels.split(QUERIES_AT_ONCE), strict=True):
+        hits = gallery.labels[order] == labels[:, None]
+        ranks.append(torch.where(hits.any(1), hits.int().argmax(1), len(gallery.labels)))
+    return {f"top{k}": torch.cat(ranks) < min(k, len(gallery.labels)) for k in TOP_K}
