@@ -45,7 +45,7 @@ class Setting:
 
     @property
     def is_baseline(self) -> bool:
-        """Whether the setting is plain fine-tuning."""
+        """True for plain fine-tuning."""
         return self.regularizer == "self_distillation" and self.distill_weight == 0
 
     @property
