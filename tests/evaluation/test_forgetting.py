@@ -85,6 +85,15 @@ def test_drift_is_none_for_equal_features_and_large_for_noise():
         assert interval["low"] < interval["value"] < interval["high"]
 
 
+def test_the_intervals_of_the_drift_stay_in_range_for_few_groups():
+    (_, before), (_, noisy) = feature_sets(0.3), feature_sets(0.6, seed=1)
+    few = [f"g{index % 3}" for index in range(len(before.labels))]
+    found = drift(replace(before, groups=few), replace(noisy, groups=few))
+    assert 0 <= found["cka"]["low"] < found["cka"]["value"] < found["cka"]["high"] <= 1
+    assert -1 <= found["cosine"]["low"] and found["cosine"]["high"] <= 1 and found["relative_l2"]["low"] >= 0
+    assert 0 <= found["effective_rank_after"]["low"] and found["effective_rank_after"]["high"] <= DIM
+
+
 def test_constant_features_have_no_cka_and_the_file_has_no_nan():
     (_, before) = feature_sets(0.3)
     flat = replace(before, features=torch.ones(len(before.labels), DIM), layers={"stages.0": before.features * 0})

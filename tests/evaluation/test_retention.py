@@ -47,7 +47,7 @@ class Brightness(TestingClips):
 
 
 class GlobalDraws(Dataset):
-    """Training clips that every global random generator has a part in."""
+    """Training clips drawn from all global random generators."""
 
     def __init__(self, frames: int = 8) -> None:
         self.frames = frames
