@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 
 import pytest
@@ -83,6 +84,14 @@ def test_drift_is_none_for_equal_features_and_large_for_noise():
     assert moved["cka"]["high"] < 0.5 and moved["relative_l2"]["low"] > 1 and moved["layers"][0]["cka"]["high"] < 0.5
     for interval in (moved["cka"], moved["cosine"], moved["relative_l2"], moved["effective_rank_after"]):
         assert interval["low"] < interval["value"] < interval["high"]
+
+
+def test_cosine_and_distance_of_known_vectors():
+    features = torch.tensor([[3.0, 4.0], [1.0, 0.0]])
+    before = FeatureSet(features, torch.zeros(2, dtype=torch.long), list("ab"), [0, 1])
+    found = drift(before, replace(before, features=torch.tensor([[4.0, -3.0], [2.0, 0.0]])))
+    assert found["cosine"]["value"] == pytest.approx((0 + 1) / 2)  # one is rotated by 90°, one is doubled
+    assert found["relative_l2"]["value"] == pytest.approx((math.sqrt(50) / 5 + 1) / 2)
 
 
 def test_the_intervals_of_the_drift_stay_in_range_for_few_groups():

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-__all__ = ["LinearCKA", "cosines", "effective_rank", "relative_distances", "weight_distance"]
+__all__ = ["LinearCKA", "effective_rank", "weight_distance"]
 
 
 class LinearCKA:
@@ -56,17 +56,6 @@ def _unbiased_hsic(one: Tensor, other: Tensor) -> Tensor:
     means = one.sum() * other.sum() / ((n - 1) * (n - 2))
     rows = one.sum(0) @ other.sum(0) * 2 / (n - 2)
     return (trace + means - rows) / (n * (n - 3))
-
-
-def cosines(before: Tensor, after: Tensor) -> Tensor:
-    """Return the cosines `(V,)` between features `(V, dim)` of the same videos."""
-    return nn.functional.cosine_similarity(before.double(), after.double())
-
-
-def relative_distances(before: Tensor, after: Tensor) -> Tensor:
-    """Return ‖f̂ − f⁰‖ / ‖f⁰‖ `(V,)` for features `(V, dim)` of the same videos."""
-    before, after = before.double(), after.double()
-    return (after - before).norm(dim=1) / before.norm(dim=1).clamp(min=1e-12)
 
 
 def effective_rank(features: Tensor) -> float:

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from torch import Tensor
+from torch.nn.functional import cosine_similarity
 
-from hf_selfdistill.evaluation.drift import LinearCKA, cosines, effective_rank, relative_distances
+from hf_selfdistill.evaluation.drift import LinearCKA, effective_rank
 from hf_selfdistill.evaluation.features import FeatureSet
 from hf_selfdistill.evaluation.intervals import Estimate, estimated_mean, jackknifed
 from hf_selfdistill.evaluation.probe import knn, linear_probe
@@ -100,10 +101,10 @@ def drift(before: FeatureSet, after: FeatureSet) -> dict[str, Any]:
 
     CKA is of the pooled features and of each layer, or None if it has no value (see `LinearCKA`).
     """
-    groups = before.groups
-    cosine, distance = (measure(before.features, after.features) for measure in (cosines, relative_distances))
+    groups, old, new = before.groups, before.features.double(), after.features.double()
+    distance = (new - old).norm(dim=1) / old.norm(dim=1).clamp(min=1e-12)
     return {
-        "cosine": estimated_mean(cosine, groups, lowest=-1).as_dict(),
+        "cosine": estimated_mean(cosine_similarity(old, new), groups, lowest=-1).as_dict(),
         "relative_l2": estimated_mean(distance, groups, highest=math.inf).as_dict(),
         "cka": _cka(before.features, after.features, groups),
         "effective_rank_before": _effective_rank(before.features, groups),
