@@ -34,7 +34,7 @@ def clips():
     return torch.randn(2 * K, 8, 3, 32, 32, generator=torch.Generator().manual_seed(0))
 
 
-def test_a_videos_feature_is_the_mean_of_its_clips_with_or_without_a_head(classifier, clips):
+def test_the_feature_of_a_video_is_the_mean_over_its_clips_with_or_without_a_head(classifier, clips):
     labels = torch.zeros(2, K, dtype=torch.long)
     with torch.no_grad():
         expected = classifier.base_model(clips).pooler_output.view(2, K, 8).mean(1)
@@ -42,25 +42,25 @@ def test_a_videos_feature_is_the_mean_of_its_clips_with_or_without_a_head(classi
             assert torch.equal(PooledFeatures(model)(labels, pixel_values=clips)["features"], expected)
 
 
-def test_vcops_feature_is_the_last_map_with_the_larger_of_each_four_positions(classifier, clips):
+def test_the_feature_of_vcop_is_the_last_map_max_pooled_over_four_positions(classifier, clips):
     maps = classifier.base_model(clips).last_hidden_state  # (6, 8, 1, 2, 2)
     expected = maps.flatten(3).amax(3).flatten(1).view(2, K, -1).mean(1)
     features = MappedFeatures(classifier)(torch.zeros(2, K), pixel_values=clips)["features"]
     torch.testing.assert_close(features, expected)
 
 
-def test_vcops_feature_of_the_papers_encoder_has_9216_dimensions():
+def test_the_feature_of_vcop_from_the_papers_encoder_has_9216_dimensions():
     with torch.device("meta"):
         encoder = MappedFeatures(C3DForVideoClassification(C3DConfig()))
         features = encoder(torch.zeros(1, 1), pixel_values=torch.zeros(1, 16, 3, 112, 112))["features"]
     assert features.shape == (1, 9216)
 
 
-def test_any_classifier_has_pooled_features_but_not_vcops():
+def test_any_classifier_has_pooled_features_but_not_those_of_vcop():
     model = tiny_model("timesformer").eval()
     features = PooledFeatures(model)(torch.zeros(1, 2), pixel_values=torch.randn(2, 4, 3, 16, 16))["features"]
     assert features.shape == (1, 16)
-    with pytest.raises(ValueError, match=r"has no map over time and space.*--retrieval_protocol rspnet"):
+    with pytest.raises(ValueError, match=r"has no map over time and space.*use `retrieval_protocol` rspnet"):
         MappedFeatures(model)
 
 
@@ -70,7 +70,7 @@ def test_an_encoder_without_a_pooled_feature_is_refused_with_the_cure():
         encoder(torch.zeros(1, 1), pixel_values=torch.randn(1, 4, 3, 16, 16))
 
 
-def test_no_video_is_lost_but_those_that_cannot_be_read(classifier, tmp_path):
+def test_only_unreadable_videos_are_missing(classifier, tmp_path):
     paths = [tmp_path / f"{index}.mp4" for index in range(5)]
     for index, path in enumerate(paths):
         write_video(path, numbered_frames(9 + index, 32, 32))
@@ -101,5 +101,7 @@ def test_features_that_are_not_finite_are_refused_with_a_video_and_the_cure():
     )
     features, labels = torch.ones(3, 2), torch.zeros(3, dtype=torch.long)
     features[1, 0] = torch.nan
-    with pytest.raises(ValueError, match=r"1 of 3 videos are not finite, of b\.mp4 .*lower --learning_rate"):
-        feature_set([features], labels, SimpleNamespace(records=records))
+    with pytest.raises(
+        ValueError, match=r"1 of 3 videos are not finite, the first of b\.mp4: .*lower `learning_rate`"
+    ):
+        feature_set({"features": features}, labels, SimpleNamespace(records=records))

@@ -1,20 +1,21 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 
 import pytest
 import torch
 
-from hf_selfdistill.evaluation.bootstrap import Estimate
 from hf_selfdistill.evaluation.features import FeatureSet
 from hf_selfdistill.evaluation.forgetting import accuracies, chance, drift, retentions
+from hf_selfdistill.evaluation.intervals import Estimate
 
 CLASSES, PER_CLASS, DIM = 5, 24, 16
 
 
 def feature_sets(noise, seed=0):
-    """Training and test videos of five classes, each class at a corner of its own; groups hold one video of each."""
+    """Training and test videos of five classes around five corners, in groups of one video per class."""
     generator = torch.Generator().manual_seed(seed)
     sets = []
     for part in ("train", "test"):
@@ -36,41 +37,41 @@ def test_an_encoder_that_did_not_change_retains_everything():
     assert retained(0.3)["linear_probe_top1"] == Estimate(1, 1, 1)
 
 
-def test_noise_is_forgetting_and_more_of_it_more():
+def test_more_noise_is_more_forgetting():
     some, much = (retained(noise)["linear_probe_top1"] for noise in (0.7, 5.0))
     assert 1 > some.value > much.value
     assert some.low < some.value < some.high < 1
     assert much.low < 0.1 and much.high < 0.4  # chance, at which retention is 0
 
 
-def test_it_is_the_share_of_what_was_known_beyond_chance():
+def test_retention_is_the_remaining_share_of_the_accuracy_beyond_chance():
     groups = [str(index) for index in range(100)]
     right = {name: torch.arange(100) < 60 for name in ("linear_probe_top1", "knn_top1")}
     left = {name: torch.arange(100) < 40 for name in right}
     assert retentions(right, left, groups, 0.2)["knn_top1"].value == pytest.approx(0.5)
 
 
-def test_where_nothing_was_known_nothing_can_be_retained():
+def test_an_encoder_no_better_than_chance_has_no_retention():
     known, asked = feature_sets(0.3)
     guessed = {name: torch.arange(len(asked.labels)) % CLASSES == 0 for name in ("linear_probe_top1", "knn_top1")}
     found = retentions(guessed, guessed, asked.groups, chance(known, asked))
     assert found == {"linear_probe_top1": None, "knn_top1": None}
 
 
-def test_chance_is_the_share_of_the_commonest_class_of_the_training_videos_or_of_any_class():
+def test_chance_is_the_accuracy_of_the_commonest_class_and_at_least_that_of_a_guess():
     known = FeatureSet(torch.zeros(5, 2), torch.tensor([0, 1, 1, 1, 2]), list("abcde"), list(range(5)))
     asked = FeatureSet(torch.zeros(4, 2), torch.tensor([0, 1, 2, 2]), list("fghi"), list(range(4)))
     assert chance(known, asked) == pytest.approx(1 / 3)
     assert chance(known, replace(asked, labels=torch.tensor([0, 1, 1, 1]))) == 0.75
 
 
-def test_of_equally_common_classes_the_one_that_is_right_most_often_is_chance():
+def test_of_equally_common_classes_the_most_accurate_one_is_chance():
     known = FeatureSet(torch.zeros(4, 2), torch.tensor([0, 0, 1, 1]), list("abcd"), list(range(4)))
     asked = FeatureSet(torch.zeros(4, 2), torch.tensor([0, 1, 1, 1]), list("fghi"), list(range(4)))
     assert chance(known, asked) == 0.75
 
 
-def test_drift_of_what_did_not_move_is_none_and_of_noise_is_far():
+def test_drift_is_none_for_equal_features_and_large_for_noise():
     (_, before), (_, noisy) = feature_sets(0.3), feature_sets(5.0, seed=1)
     same, moved = drift(before, before), drift(before, noisy)
     one, nothing = (
@@ -85,7 +86,24 @@ def test_drift_of_what_did_not_move_is_none_and_of_noise_is_far():
         assert interval["low"] < interval["value"] < interval["high"]
 
 
-def test_features_that_do_not_vary_have_no_alikeness_and_the_file_no_nan():
+def test_cosine_and_distance_of_known_vectors():
+    features = torch.tensor([[3.0, 4.0], [1.0, 0.0]])
+    before = FeatureSet(features, torch.zeros(2, dtype=torch.long), list("ab"), [0, 1])
+    found = drift(before, replace(before, features=torch.tensor([[4.0, -3.0], [2.0, 0.0]])))
+    assert found["cosine"]["value"] == pytest.approx((0 + 1) / 2)  # one is rotated by 90°, one is doubled
+    assert found["relative_l2"]["value"] == pytest.approx((math.sqrt(50) / 5 + 1) / 2)
+
+
+def test_the_intervals_of_the_drift_stay_in_range_for_few_groups():
+    (_, before), (_, noisy) = feature_sets(0.3), feature_sets(0.6, seed=1)
+    few = [f"g{index % 3}" for index in range(len(before.labels))]
+    found = drift(replace(before, groups=few), replace(noisy, groups=few))
+    assert 0 <= found["cka"]["low"] < found["cka"]["value"] < found["cka"]["high"] <= 1
+    assert -1 <= found["cosine"]["low"] and found["cosine"]["high"] <= 1 and found["relative_l2"]["low"] >= 0
+    assert 0 <= found["effective_rank_after"]["low"] and found["effective_rank_after"]["high"] <= DIM
+
+
+def test_constant_features_have_no_cka_and_the_file_has_no_nan():
     (_, before) = feature_sets(0.3)
     flat = replace(before, features=torch.ones(len(before.labels), DIM), layers={"stages.0": before.features * 0})
     found = drift(before, flat)
@@ -93,13 +111,13 @@ def test_features_that_do_not_vary_have_no_alikeness_and_the_file_no_nan():
     json.dumps(found, allow_nan=False)
 
 
-def test_each_retrieval_figure_holds_the_ones_before_it():
+def test_retrieval_accuracy_grows_with_k():
     right = accuracies(*feature_sets(1.0))
     shares = [right[f"retrieval_top{k}"].double().mean().item() for k in (1, 5, 10, 20, 50)]
     assert shares == sorted(shares) and shares[0] < shares[-1]
 
 
-def test_from_a_single_group_nothing_is_sure_and_there_is_no_retention():
+def test_a_single_group_has_no_retention():
     right = {name: torch.ones(4, dtype=torch.bool) for name in ("linear_probe_top1", "knn_top1")}
     assert retentions(right, right, ["a"] * 4, 0.25) == {"linear_probe_top1": None, "knn_top1": None}
     assert retentions(right, right, list("abcd"), 0.25)["linear_probe_top1"].value == 1

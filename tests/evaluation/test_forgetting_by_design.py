@@ -1,7 +1,7 @@
-"""A case whose answer is known: an encoder that tells which way a texture drifts is taught labels drawn at random.
+"""A case with a known answer: an encoder of the direction of drifting textures is fine-tuned on random labels.
 
-Nothing but the direction of motion tells the classes apart, and random weights hardly see it. Fitting random labels at
-a high learning rate must wreck that; what holds the encoder must save it, the more the stronger it holds.
+The classes differ only in the direction of motion, which random weights hardly encode. Fitting random labels at a high
+learning rate must destroy this knowledge. A regularizer must retain it, a stronger one more of it.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Clips(Dataset):
 
 
 def drifting(videos: int, part: int) -> Clips:
-    """Smooth noise that moves a pixel per frame, and noise of each frame's own."""
+    """Smooth noise that moves a pixel per frame, plus independent noise in each frame."""
     generator = torch.Generator().manual_seed(10 * SEED + part)
     labels = torch.arange(videos) % len(WAYS)
     rough = torch.randn(videos, 3, 16, 16, generator=generator)
@@ -97,7 +97,7 @@ def compared(encoder) -> Callable[[torch.nn.Module], dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def retained(encoder, train, compared) -> Callable[..., dict[str, float]]:
-    """Retention after eight epochs of random labels, a mean of three draws: at this rate each run is its own."""
+    """Retention after eight epochs of random labels, the mean of three draws, as runs differ at this rate."""
 
     def run(**settings: Any) -> dict[str, float]:
         found = []
@@ -115,27 +115,27 @@ def unprotected(retained) -> dict[str, float]:
     return retained()
 
 
-def test_the_encoder_knows_what_random_weights_do_not(random_encoder, compared):
+def test_the_encoder_is_far_better_than_random_weights(random_encoder, compared):
     report = compared(random_encoder)
     assert report["before"]["linear_probe_top1"]["low"] > 0.8
     assert report["after"]["linear_probe_top1"]["value"] < 0.5 and report["chance"] == 0.25
 
 
-def test_the_untouched_encoder_has_forgotten_nothing(encoder, compared):
+def test_the_unchanged_encoder_retains_everything(encoder, compared):
     assert compared(encoder)["retention"] == {"value": 1, "low": 1, "high": 1}
 
 
-def test_random_labels_at_a_high_learning_rate_wreck_it(unprotected):
+def test_random_labels_at_a_high_learning_rate_destroy_retention(unprotected):
     assert unprotected["value"] < 0.5 and unprotected["high"] < 0.6
 
 
-def test_l2_sp_saves_the_more_the_stronger_it_pulls(unprotected, retained):
+def test_a_stronger_l2_sp_penalty_retains_more(unprotected, retained):
     weak, strong = (retained(pull=weight) for weight in (0.15, 1.0))
     assert unprotected["value"] < weak["value"] < strong["value"]
     assert strong["low"] > 0.7 > unprotected["high"]
 
 
-def test_a_teacher_saves_the_more_the_longer_it_stays(unprotected, retained):
+def test_a_teacher_that_stays_longer_retains_more(unprotected, retained):
     by_epoch, frozen = (retained(distill_weight=10.0, teacher_update=update) for update in ("epoch", "frozen"))
     assert unprotected["value"] < by_epoch["value"] < frozen["value"]
     assert frozen["low"] > 0.8

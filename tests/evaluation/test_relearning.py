@@ -6,7 +6,7 @@ from hf_selfdistill.evaluation.relearning import Relearning
 
 
 def after_epochs(relearning, accuracies, steps_per_epoch=9):
-    """As the Trainer calls it, until it is told to stop."""
+    """As the Trainer calls it, until the callback ends the training."""
     control = SimpleNamespace(should_training_stop=False)
     for epoch, accuracy in enumerate(accuracies, start=1):
         state = SimpleNamespace(global_step=epoch * steps_per_epoch)
@@ -17,7 +17,7 @@ def after_epochs(relearning, accuracies, steps_per_epoch=9):
 
 
 @pytest.mark.parametrize(("target", "epochs"), [(0.2, 1), (0.5, 2), (0.6, 4)])
-def test_the_first_epoch_that_reaches_the_target_ends_it(target, epochs):
+def test_the_first_epoch_that_reaches_the_target_ends_the_training(target, epochs):
     relearning = after_epochs(Relearning(target), [0.3, 0.5, 0.4, 0.7, 0.9])
     assert (relearning.epochs, relearning.steps) == (epochs, 9 * epochs)
     assert len(relearning.video_top1) == epochs

@@ -1,4 +1,4 @@
-"""What is logged of a reference set while a model trains, and that the training does not notice."""
+"""Retention logged during a training, which it does not change."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Brightness(TestingClips):
 
 
 class GlobalDraws(Dataset):
-    """Training clips that every global random generator has a part in."""
+    """Training clips drawn from all global random generators."""
 
     def __init__(self, frames: int = 8) -> None:
         self.frames = frames
@@ -110,7 +110,7 @@ class NoteModes(TrainerCallback):
         self.modes.append(model.training and all(parameter.requires_grad for parameter in model.parameters()))
 
 
-def test_what_is_logged_is_what_the_measurement_of_both_encoders_gives(tmp_path, reference):
+def test_logs_equal_the_comparison_of_both_encoders(tmp_path, reference):
     before, trainer = classifier(), build(tmp_path, learning_rate=1.0, distill_weight=0)
     trainer.add_callback(RetentionCallback(trainer, *reference))
     trainer.train()
@@ -130,7 +130,7 @@ def test_what_is_logged_is_what_the_measurement_of_both_encoders_gives(tmp_path,
     assert last["eval_retention"] != 1
 
 
-def test_a_run_that_diverges_goes_on_and_what_is_not_measured_is_said(tmp_path, reference, caplog):
+def test_a_diverging_run_continues_with_a_warning(tmp_path, reference, caplog):
     trainer = build(tmp_path, learning_rate=1e30, max_grad_norm=0, distill_weight=0)
     trainer.add_callback(RetentionCallback(trainer, *reference))
     trainer.train()
@@ -139,9 +139,9 @@ def test_a_run_that_diverges_goes_on_and_what_is_not_measured_is_said(tmp_path, 
     assert any("retention is not measured: the features of" in line for line in caplog.messages)
 
 
-def test_it_is_measured_every_few_epochs_and_at_the_end_and_no_log_is_lost(tmp_path, reference):
+def test_retention_is_measured_every_few_epochs_and_at_the_end_and_no_log_is_lost(tmp_path, reference):
     trainer = build(tmp_path, logging_strategy="epoch")
-    trainer.add_callback(RetentionCallback(trainer, *reference, epochs=2))
+    trainer.add_callback(RetentionCallback(trainer, *reference, retention_epochs=2))
     trainer.train()
     assert [row["epoch"] for row in measured(trainer)] == [0, 2, 3]
     assert [row["epoch"] for row in trainer.state.log_history if "loss" in row] == [1, 2, 3]
@@ -157,7 +157,7 @@ def test_a_second_training_is_compared_with_the_same_encoder(tmp_path, reference
     assert callback.before is before
 
 
-def test_videos_that_cannot_be_read_are_left_out(tmp_path):
+def test_unreadable_videos_are_left_out(tmp_path):
     trainer = build(tmp_path)
     callback = RetentionCallback(trainer, Brightness(30, 1, (0, 29)), Brightness(24, 2, (5,)))
     trainer.add_callback(callback)
@@ -165,14 +165,14 @@ def test_videos_that_cannot_be_read_are_left_out(tmp_path):
     assert len(callback.before["knn_top1"]) == 23 and "5" not in callback.groups
 
 
-def test_an_encoder_that_tells_nothing_has_accuracies_and_no_retention(tmp_path, caplog):
+def test_an_encoder_no_better_than_chance_has_accuracies_and_no_retention(tmp_path, caplog):
     trainer = build(tmp_path, num_train_epochs=1)
     with torch.no_grad():
         for parameter in trainer.model.base_model.parameters():
             parameter.zero_()
     trainer.add_callback(RetentionCallback(trainer, Brightness(30, seed=1), Brightness(24, seed=2)))
     trainer.train()
-    assert "not surely better than chance" in caplog.text
+    assert "includes chance" in caplog.text
     assert all("eval_retention" not in row for row in measured(trainer)) and len(measured(trainer)) == 2
 
 
@@ -187,7 +187,7 @@ def test_the_encoder_under_adapters_is_measured_with_them(tmp_path, reference):
     found = {}
     for name, encoder in (("before", before), ("after", after)):
         predictor = feature_trainer(encoder, TrainingArguments(str(tmp_path), use_cpu=True, disable_tqdm=True))
-        found[name] = [video_features(predictor, clips) for clips in (callback.known, callback.asked)]
+        found[name] = [video_features(predictor, clips) for clips in (callback.gallery, callback.queries)]
     shares = [(row["eval_reference_knn_top1"], row["eval_reference_linear_probe_top1"]) for row in measured(trainer)]
     expected = [accuracies(*found[name]) for name in ("before", "after")]
     assert shares == [
@@ -204,6 +204,6 @@ class FourFrames(Brightness):
         return [clip[:4] for clip in super().read(index)]
 
 
-def test_every_zero_epochs_is_refused(tmp_path, reference):
-    with pytest.raises(ValueError, match="--retention_epochs is 0"):
-        RetentionCallback(build(tmp_path), *reference, epochs=0)
+def test_zero_epochs_are_refused(tmp_path, reference):
+    with pytest.raises(ValueError, match="`retention_epochs` is 0"):
+        RetentionCallback(build(tmp_path), *reference, retention_epochs=0)

@@ -14,7 +14,7 @@ def runs_of(setting, accuracies, retention=None):
     return [Run(setting, 1, seed, top1, 1.0, retention) for seed, top1 in enumerate(accuracies)]
 
 
-def test_p_is_the_share_of_signs_that_give_as_much():
+def test_p_is_the_share_of_signs_with_a_sum_at_least_as_large():
     values = [0.03, 0.01, -0.02, 0.04]
     as_much = [
         abs(sum(s * v for s, v in zip(signs, values, strict=True))) >= sum(values) - 1e-12
@@ -23,9 +23,10 @@ def test_p_is_the_share_of_signs_that_give_as_much():
     assert sign_flip_p(values) == sum(as_much) / 16
     assert sign_flip_p([0.1] * 5) == 2 / 2**5
     assert sign_flip_p([0.0, 0.0]) == 1
+    assert sign_flip_p([0.1]) == 1
 
 
-def test_many_pairs_are_drawn_and_come_near_the_exact_value():
+def test_p_of_many_pairs_is_near_the_exact_value():
     assert sign_flip_p([0.01] * 10 + [-0.01] * 6) == pytest.approx(0.4545, abs=0.02)  # binomial, 16 coins
     assert sign_flip_p([0.1] * 20) == pytest.approx(1 / 20_001)  # never 0
 
@@ -43,7 +44,7 @@ def test_retention_is_compared_where_both_runs_have_it():
     assert paired_difference(runs_of(TAUGHT, [0.5]), plain, "retention") is None
 
 
-def test_averages_and_best_epochs_have_names_of_their_own():
+def test_averages_and_best_epochs_are_named():
     averages = [Setting(1.0, 0.1, "wise_ft", 0.0, share) for share in (0.5, 0.25)]
     assert [setting.name for setting in averages] == ["wise_ft, α = 0.5", "wise_ft, α = 0.25"]
     assert replace(TAUGHT, epoch="validation").name == "λ = 100, best on validation"

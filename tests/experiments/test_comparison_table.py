@@ -13,7 +13,7 @@ def runs_of(setting, accuracies, retention=None):
     return [Run(setting, 1, seed, top1, 1.0, retention) for seed, top1 in enumerate(accuracies)]
 
 
-def test_the_table_has_mean_spread_difference_and_the_papers_figures():
+def test_the_table_has_mean_spread_difference_and_the_papers_values():
     runs = runs_of(TAUGHT, [0.5, 0.7], 0.8) + runs_of(PLAIN, [0.4, 0.6], 0.5)
     table = as_table(runs, 101, lambda weight: paper_accuracy("c3d", "ucf101", 101, weight))
     plain, taught = [line for line in table.splitlines() if line.startswith("| λ")]
@@ -27,26 +27,26 @@ def test_settings_of_other_labels_are_not_compared():
     assert row == "| λ = 100 | 10 % | 0.1 | 35.0 ± 7.1 | 100.0 ± 0.0 |  |  |  |  |  | 2 |"
 
 
-def test_the_papers_figures_stand_beside_all_labels_alone():
+def test_the_papers_values_appear_only_for_all_labels():
     few = Setting(0.1, 0.1, "self_distillation", 0.0)
     table = as_table(runs_of(few, [0.3]) + runs_of(PLAIN, [0.4]), 101, lambda weight: (77.1, 93.5))
     assert [line.endswith("| 77.1 / 93.5 |") for line in table.splitlines()[2:4]] == [False, True]
 
 
-def test_best_epochs_are_held_against_best_epochs():
+def test_best_epochs_are_compared_with_best_epochs():
     best = [replace(setting, epoch="validation") for setting in (PLAIN, TAUGHT)]
     runs = runs_of(PLAIN, [0.1]) + runs_of(best[0], [0.5]) + runs_of(best[1], [0.6])
     last = next(line for line in as_table(runs, 5).splitlines() if line.startswith("| λ = 100"))
     assert last.startswith("| λ = 100, best on validation | 100 % | 0.1 | 60.0 | +10.0 ± 0.0 |")
 
 
-def test_of_five_classes_the_table_has_no_top_5():
+def test_for_five_classes_the_table_has_no_top_5():
     wide, narrow = (as_table(runs_of(PLAIN, [0.4, 0.6]), classes).splitlines()[:3] for classes in (6, 5))
     assert "Acc@5" in wide[0] and "Acc@5" not in narrow[0]
     assert len({line.count("|") for line in narrow}) == 1 and narrow[0].count("|") == wide[0].count("|") - 1
 
 
-def test_plain_fine_tuning_at_a_lower_rate_is_a_rival_of_that_at_the_highest():
+def test_plain_fine_tuning_at_a_lower_rate_is_compared_with_that_at_the_highest():
     slow, slow_taught = (Setting(1.0, 0.01, "self_distillation", weight) for weight in (0.0, 100.0))
     runs = runs_of(PLAIN, [0.4, 0.6]) + runs_of(slow, [0.5, 0.7]) + runs_of(slow_taught, [0.2, 0.4])
     against = {

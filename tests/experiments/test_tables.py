@@ -37,6 +37,6 @@ def test_a_row_without_a_reference_set_has_no_retention(folders):
     assert row_of(folder, record)["retention"] is None
 
 
-def test_a_column_that_a_row_lacks_is_empty(tmp_path):
+def test_a_missing_value_is_an_empty_cell(tmp_path):
     write_csv(tmp_path / "a.csv", [{"a": 1}, {"a": 2, "b": 3}])
     assert (tmp_path / "a.csv").read_text() == "a,b\n1,\n2,3.0\n"

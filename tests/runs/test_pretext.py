@@ -75,6 +75,13 @@ def test_flow_is_not_looked_for_where_it_lay_in_training(encoder, shapes, tmp_pa
     assert not (tmp_path / "elsewhere").exists()
 
 
+def test_errors_above_1_are_not_clipped_as_accuracies_are(encoder, shapes, tmp_path):
+    MotionAppearance(encoder, MotionAppearance.Arguments()).save(tmp_path)
+    found = measure(tmp_path, encoder, shapes)["before"]
+    assert 1 < found["motion_mse"]["value"] < found["motion_mse"]["high"]
+    assert found["motion_block_accuracy"]["high"] <= 1
+
+
 def test_without_heads_there_is_nothing_to_measure(encoder, shapes, tmp_path):
     assert measure(tmp_path, encoder, shapes) is None
 

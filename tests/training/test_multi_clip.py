@@ -3,7 +3,7 @@ import pytest
 import torch
 from transformers import EvalPrediction
 
-from hf_selfdistill.training.multi_clip import MultiClipAccuracy, rows_of_videos
+from hf_selfdistill.training.multi_clip import MultiClipAccuracy, likeliest, rows_of_videos
 
 NAMES = ["a", "b", "c", "d", "e", "f"]
 
@@ -51,3 +51,29 @@ def test_rows_are_videos_whatever_else_the_model_returns():
     rows = rows_of_videos((logits, torch.zeros(1)), labels)
     assert rows.shape == (2, 3, 2)
     assert torch.equal(rows[1, 0], logits[3])
+
+
+def test_accuracy_and_predictions_agree_on_equal_logits(accuracy):
+    """Logits in bfloat16 have many ties."""
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(500, 2, 6, generator=generator).round(decimals=1)
+    logits[:100] = 0
+    labels = torch.randint(6, (500,), generator=generator)
+    prediction = EvalPrediction(logits.numpy(), labels[:, None].repeat(1, 2).numpy())
+    right = [label == predicted for _, label, predicted, _ in accuracy.predictions(prediction)]
+    assert accuracy(prediction)["video_top1"] == pytest.approx(sum(right) / 500)
+
+
+def test_accuracy_and_predictions_agree_on_nearly_equal_logits(accuracy):
+    """Single precision, or a softmax in double precision, would make the logits equal."""
+    logits = np.array([[[5, 5 + 1e-15, 0, 0, 0, 0]]])
+    prediction = EvalPrediction(logits, np.array([[1]]))
+    ((_, _, predicted, _),) = accuracy.predictions(prediction)
+    assert accuracy(prediction)["video_top1"] == 1.0 and predicted == "b"
+
+
+def test_the_likeliest_of_equal_classes_is_the_first():
+    names = dict(enumerate("abcdef"))
+    scores = torch.tensor([0.1, 0.2, 0.2, 0.1, 0.2, 0.2])
+    assert [name for name, _ in likeliest(scores, names, 5)] == ["b", "c", "e", "f", "a"]
+    assert likeliest(scores, names, 1) == [("b", pytest.approx(0.2))]

@@ -88,7 +88,8 @@ def held_out_groups(labels: Sequence[int], groups: Sequence[str], fraction: floa
 
     The groups are visited in an order drawn by `seed`. A group is chosen if it brings the numbers of videos closer to
     the wanted numbers and leaves at least one video of every class. If no group does, the one that overshoots least is
-    chosen.
+    chosen. (GroupShuffleSplit and StratifiedGroupKFold of scikit-learn hold out nothing of some classes where each
+    class has its own few groups.)
 
     Args:
         labels: class of each video.

@@ -1,1 +1,1 @@
-"""What was learnt."""
+"""Measurements of encoders: features, probes, retrieval, retention and drift."""

@@ -1,4 +1,4 @@
-"""How far an encoder has moved, without labels: its features of the same videos, and its weights, before and after."""
+"""Distances between two encoders without labels: of their features of the same videos, and of their weights."""
 
 from __future__ import annotations
 
@@ -7,21 +7,20 @@ import math
 import torch
 from torch import Tensor, nn
 
-__all__ = ["LinearCKA", "cosines", "effective_rank", "relative_distances", "weight_distance"]
+__all__ = ["LinearCKA", "effective_rank", "weight_distance"]
 
 
 class LinearCKA:
-    """Linear centred kernel alignment: 1 for equal features up to rotation and one scale, about 0 for unrelated ones.
+    """Linear centred kernel alignment: 1 for features equal up to rotation and scale, about 0 for unrelated features.
 
     Kornblith et al. (ICML 2019, arXiv 1905.00414), with the unbiased estimator of the Hilbert-Schmidt independence
     criterion (Song et al., JMLR 2012), averaged over minibatches (Nguyen, Raghu & Kornblith, ICLR 2021, arXiv
-    2010.15327). In double precision; batches are drawn in a fixed order, so that videos sorted by class do no harm,
-    and are of about one size, since each counts alike.
+    2010.15327). Batches are drawn in a fixed random order and have about equal sizes, as each has the same weight.
 
     Args:
         before: features `(V, dim)`.
         after: features of the same videos `(V, dim')`.
-        batch_size: the most videos compared with one another at a time.
+        batch_size: largest number of videos in a minibatch.
     """
 
     def __init__(self, before: Tensor, after: Tensor, batch_size: int = 256) -> None:
@@ -30,11 +29,10 @@ class LinearCKA:
         self._kernels = [(batch, _kernel(before[batch]), _kernel(after[batch])) for batch in batches]
 
     def __call__(self, kept: Tensor | None = None) -> float:
-        """CKA of all videos, or of those that are True in `kept` `(V,)` bool, in the minibatches of all.
+        """Return the CKA of all videos, or of those selected by `kept` `(V,)` bool, in the same minibatches.
 
-        Returns:
-            Unbiased, so it may lie a little outside of 0 … 1; NaN where features do not vary, or of fewer than 4
-            videos in each minibatch.
+        The estimator is unbiased, so a value can be slightly outside of 0 … 1. It is NaN if features do not vary, or
+        if no minibatch has 4 videos.
         """
         sums = torch.zeros(3, dtype=torch.float64)
         for batch, *kernels in self._kernels:
@@ -48,54 +46,42 @@ class LinearCKA:
 
 def _kernel(features: Tensor) -> Tensor:
     features = features.double()
-    features = features - features.mean(0)  # centring changes nothing but rounding
+    features = features - features.mean(0)  # affects only rounding
     return (features @ features.T).fill_diagonal_(0)
 
 
 def _unbiased_hsic(one: Tensor, other: Tensor) -> Tensor:
     n = len(one)
-    trace = (one * other).sum()  # both are symmetric
+    trace = (one * other).sum()  # the kernels are symmetric
     means = one.sum() * other.sum() / ((n - 1) * (n - 2))
     rows = one.sum(0) @ other.sum(0) * 2 / (n - 2)
     return (trace + means - rows) / (n * (n - 3))
 
 
-def cosines(before: Tensor, after: Tensor) -> Tensor:
-    """`(V,)` cosine between each video's features `(V, dim)` before and after."""
-    return nn.functional.cosine_similarity(before.double(), after.double())
-
-
-def relative_distances(before: Tensor, after: Tensor) -> Tensor:
-    """`(V,)` ‖f̂ − f⁰‖ / ‖f⁰‖ of each video's features `(V, dim)`."""
-    before, after = before.double(), after.double()
-    return (after - before).norm(dim=1) / before.norm(dim=1).clamp(min=1e-12)
-
-
 def effective_rank(features: Tensor) -> float:
-    """The number of directions that features `(V, dim)` use: exp of the entropy of their normalised singular values.
+    """Return exp of the entropy of the normalised singular values of centred features `(V, dim)`.
 
-    Roy & Vetterli (EUSIPCO 2007), of centred features: between 1 and min(V − 1, dim), 0 where they do not vary.
+    Roy & Vetterli (EUSIPCO 2007). It is between 1 and min(V − 1, dim), or 0 if the features do not vary.
     """
     centred = features.double() - features.double().mean(0)
     wide = centred.shape[0] < centred.shape[1]
-    gram = centred @ centred.T if wide else centred.T @ centred  # the smaller one; far cheaper than the values of all
+    gram = centred @ centred.T if wide else centred.T @ centred  # the smaller one, far cheaper than an SVD
     values = torch.linalg.eigvalsh(gram).clamp(min=0).sqrt()
     total = values.sum()
     if total <= 1e-6 * features.double().norm():
         return 0.0
-    shares = values / total
-    return torch.special.entr(shares).sum().exp().item()
+    return torch.special.entr(values / total).sum().exp().item()
 
 
 def weight_distance(before: nn.Module, after: nn.Module) -> float:
-    """‖θ̂ − θ⁰‖ / ‖θ⁰‖ over the parameters of two encoders of one architecture.
+    """Return ‖θ̂ − θ⁰‖ / ‖θ⁰‖ over the parameters of two encoders.
 
     Raises:
-        ValueError: they have other parameters.
+        ValueError: the names or shapes of the parameters differ.
     """
     old, new = (dict(model.named_parameters()) for model in (before, after))
     if {name: value.shape for name, value in old.items()} != {name: value.shape for name, value in new.items()}:
-        raise ValueError("the two encoders have other weights: they are not of one architecture")
+        raise ValueError("the parameters of the two encoders differ: the encoders are not of one architecture")
     moved = sum((new[name].detach().double() - value.detach().double()).square().sum() for name, value in old.items())
     whole = sum(value.detach().double().square().sum() for value in old.values())
     return float((moved / whole) ** 0.5)

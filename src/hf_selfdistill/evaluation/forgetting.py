@@ -1,4 +1,4 @@
-"""What an encoder has forgotten: the same measurements on a reference set, before and after fine-tuning."""
+"""Measurements of forgetting: an encoder before and after fine-tuning, on a reference set."""
 
 from __future__ import annotations
 
@@ -6,119 +6,106 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-import torch
 from torch import Tensor
+from torch.nn.functional import cosine_similarity
 
-from hf_selfdistill.evaluation.bootstrap import Estimate, estimate, estimated_mean, resampled_means
-from hf_selfdistill.evaluation.drift import LinearCKA, cosines, effective_rank, relative_distances
+from hf_selfdistill.evaluation.drift import LinearCKA, effective_rank
 from hf_selfdistill.evaluation.features import FeatureSet
-from hf_selfdistill.evaluation.jackknife import jackknifed
+from hf_selfdistill.evaluation.intervals import Estimate, estimated_mean, jackknifed
 from hf_selfdistill.evaluation.probe import knn, linear_probe
-from hf_selfdistill.evaluation.retrieval import TOP_K, ranks_of_first_hit
+from hf_selfdistill.evaluation.retrieval import retrieved
 
-__all__ = ["HEADLINE", "accuracies", "chance", "compare", "drift", "retention", "retentions"]
+__all__ = ["HEADLINE", "accuracies", "chance", "compare", "drift", "retentions"]
 
 HEADLINE = "linear_probe_top1"
-"""The measurement whose retention is the one that is quoted."""
+"""Measurement whose retention is reported first."""
 
 
-def accuracies(known: FeatureSet, asked: FeatureSet) -> dict[str, Tensor]:
-    """Which test videos are right `(V,)` bool, by measurement: linear probe, kNN, retrieval at 1 … 50.
+def accuracies(gallery: FeatureSet, queries: FeatureSet) -> dict[str, Tensor]:
+    """Return which queries are correct `(Q,)` bool, by linear probe, kNN and retrieval at 1 … 50.
 
     Args:
-        known: features of the reference set's training videos.
-        asked: of its test videos.
+        gallery: features of the reference set's training videos.
+        queries: features of the reference set's test videos.
 
     Raises:
-        ValueError: there are no videos, or no group can be held out for the linear probe.
+        ValueError: there are no videos, or the linear probe lacks classes or groups.
     """
-    known_features = (known.features, known.labels)
-    ranks = ranks_of_first_hit(asked.features, asked.labels, *known_features)
     return {
-        "linear_probe_top1": linear_probe(*known_features, known.groups, asked.features, asked.labels).correct,
-        "knn_top1": knn(*known_features, asked.features, asked.labels).correct,
-        **{f"retrieval_top{k}": (ranks < k) & (ranks < len(known.labels)) for k in TOP_K},
+        "linear_probe_top1": linear_probe(gallery, queries).correct,
+        "knn_top1": knn(gallery, queries).correct,
+        **{f"retrieval_{name}": hit for name, hit in retrieved(gallery, queries).items()},
     }
 
 
-def chance(known: FeatureSet, asked: FeatureSet) -> float:
-    """What is right of the test videos when each is given the commonest class of the training videos, or any one.
+def chance(gallery: FeatureSet, queries: FeatureSet) -> float:
+    """Return the accuracy of predicting the gallery's commonest class for every query, at least 1 / classes.
 
-    Of several that are equally common it is the one that is right most often.
+    Of equally common classes the one with the highest accuracy counts.
     """
-    counts = known.labels.bincount()
+    counts = gallery.labels.bincount()
     commonest = (counts == counts.max()).nonzero()
-    right = (asked.labels == commonest).double().mean(1).max().item()
+    right = (queries.labels == commonest).double().mean(1).max().item()
     return max(right, 1 / int((counts > 0).sum()))
 
 
-def retention(before: Tensor, after: Tensor, by_chance: float) -> Tensor:
-    """The share that is left of what the encoder knew beyond chance: (a − c) / (a⁰ − c), with accuracies a⁰ and a."""
-    return (after - by_chance) / (before - by_chance)
-
-
 def retentions(
-    before: dict[str, Tensor], after: dict[str, Tensor], groups: list[str], by_chance: float
+    before: dict[str, Tensor], after: dict[str, Tensor], groups: Sequence[str], by_chance: float
 ) -> dict[str, Estimate | None]:
-    """Retention with its interval, of the linear probe and of kNN.
+    """Return the retention (a − c) / (a⁰ − c) of the linear probe and of kNN, with intervals.
 
-    None where the encoder before fine-tuning was not surely better than chance: nothing can be lost then.
+    It is None if the interval of a⁰ is unknown or includes chance: then there is nothing to forget.
 
     Args:
-        before: see `accuracies`.
-        after: the same of the encoder after.
-        groups: of the test videos, which are drawn whole, the same for both encoders.
-        by_chance: see `chance`.
+        before: correct queries before fine-tuning, with accuracy a⁰; see `accuracies`.
+        after: correct queries after fine-tuning, with accuracy a.
+        groups: groups of the queries.
+        by_chance: accuracy c; see `chance`.
     """
-    found: dict[str, Estimate | None] = {}
-    for name in ("linear_probe_top1", "knn_top1"):
-        old, new = resampled_means(before[name], groups), resampled_means(after[name], groups)
-        if not estimated_mean(before[name], groups).low > by_chance:  # also where there is no interval
-            found[name] = None
-            continue
-        value = retention(before[name].double().mean(), after[name].double().mean(), by_chance)
-        draws = retention(old, new, by_chance)
-        draws[~draws.isfinite()] = torch.nan
-        found[name] = estimate(value.item(), draws, len(set(groups)))
-    return found
+    return {name: _retention(before[name], after[name], groups, by_chance) for name in (HEADLINE, "knn_top1")}
+
+
+def _retention(before: Tensor, after: Tensor, groups: Sequence[str], by_chance: float) -> Estimate | None:
+    old, new = before.double() - by_chance, after.double() - by_chance
+    if not estimated_mean(before, groups).low > by_chance:  # also for NaN
+        return None
+    return jackknifed(lambda kept: (new[kept].mean() / old[kept].mean()).item(), groups, most_blocks=200)
 
 
 def compare(before: Sequence[FeatureSet], after: Sequence[FeatureSet]) -> dict[str, Any]:
-    """Each measurement of both encoders with its interval, and the retention.
+    """Return the accuracies of both encoders and the retention, with intervals.
 
     Args:
-        before: features of the reference set's training and test videos.
-        after: of the same videos.
+        before: features of gallery and queries before fine-tuning.
+        after: features of the same videos after fine-tuning.
     """
-    groups = before[1].groups
-    right = accuracies(*before), accuracies(*after)
-    by_chance = chance(*before)
-    retained = retentions(*right, groups, by_chance)
-    old, new = (
-        {name: estimated_mean(correct, groups).as_dict() for name, correct in measured.items()} for measured in right
-    )
+    groups, by_chance = before[1].groups, chance(*before)
+    correct = {"before": accuracies(*before), "after": accuracies(*after)}
+    retained = {
+        name: None if found is None else found.as_dict()
+        for name, found in retentions(correct["before"], correct["after"], groups, by_chance).items()
+    }
     return {
-        "retention": _as_dict(retained[HEADLINE]),
-        "retention_knn": _as_dict(retained["knn_top1"]),
+        "retention": retained[HEADLINE],
+        "retention_knn": retained["knn_top1"],
         "chance": by_chance,
-        "before": old,
-        "after": new,
+        **{
+            when: {name: estimated_mean(right, groups).as_dict() for name, right in measured.items()}
+            for when, measured in correct.items()
+        },
     }
 
 
-def _as_dict(found: Estimate | None) -> dict[str, float | None] | None:
-    return None if found is None else found.as_dict()
-
-
 def drift(before: FeatureSet, after: FeatureSet) -> dict[str, Any]:
-    """How far the features of the same videos have moved, with intervals; labels are not used.
+    """Return the distances between features of the same videos, with intervals; labels are not used.
 
-    Pooled features, and CKA layer by layer; None where CKA has no value (see `LinearCKA`).
+    CKA is of the pooled features and of each layer, or None if it has no value (see `LinearCKA`).
     """
-    groups = before.groups
+    groups, old, new = before.groups, before.features.double(), after.features.double()
+    distance = (new - old).norm(dim=1) / old.norm(dim=1).clamp(min=1e-12)
     return {
-        "cosine": estimated_mean(cosines(before.features, after.features), groups).as_dict(),
-        "relative_l2": estimated_mean(relative_distances(before.features, after.features), groups).as_dict(),
+        "cosine": estimated_mean(cosine_similarity(old, new), groups, lowest=-1).as_dict(),
+        "relative_l2": estimated_mean(distance, groups, highest=math.inf).as_dict(),
         "cka": _cka(before.features, after.features, groups),
         "effective_rank_before": _effective_rank(before.features, groups),
         "effective_rank_after": _effective_rank(after.features, groups),
@@ -129,10 +116,11 @@ def drift(before: FeatureSet, after: FeatureSet) -> dict[str, Any]:
     }
 
 
-def _cka(before: Tensor, after: Tensor, groups: list[str]) -> dict[str, float | None] | None:
-    found = jackknifed(LinearCKA(before, after), groups)
+def _cka(before: Tensor, after: Tensor, groups: Sequence[str]) -> dict[str, float | None] | None:
+    found = jackknifed(LinearCKA(before, after), groups, lowest=0, highest=1)
     return found.as_dict() if math.isfinite(found.value) else None
 
 
-def _effective_rank(features: Tensor, groups: list[str]) -> dict[str, float | None]:
-    return jackknifed(lambda kept: effective_rank(features[kept]), groups).as_dict()
+def _effective_rank(features: Tensor, groups: Sequence[str]) -> dict[str, float | None]:
+    highest = min(len(features) - 1, features.shape[1])
+    return jackknifed(lambda kept: effective_rank(features[kept]), groups, lowest=0, highest=highest).as_dict()

@@ -1,11 +1,11 @@
-"""How long an encoder takes to learn again what it has forgotten."""
+"""Relearning: the time until a fine-tuned encoder is as accurate on a reference set as it was before."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Any
 
-from transformers import PreTrainedModel, TrainerCallback, TrainerControl, TrainerState, TrainingArguments, set_seed
+from transformers import PreTrainedModel, TrainerCallback, TrainerControl, TrainerState, set_seed
 
 from hf_selfdistill.data.callbacks import EpochCallback
 from hf_selfdistill.data.clips import TestingClips, TrainingClips, collate_clips
@@ -19,13 +19,13 @@ __all__ = ["Relearning", "relearn"]
 
 @dataclass
 class Relearning(TrainerCallback):
-    """Stops a training at the first epoch whose accuracy is the target's or better, and keeps what was measured.
+    """Callback that ends a training at the first epoch that reaches the target accuracy, and stores the accuracies.
 
     Args:
-        target: video top-1, a fraction of 1.
-        epochs: after how many it was reached; None where it was not.
-        steps: of the optimiser, likewise.
-        video_top1: after each epoch.
+        target: video top-1 to reach, a fraction of 1.
+        epochs: number of epochs until the target is reached; None if it is not.
+        steps: number of optimizer steps until the target is reached; None if it is not.
+        video_top1: video top-1 after each epoch.
     """
 
     target: float
@@ -34,14 +34,9 @@ class Relearning(TrainerCallback):
     video_top1: list[float] = field(default_factory=list)
 
     def on_evaluate(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        metrics: dict[str, float],
-        **kwargs: Any,
+        self, args: Any, state: TrainerState, control: TrainerControl, metrics: dict[str, float], **kwargs: Any
     ) -> None:
-        """Compare with the target."""
+        """Compare the accuracy with the target."""
         self.video_top1.append(metrics["eval_video_top1"])
         if self.video_top1[-1] >= self.target:
             self.epochs, self.steps = len(self.video_top1), state.global_step
@@ -49,16 +44,16 @@ class Relearning(TrainerCallback):
 
 
 def relearn(
-    model: PreTrainedModel, known: TrainingClips, asked: TestingClips, target: float, args: VideoTrainingArguments
+    model: PreTrainedModel, gallery: TrainingClips, queries: TestingClips, target: float, args: VideoTrainingArguments
 ) -> Relearning:
     """Train a classifier with a new head on a reference set until its test accuracy reaches the target.
 
     Args:
-        model: of the reference set's classes; it is trained, and its head drawn anew.
-        known: training videos.
-        asked: test videos, on which the accuracy is measured after every epoch.
-        target: video top-1, a fraction of 1.
-        args: the recipe; `num_train_epochs` is the most it may take.
+        model: classifier for the reference set's classes; its weights are changed.
+        gallery: training videos.
+        queries: test videos, classified after every epoch.
+        target: video top-1 to reach, a fraction of 1.
+        args: the recipe; `num_train_epochs` is the largest number of epochs.
     """
     args.eval_strategy = "epoch"
     set_seed(args.seed)
@@ -67,12 +62,12 @@ def relearn(
     trainer = VideoTrainer(
         model,
         args,
-        train_dataset=known,
-        eval_dataset=asked,
+        train_dataset=gallery,
+        eval_dataset=queries,
         data_collator=collate_clips,
-        compute_metrics=MultiClipAccuracy(known.records.features["label"].names),
+        compute_metrics=MultiClipAccuracy(gallery.records.features["label"].names),
         preprocess_logits_for_metrics=rows_of_videos,
-        callbacks=[EpochCallback(known), relearning],
+        callbacks=[EpochCallback(gallery), relearning],
     )
     trainer.train()
     return relearning

@@ -1,4 +1,4 @@
-"""What an encoder forgets while it is fine-tuned: retention on a small reference set, every few epochs."""
+"""Retention on a small reference set, measured every few epochs of a fine-tuning."""
 
 from __future__ import annotations
 
@@ -22,44 +22,47 @@ logger = logging.getLogger(__name__)
 
 
 class RetentionCallback(TrainerCallback):
-    """Logs, before training and at the end of epochs, what a linear probe and kNN read off the encoder.
+    """Callback that logs retention and accuracy of a linear probe and of kNN, before training and after epochs.
 
-    These are `eval_retention` with `eval_retention_low` and `eval_retention_high`, and `eval_retention_knn` (see
-    `retentions`; absent where the encoder before training was not surely better than chance), and the accuracies
-    `eval_reference_linear_probe_top1` and `eval_reference_knn_top1`. They are logged through `Trainer.log`: to all
-    trackers and into `trainer_state.json`.
+    The logs are `eval_retention` with `eval_retention_low` and `eval_retention_high`, `eval_retention_knn` (see
+    `retentions`; missing if there is no retention), `eval_reference_linear_probe_top1` and
+    `eval_reference_knn_top1`.
 
-    It measures a copy. The model in training, its mode, its gradients and the random generators are left alone.
+    It measures a copy of the encoder. The model in training, its mode, its gradients and the global random generators
+    do not change.
 
     Args:
-        trainer: that trains, before `train`: its model is θ⁰, whose weights no checkpoint has replaced yet.
-        known: videos of the reference set to learn from, with a column `group`.
-        asked: those to ask.
-        epochs: measure after every so many, and after the last step.
+        trainer: trainer before `train`; its model is θ⁰, not yet replaced by a checkpoint.
+        gallery: training videos of the reference set, with a column `group`.
+        queries: test videos of the reference set, with a column `group`.
+        retention_epochs: number of epochs between measurements; the last step is measured too.
 
     Raises:
-        ValueError: the number of epochs is not positive; when training begins, the reference set is too small.
+        ValueError: `retention_epochs` is not positive; in `on_train_begin`, the reference set is too small.
     """
 
-    def __init__(self, trainer: Trainer, known: TestingClips, asked: TestingClips, epochs: int = 1) -> None:
-        if epochs < 1:
-            raise ValueError(f"--retention_epochs is {epochs}; it must be at least 1")
-        self.trainer, self.known, self.asked, self.epochs = trainer, known, asked, epochs
+    def __init__(
+        self, trainer: Trainer, gallery: TestingClips, queries: TestingClips, retention_epochs: int = 1
+    ) -> None:
+        if retention_epochs < 1:
+            raise ValueError(f"`retention_epochs` is {retention_epochs}; it must be at least 1")
+        self.trainer, self.gallery, self.queries = trainer, gallery, queries
+        self.retention_epochs = retention_epochs
         self.encoder = PooledFeatures(trainer.model)
         self.before: dict[str, Tensor] = {}
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Measure θ⁰, once, also where a run resumes."""
+        """Measure θ⁰ once, also in a resumed run."""
         if not self.before:
             self.encoder.to(args.device)
-            known, asked = self._feature_sets()
-            self.before, self.chance, self.groups = accuracies(known, asked), chance(known, asked), asked.groups
+            parts = self._feature_sets()
+            self.before, self.chance, self.groups = accuracies(*parts), chance(*parts), parts[1].groups
             if retentions(self.before, self.before, self.groups, self.chance)[HEADLINE] is None:
                 logger.warning(
-                    "before training the encoder is not surely better than chance on the reference set: "
-                    "accuracies are logged, and no retention"
+                    "Before training, the interval of the encoder's accuracy on the reference set includes chance: "
+                    "accuracies are logged, but no retention"
                 )
         if state.global_step == 0:
             self._log(self.before, control)
@@ -67,36 +70,35 @@ class RetentionCallback(TrainerCallback):
     def on_epoch_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, model: nn.Module, **kwargs: Any
     ) -> None:
-        """Measure the encoder as it stands."""
-        if round(state.epoch or 0) % self.epochs == 0 or state.global_step >= state.max_steps:
+        """Measure the current encoder."""
+        if round(state.epoch or 0) % self.retention_epochs == 0 or state.global_step >= state.max_steps:
             take_over(self.encoder.encoder, model)
             try:
-                right = accuracies(*self._feature_sets())
-            except ValueError as error:  # it has diverged; whether to go on is not for a measurement to say
+                after = accuracies(*self._feature_sets())
+            except ValueError as error:  # the encoder has diverged; the training itself decides whether to end
                 logger.warning("retention is not measured: %s", error)
             else:
-                self._log(right, control)
+                self._log(after, control)
 
-    def _log(self, right: dict[str, Tensor], control: TrainerControl) -> None:
+    def _log(self, after: dict[str, Tensor], control: TrainerControl) -> None:
         logs = {
-            f"eval_reference_{name}": right[name].double().mean().item() for name in ("linear_probe_top1", "knn_top1")
+            f"eval_reference_{name}": after[name].double().mean().item() for name in ("linear_probe_top1", "knn_top1")
         }
-        kept = retentions(self.before, right, self.groups, self.chance)
-        for name, key in ((HEADLINE, "eval_retention"), ("knn_top1", "eval_retention_knn")):
-            if (estimate := kept[name]) is not None:
-                logs[key] = estimate.value
-        if (estimate := kept[HEADLINE]) is not None:
-            logs |= {"eval_retention_low": estimate.low, "eval_retention_high": estimate.high}
-        wanted = control.should_log
+        kept = retentions(self.before, after, self.groups, self.chance)
+        if (found := kept[HEADLINE]) is not None:
+            logs |= {"eval_retention": found.value, "eval_retention_low": found.low, "eval_retention_high": found.high}
+        if (found := kept["knn_top1"]) is not None:
+            logs["eval_retention_knn"] = found.value
+        should_log = control.should_log
         self.trainer.log(logs)
-        control.should_log = wanted  # the Trainer takes any log for the one that is due
+        control.should_log = should_log  # `log` resets it, and the log of the training is still due
 
     def _feature_sets(self) -> tuple[FeatureSet, FeatureSet]:
-        return self._features(self.known), self._features(self.asked)
+        return self._features(self.gallery), self._features(self.queries)
 
     @torch.no_grad()
     def _features(self, clips: TestingClips) -> FeatureSet:
-        """Features of all readable videos, in their order, whole on every process; each computes its share."""
+        """Return the features of all readable videos, on every process; each process computes its share."""
         args = self.trainer.args
         mine = torch.arange(args.process_index, len(clips), args.world_size)
         loader = DataLoader(
@@ -104,7 +106,7 @@ class RetentionCallback(TrainerCallback):
             args.per_device_eval_batch_size,
             num_workers=args.dataloader_num_workers,
             collate_fn=collate_clips,
-            generator=torch.Generator(),  # else it would draw from the global one
+            generator=torch.Generator(),  # instead of the global generator
         )
         batches = []
         for places, batch in zip(mine.split(args.per_device_eval_batch_size), loader, strict=False):
@@ -113,4 +115,4 @@ class RetentionCallback(TrainerCallback):
             batches.append((places, batch["labels"][:, 0], outputs["features"].cpu()))
         places, labels, features = (torch.cat(part) for part in zip(*gather_object(batches), strict=True))
         order = places.argsort()
-        return feature_set([features[order]], labels[order], clips)
+        return feature_set({"features": features[order]}, labels[order], clips)

@@ -1,4 +1,4 @@
-"""Settings compared, in the layout of the paper's Table 2."""
+"""Table of settings in the layout of the paper's Table 2."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ __all__ = ["as_table"]
 Paper = Callable[[float], tuple[float, float] | None]
 
 NOTES = """
-Percent; mean ± standard deviation over runs (splits × seeds). "Against" is the mean difference to plain fine-tuning
-with the same split, seed, learning rate, labels and choice of the epoch, ± its standard deviation over the pairs;
-plain fine-tuning at a lower rate is held against that at the highest. p is of a two-sided sign-flip test over the
-pairs, which can't fall below 2 / 2ⁿ. Where p is large, no difference was shown. Seeds of one split share its test
-videos, so a small p speaks of these videos first. "Best on test" is chosen by the videos that it is then tested on.
-The paper's figures are of its own learning rate.
+Percent; mean ± standard deviation over runs (splits × seeds). "Against" is the mean difference from plain fine-tuning
+with the same split, seed, learning rate, labels and choice of the epoch, ± the standard deviation over the pairs.
+Plain fine-tuning at a lower learning rate is compared with plain fine-tuning at the highest. p is the p value of a
+two-sided sign-flip test over the n pairs; it cannot fall below 2 / 2ⁿ. A large p shows no difference. Seeds of one
+split share its test videos, so a small p applies to these videos first. "Best on test" selects the epoch on the test
+videos. The paper's values are for its own learning rate.
 """
 
 
 def as_table(runs: Sequence[Run], classes: int, paper: Paper | None = None) -> str:
-    """A Markdown table, one row per setting, one block per share of labels and learning rate.
+    """Return a Markdown table with one row per setting, sorted by share of labels and learning rate.
 
     Args:
-        runs: of all settings.
-        classes: how many the data set has.
-        paper: λ → the paper's top-1 and top-5 in percent; None where the data set is not the paper's.
+        runs: runs of all settings.
+        classes: number of classes of the data set.
+        paper: maps λ to the paper's top-1 and top-5 in percent; None for other data sets.
     """
     by_setting = runs_by_setting(runs)
     wide = "video_top5" in telling(classes)
@@ -64,7 +64,7 @@ def as_table(runs: Sequence[Run], classes: int, paper: Paper | None = None) -> s
 
 
 def _baseline(setting: Setting, by_setting: dict[Setting, list[Run]]) -> list[Run]:
-    """Runs of plain fine-tuning at the same learning rate; for plain fine-tuning itself, at a higher one."""
+    """Return the runs of plain fine-tuning at the same learning rate; for plain fine-tuning, at the highest rate."""
     same = (setting.label_fraction, setting.epoch)
     plain = [other for other in by_setting if other.is_baseline and (other.label_fraction, other.epoch) == same]
     rate = max(other.learning_rate for other in plain) if setting.is_baseline else setting.learning_rate

@@ -1,4 +1,4 @@
-"""Results of many runs: a table, a CSV file, figures, all from the records."""
+"""Table, CSV file and plots of many runs, from their records."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from hf_selfdistill.training.record import RunRecord
 __all__ = ["row_of", "write_comparison", "write_csv"]
 
 WHY_NO_RETENTION = """
-{} of {} models have no retention: before fine-tuning the encoder was not surely better than chance on the reference
-set, or the reference set has no labels; see their `forgetting.md`.
+{} of {} models have no retention: before fine-tuning, the interval of the encoder's accuracy on the reference set
+includes chance, or the reference set has no labels; see `forgetting.md` of each model.
 """
 
 
@@ -56,7 +56,7 @@ def write_comparison(output_dir: Path, folders: Mapping[Place, Path]) -> str:
 
 
 def row_of(folder: Path, record: RunRecord | None = None) -> dict[str, Any]:
-    """Return what a line of `results.csv` tells about a tested model."""
+    """Return the row of `results.csv` for a tested model."""
     record = record or _record(folder)
     test = record.current("classification")[-1]
     retention = (record.latest("forgetting") or {}).get("retention") or {}
@@ -78,7 +78,7 @@ def row_of(folder: Path, record: RunRecord | None = None) -> dict[str, Any]:
 
 
 def write_csv(file: Path, rows: list[dict[str, Any]]) -> None:
-    """Write rows as CSV; a column that a row lacks is empty there."""
+    """Write rows as CSV; a missing value is an empty cell."""
     import pandas
 
     write_whole(file, pandas.DataFrame(rows).to_csv(index=False))
@@ -98,7 +98,7 @@ def _run(place: Place, record: RunRecord) -> Run:
 
 
 def _differences(setting: Setting, among: list[Setting]) -> list[str]:
-    """Describe learning rate and share of the labels, where they are not the same in all settings."""
+    """Describe learning rate and share of labels if they differ between the settings."""
     found = []
     if len({other.learning_rate for other in among}) > 1:
         found.append(f"rate {setting.learning_rate:g}")

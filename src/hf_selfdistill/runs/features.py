@@ -23,7 +23,7 @@ from hf_selfdistill.evaluation.features import (
     video_features,
 )
 from hf_selfdistill.evaluation.probe import TEMPERATURE, groups_to_choose_by, knn, linear_probe
-from hf_selfdistill.evaluation.retrieval import nearest_first, retrieval_accuracy
+from hf_selfdistill.evaluation.retrieval import nearest_first, retrieved
 from hf_selfdistill.models.frames import frames_per_clip
 from hf_selfdistill.models.loading import load_for_features
 from hf_selfdistill.models.video_processing_c3d import C3DVideoProcessor
@@ -77,8 +77,8 @@ def evaluate_features(config: EvaluateConfig, videos: datasets.DatasetDict) -> d
 
 
 def _retrieval(known: FeatureSet, asked: FeatureSet) -> tuple[dict[str, Any], str]:
-    hits = retrieval_accuracy(asked.features, asked.labels, known.features, known.labels)
-    values = {f"retrieval_{name}": value for name, value in hits.items()}
+    hits = retrieved(known, asked)
+    values = {f"retrieval_{name}": hit.double().mean().item() for name, hit in hits.items()}
     return values, "share of videos with one of their class among the k nearest by cosine"
 
 
@@ -105,13 +105,13 @@ def _video(records: datasets.Dataset, place: int) -> dict[str, str]:
 
 
 def _linear_probe(known: FeatureSet, asked: FeatureSet) -> tuple[dict[str, float], str]:
-    result = linear_probe(known.features, known.labels, known.groups, asked.features, asked.labels)
+    result = linear_probe(known, asked)
     how = f"logistic regression on standardised features, L2 strength {result.setting:g} chosen on held-out groups"
     return {"linear_probe_top1": result.accuracy}, how
 
 
 def _knn(known: FeatureSet, asked: FeatureSet) -> tuple[dict[str, float], str]:
-    result = knn(known.features, known.labels, asked.features, asked.labels)
+    result = knn(known, asked)
     how = f"{result.setting:g} nearest by cosine, votes weighted exp(cosine / {TEMPERATURE})"
     return {"knn_top1": result.accuracy}, how
 

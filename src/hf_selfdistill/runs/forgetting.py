@@ -72,8 +72,7 @@ def _forgetting(config: ForgettingConfig) -> dict[str, Any]:
         "objective": own,
         "num_videos": len(before[-1].labels),
         "protocol": f"{of}, {describe_clips(config.num_clips, old, processor)}, centre crop, pooled feature, mean "
-        "over clips; intervals: the middle of 2000 draws of whole groups, 95 % or, of few groups, more; of CKA and "
-        "effective rank by a jackknife over groups",
+        "over clips; intervals: 95 %, by a jackknife over groups",
         "failed": failed,
     }
 

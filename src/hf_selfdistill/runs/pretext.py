@@ -16,7 +16,7 @@ from transformers import BaseVideoProcessor, PreTrainedModel, TrainingArguments
 from transformers.utils import cached_file
 
 from hf_selfdistill.data.unlabelled import UnlabelledClips
-from hf_selfdistill.evaluation.bootstrap import estimated_mean
+from hf_selfdistill.evaluation.intervals import estimated_mean
 from hf_selfdistill.pretraining.arguments import PretrainingArguments
 from hf_selfdistill.pretraining.objective import OBJECTIVE_NAME
 from hf_selfdistill.pretraining.objectives import OBJECTIVES
@@ -73,7 +73,9 @@ def pretext_metrics(
         objective.load(Path(file).parent)
         metrics = trainer.predict(clips).predictions
         found[name] = {
-            metric: estimated_mean(torch.from_numpy(values), records["group"]).as_dict()
+            metric: estimated_mean(
+                torch.from_numpy(values), records["group"], highest=np.inf if metric.endswith("_mse") else 1
+            ).as_dict()
             for metric, values in metrics.items()
             if not metric.endswith("_loss") and not np.isnan(values).all()
         }

@@ -9,9 +9,9 @@ from transformers import AutoModelForVideoClassification, PreTrainedConfig, PreT
 
 from hf_selfdistill.data.callbacks import UnreadableVideosCallback
 from hf_selfdistill.data.origin import origin_of
-from hf_selfdistill.evaluation.bootstrap import Estimate, estimated_mean
 from hf_selfdistill.evaluation.features import FeatureSet, PooledFeatures, feature_trainer, video_features
 from hf_selfdistill.evaluation.forgetting import chance
+from hf_selfdistill.evaluation.intervals import Estimate, estimated_mean
 from hf_selfdistill.evaluation.probe import groups_to_choose_by, linear_probe
 from hf_selfdistill.evaluation.relearning import Relearning, relearn
 from hf_selfdistill.models.loading import in_its_memory_format, load_classifier, load_for_features
@@ -78,7 +78,7 @@ def relearning(config: ForgettingConfig) -> dict[str, Any]:
 
 def _known_before(known: FeatureSet, asked: FeatureSet, by_chance: float, before: str) -> Estimate:
     """Return the top-1 of a linear probe on the encoder named `before`, which must be better than chance."""
-    probe = linear_probe(known.features, known.labels, known.groups, asked.features, asked.labels)
+    probe = linear_probe(known, asked)
     found = estimated_mean(probe.correct, asked.groups)
     if not found.low > by_chance:  # also where one group has no interval
         raise ValueError(

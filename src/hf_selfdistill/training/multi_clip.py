@@ -30,15 +30,15 @@ def rows_of_videos(logits: torch.Tensor | tuple[torch.Tensor, ...], labels: torc
 
 
 def likeliest(scores: torch.Tensor, id2label: dict[int, str], top_k: int) -> list[tuple[str, float]]:
-    """Return the classes with the highest probabilities, best first.
+    """Return the classes with the highest probabilities, best first; of equal ones the lower index first.
 
     Args:
         scores: probabilities `(classes,)`.
         id2label: maps each class index to the name of the class.
         top_k: largest number of classes.
     """
-    best = scores.topk(min(top_k, len(scores)))
-    return [(id2label[index], score) for score, index in zip(best.values.tolist(), best.indices.tolist(), strict=True)]
+    values, order = (part[:top_k].tolist() for part in scores.sort(descending=True, stable=True))
+    return [(id2label[index], score) for score, index in zip(values, order, strict=True)]
 
 
 class MultiClipAccuracy:
@@ -85,16 +85,16 @@ class MultiClipAccuracy:
     def predictions(self, prediction: EvalPrediction) -> list[tuple[int, str, str, float]]:
         """Return index, class, predicted class and its probability for each video that counts.
 
-        The index is that of the video in the data set. The prediction is by the mean logits of the clips.
+        The index is that of the video in the data set. The predicted class has the highest mean logit of the clips;
+        of equal ones it is the first, as in `video_top1`.
         """
         logits, labels = _counted(prediction)
         places = np.flatnonzero(prediction.label_ids[:, 0] != UNREADABLE).tolist()
-        scores, predicted = torch.from_numpy(_video_logits(logits)).softmax(1).max(1)
+        videos = torch.from_numpy(_video_logits(logits))
+        scores, predicted = videos.softmax(1), videos.numpy().argmax(1)  # a softmax can round two logits to one value
         return [
-            (place, self.class_names[label], self.class_names[index], score)
-            for place, label, index, score in zip(
-                places, labels[:, 0], predicted.tolist(), scores.tolist(), strict=True
-            )
+            (place, self.class_names[label], self.class_names[index], row[index].item())
+            for place, label, index, row in zip(places, labels[:, 0], predicted, scores, strict=True)
         ]
 
     def _accuracy(self, unit: str, scores: np.ndarray, labels: np.ndarray) -> dict[str, float]:

@@ -5,7 +5,8 @@ import evaluate
 import numpy as np
 
 _DESCRIPTION = (
-    "Share of examples whose class is among the k highest scores; a tie counts against the example, and so does NaN."
+    "Share of examples whose class is among the k highest scores. Among equal scores the class with the lower index "
+    "comes first, so top-1 is the accuracy of argmax. A row with NaN counts as wrong."
 )
 
 _KWARGS_DESCRIPTION = """
@@ -33,7 +34,7 @@ class TopKAccuracy(evaluate.Metric):
             citation="",
             inputs_description=_KWARGS_DESCRIPTION,
             features=datasets.Features(
-                {"predictions": datasets.Sequence(datasets.Value("float32")), "references": datasets.Value("int64")}
+                {"predictions": datasets.Sequence(datasets.Value("float64")), "references": datasets.Value("int64")}
             ),
         )
 
@@ -41,7 +42,7 @@ class TopKAccuracy(evaluate.Metric):
         if len(references) == 0:
             return {f"top{n}": float("nan") for n in k}
         scores = np.asarray(predictions)
-        correct = np.take_along_axis(scores, np.asarray(references)[:, None], axis=1)
-        # The rank is the number of classes whose score is not below the correct one's, that class included.
-        rank = np.where(np.isnan(scores).any(axis=1), np.inf, scores.shape[1] - (scores < correct).sum(axis=1))
-        return {f"top{n}": float((rank <= n).mean()) for n in k}
+        order = np.argsort(-scores, axis=1, kind="stable")
+        ranks = (order == np.asarray(references)[:, None]).argmax(axis=1)
+        counted = ~np.isnan(scores).any(axis=1)
+        return {f"top{n}": float((counted & (ranks < n)).mean()) for n in k}
