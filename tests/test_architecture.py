@@ -20,7 +20,6 @@ BELOW = {
     for number, layer in enumerate(LAYERS)
     for folder in layer
 }
-LIBRARY = (*MIDDLE, "training", "models", "data")
 
 
 def module_of(file: Path) -> str:
@@ -64,16 +63,6 @@ def package_of(module: str) -> str:
 
 IMPORTS = {module: modules_imported(file.read_text(), package_of(module)) - {module} for module, file in FILES.items()}
 
-# Remove the marks, and then the library's cases, when commands/ is gone.
-REPLACED = pytest.mark.xfail(strict=False, reason="commands/ is being replaced")
-library_and_all = pytest.mark.parametrize(
-    "modules",
-    [
-        pytest.param([module for module in FILES if folder_of(module) in LIBRARY], id="library"),
-        pytest.param(list(FILES), id="all", marks=REPLACED),
-    ],
-)
-
 
 def test_imports_of_every_form_are_seen():
     source = (
@@ -92,39 +81,34 @@ def test_imports_of_every_form_are_seen():
     }
 
 
-@REPLACED
 def test_every_folder_has_its_layer():
     assert {*map(folder_of, FILES)} - {""} <= BELOW.keys()
 
 
-@library_and_all
-def test_arrows_point_down(modules):
+def test_arrows_point_down():
     assert not [
         f"{module} imports {imported}"
-        for module in modules
+        for module in FILES
         for imported in sorted(IMPORTS[module])
         if (folder := folder_of(module)) and folder_of(imported) not in {folder, *BELOW.get(folder, set())}
     ]
 
 
-@library_and_all
-def test_files_import_one_another_in_no_circle(modules):
+def test_files_import_one_another_in_no_circle():
     try:
-        TopologicalSorter({module: IMPORTS[module] & {*modules} for module in modules}).prepare()
+        TopologicalSorter(IMPORTS).prepare()
     except CycleError as circle:
         pytest.fail(" is imported by ".join(circle.args[1]))
 
 
-@library_and_all
-def test_a_file_imports_at_most_12_of_our_modules(modules):
-    assert not {module: len(IMPORTS[module]) for module in modules if len(IMPORTS[module]) > 12}
+def test_a_file_imports_at_most_12_of_our_modules():
+    assert not {module: len(IMPORTS[module]) for module in FILES if len(IMPORTS[module]) > 12}
 
 
 def test_a_file_has_at_most_300_lines():
     assert not {module: lines for module, lines in LINES.items() if lines > 300}
 
 
-@REPLACED
 def test_a_folder_has_at_most_18_percent_of_the_lines():
     lines = Counter[str]()
     for module, number in LINES.items():

@@ -97,7 +97,8 @@ def address(fine_tuned_once, shapes, tmp_path_factory):
     pytest.importorskip("gradio")
     folder = tmp_path_factory.mktemp("page")
     models = [
-        app_page.Classifier(str(fine_tuned_once), app.AppArguments(str(fine_tuned_once)), clips, folder) for clips in (3, 2)
+        app_page.Classifier(str(fine_tuned_once), app.AppArguments(str(fine_tuned_once)), clips, folder)
+        for clips in (3, 2)
     ]
     page = app_page.build_page(models, app_page.example_videos(models[0], None, folder))
     app_page.launch(page, "127.0.0.1", None, folder, None)

@@ -3,13 +3,11 @@ import logging
 import warnings
 
 import pytest
-import torch
 from transformers.utils import logging as transformers_logging
 
 from hf_selfdistill import C3DForVideoClassification, C3DVideoProcessor
 from hf_selfdistill.cli import evaluate as command
 from hf_selfdistill.models.loading import load_for_features
-from hf_selfdistill.runs.features import vcop_processor
 
 OVERRIDES = "hidden_sizes=4,8,8,8,8,num_frames=8,image_size=16"
 
@@ -61,16 +59,6 @@ def test_random_weights_are_those_of_the_seed_and_vcops_pictures_are_said(evalua
     )
     assert first == again and first["retrieval_top50"] == 1.0
     assert "resized to 18×24, centre crop 16, in 0 … 1, last map max-pooled 1×2×2" in first["protocol"]
-
-
-def test_vcops_pictures_at_112_pixels_are_the_centre_of_128_by_171_in_0_to_1():
-    processor = vcop_processor(C3DVideoProcessor())
-    frames = torch.arange(171, dtype=torch.uint8).expand(1, 3, 128, 171)  # the colour of a pixel is its column
-    clip = processor(frames, do_sample_frames=False, return_tensors="pt")["pixel_values"][0]
-    assert clip.shape == (1, 3, 112, 112)
-    left = round(clip[0, 0, 0, 0].item() * 255)
-    assert left in (29, 30)
-    torch.testing.assert_close(clip[0, 0, 5] * 255, torch.arange(left, left + 112.0))
 
 
 def test_the_validation_part_is_compared_with_the_training_part_alone(evaluate, fine_tuned):

@@ -73,7 +73,7 @@ def test_groups_that_the_probe_cannot_hold_out_are_refused_before_any_video_is_r
         [video, label, label if part == "train" else f"test {group}", part] for video, label, group, part in rows[1:]
     ]
     lists.write_text("\n".join(",".join(row) for row in (rows[0], *by_class)))
-    monkeypatch.setattr(forgetting, "several_video_features", lambda *args: pytest.fail("videos were read"))
+    monkeypatch.setattr(forgetting, "read_features", lambda *args: pytest.fail("videos were read"))
     with pytest.raises(SystemExit, match="each group holds all videos of some class; give more groups"):
         measure(fine_tuned, fine_tuned, shapes, tmp_path / "f.json", dataset="csv", annotations=lists)
 

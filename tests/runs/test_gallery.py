@@ -1,7 +1,6 @@
 import pytest
 
 from hf_selfdistill import load_video_dataset
-from hf_selfdistill.data.origin import Origin
 from hf_selfdistill.runs.gallery import describe_gallery, gallery_and_queries
 
 
@@ -16,7 +15,6 @@ def test_all_that_is_not_tested_is_the_gallery(shapes):
         gallery_and_queries(videos, "test")
 
 
-def test_the_gallery_is_described():
-    assert (
-        describe_gallery(Origin("ucf101", 2), "test", 9, "train") == "ucf101 split 2, test against 9 videos of train"
-    )
+def test_the_gallery_is_described(shapes):
+    queries = load_video_dataset("moving_shapes", shapes)["test"]
+    assert describe_gallery(queries, "test", 9, "train") == "moving_shapes, test against 9 videos of train"

@@ -92,4 +92,4 @@ def test_heads_of_an_unknown_objective_are_named(encoder, shapes, tmp_path, capl
     save_file(load_file(file), file, {"objective": "my_own", "arguments": json.dumps({})})
     with caplog.at_level(logging.WARNING):
         assert measure(tmp_path, encoder, shapes) is None
-    assert caplog.messages == [f"{file} is of the objective my_own, none of ours; its metric is not measured"]
+    assert caplog.messages == [f"{file} has the unknown objective my_own; its metric is not measured"]

@@ -64,7 +64,7 @@ def test_the_encoders_differ_and_none_of_them_is_changed(fine_tuned, shades, tmp
 
 
 def test_what_was_never_known_is_not_to_be_relearnt(fine_tuned, shapes, tmp_path):
-    with pytest.raises(SystemExit, match=r"not surely better than chance, 0\.3333: there is nothing to relearn; give"):
+    with pytest.raises(SystemExit, match=r"not better than chance, 0\.3333, with its interval: there is nothing"):
         measure(fine_tuned, fine_tuned, shapes, tmp_path / "relearning.json", dataset="moving_shapes")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel, Trainer, TrainingArguments
 
+from hf_selfdistill.data.callbacks import UnreadableVideosCallback
 from hf_selfdistill.data.clips import UNREADABLE, TestingClips, collate_clips, video_name
 from hf_selfdistill.models.features import LAST_LAYER, copy_encoder
 from hf_selfdistill.models.layers import layers_of
@@ -27,6 +28,7 @@ __all__ = [
     "check_parts",
     "feature_set",
     "feature_trainer",
+    "read_features",
     "several_video_features",
     "video_features",
 ]
@@ -178,6 +180,32 @@ def feature_trainer(model: VideoFeatures | SeveralFeatures, args: TrainingArgume
     args.dataloader_drop_last = False  # recipes set it for training
     args.remove_unused_columns = False  # the Trainer can't know the columns behind `**clips`
     return Trainer(model, args, data_collator=collate_clips)
+
+
+def read_features(
+    model: VideoFeatures | SeveralFeatures, parts: Sequence[TestingClips], args: TrainingArguments, most: float
+) -> tuple[list[Any], list[dict[str, str]], Trainer]:
+    """Read the features of several parts; a collective call.
+
+    Args:
+        model: one encoder, or several encoders that see the same clips.
+        parts: clips of each part; their records have a column `group`.
+        args: devices, batch size and workers.
+        most: largest allowed share of unreadable videos.
+
+    Returns:
+        The `FeatureSet` of each part, or a list of one per encoder; `video` and `reason` of each unreadable video; the
+        trainer, whose `end` releases the processes' group.
+
+    Raises:
+        ValueError: too many videos can't be read, or features are not finite.
+    """
+    unreadable = UnreadableVideosCallback(*parts, most=most)
+    trainer = feature_trainer(model, args)
+    read = several_video_features if isinstance(model, SeveralFeatures) else video_features
+    sets = [read(trainer, part) for part in parts]
+    unreadable.check()
+    return sets, unreadable.failures(), trainer
 
 
 def video_features(trainer: Trainer, clips: TestingClips) -> FeatureSet:

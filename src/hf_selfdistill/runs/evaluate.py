@@ -68,7 +68,7 @@ def _warn_of_seen_videos(name: str, videos: datasets.Dataset) -> None:
     held_out = record.inputs.get(origin.part)
     if held_out is not None and held_out.sha256 != hash_of_videos(videos):
         logger.warning(
-            "The %s part, %d videos, is not the one that the run of %s held out, %d videos: the model may have been "
+            "The %s part, %d videos, is not the one that the run of %s held out, %d videos: the model was possibly "
             "trained on some of these videos",
             origin.part,
             len(videos),

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-import datasets
-
-from hf_selfdistill.data.callbacks import UnreadableVideosCallback
-from hf_selfdistill.data.origin import origin_of
-from hf_selfdistill.data.video_files import find_videos
-from hf_selfdistill.evaluation.features import LayerFeatures, SeveralFeatures, feature_trainer, several_video_features
+from hf_selfdistill.evaluation.features import LayerFeatures, SeveralFeatures, read_features
 from hf_selfdistill.evaluation.forgetting import compare, drift
 from hf_selfdistill.evaluation.probe import groups_to_choose_by
 from hf_selfdistill.models.loading import load_for_features
 from hf_selfdistill.runs.configs import ForgettingConfig
 from hf_selfdistill.runs.distance import distance_between
-from hf_selfdistill.runs.gallery import describe_gallery, gallery_and_queries
+from hf_selfdistill.runs.gallery import describe_gallery, reference_set
 from hf_selfdistill.runs.pretext import pretext_metrics
 from hf_selfdistill.runs.results import keep_results, prepare_output
 from hf_selfdistill.training.clips import describe_clips, set_sampling, testing_clips
@@ -46,7 +40,7 @@ def _forgetting(config: ForgettingConfig) -> dict[str, Any]:
     Both encoders see the same clips, as the encoder before fine-tuning takes them.
     """
     with config.main_process_first(desc="loading the data set"):
-        parts, gallery_name = _reference_set(config)
+        parts, gallery_name = reference_set(config)
     if len(parts) == 2:
         groups_to_choose_by(parts[0]["label"][:], parts[0]["group"][:])  # the linear probe needs them: refuse early
     old, processor = load_for_features(config.before)
@@ -54,18 +48,16 @@ def _forgetting(config: ForgettingConfig) -> dict[str, Any]:
     distance = distance_between(config.before, old, config.model_name_or_path, new)  # first: it refuses
     set_sampling(processor, config)  # of the objective's clips too
     clips = [testing_clips(records, old, processor, config.num_clips) for records in parts]
-    unreadable = UnreadableVideosCallback(*clips, most=config.max_unreadable)
-    trainer = feature_trainer(SeveralFeatures(LayerFeatures(old), LayerFeatures(new)), config)
-    before, after = zip(*(several_video_features(trainer, part) for part in clips), strict=True)
-    unreadable.check()
-    failed = unreadable.failures()
+    encoders = SeveralFeatures(LayerFeatures(old), LayerFeatures(new))
+    sets, failed, trainer = read_features(encoders, clips, config, config.max_unreadable)
+    before, after = zip(*sets, strict=True)
     readable = parts[-1].select(before[-1].places)
     own = pretext_metrics(config.before, {"before": old, "after": new}, processor, readable, config)
     trainer.end()
     labelled = len(parts) == 2
     of = "videos without labels"
     if labelled:
-        of = describe_gallery(origin_of(parts[-1]), config.part, len(before[0].labels), gallery_name)
+        of = describe_gallery(parts[-1], config.part, len(before[0].labels), gallery_name)
     return {
         **(compare(before, after) if labelled else {"retention": None}),
         "drift": drift(before[-1], after[-1]) | {"weight_distance": distance},
@@ -75,16 +67,3 @@ def _forgetting(config: ForgettingConfig) -> dict[str, Any]:
         "over clips; intervals: 95 %, by a jackknife over groups",
         "failed": failed,
     }
-
-
-def _reference_set(config: ForgettingConfig) -> tuple[list[datasets.Dataset], str]:
-    """Return gallery and queries, and the gallery's name; of videos without labels only the queries."""
-    if config.dataset != "videos":
-        gallery, queries, name = gallery_and_queries(config.load(config.max_unreadable), config.part)
-        return [gallery, queries], name
-    if config.dataset_root is None:
-        raise ValueError("`dataset` videos needs `dataset_root`, the folder")
-    videos = find_videos(Path(config.dataset_root))
-    paths = [video["path"] for video in videos.to_dict()["video"]]
-    videos = videos.add_column("label", [0] * len(videos)).add_column("group", paths)
-    return [videos], ""

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import datasets
 
-from hf_selfdistill.data.origin import Origin
+from hf_selfdistill.data.origin import origin_of
+from hf_selfdistill.data.video_files import find_videos
+from hf_selfdistill.runs.configs import ForgettingConfig
 
-__all__ = ["describe_gallery", "gallery_and_queries"]
+__all__ = ["describe_gallery", "gallery_and_queries", "reference_set"]
 
 
 def gallery_and_queries(videos: datasets.DatasetDict, part: str) -> tuple[datasets.Dataset, datasets.Dataset, str]:
@@ -26,13 +30,29 @@ def gallery_and_queries(videos: datasets.DatasetDict, part: str) -> tuple[datase
     return gallery, videos[part], " and ".join(names)
 
 
-def describe_gallery(origin: Origin, part: str, size: int, gallery: str) -> str:
+def reference_set(config: ForgettingConfig) -> tuple[list[datasets.Dataset], str]:
+    """Return gallery and queries, and the name of the gallery; of videos without labels only the queries.
+
+    Raises:
+        ValueError: there are no such videos.
+    """
+    if config.dataset != "videos":
+        gallery, queries, name = gallery_and_queries(config.load(config.max_unreadable), config.part)
+        return [gallery, queries], name
+    if config.dataset_root is None:
+        raise ValueError("`dataset` is videos, which needs `dataset_root`, the folder of the videos")
+    videos = find_videos(Path(config.dataset_root))
+    paths = [video["path"] for video in videos.to_dict()["video"]]
+    return [videos.add_column("label", [0] * len(videos)).add_column("group", paths)], ""
+
+
+def describe_gallery(queries: datasets.Dataset, part: str, size: int, gallery: str) -> str:
     """Describe which videos are the queries and which the gallery.
 
     Args:
-        origin: origin of the queries.
+        queries: the queries.
         part: part of the queries.
         size: number of readable videos in the gallery.
         gallery: name of the gallery.
     """
-    return f"{origin}, {part} against {size} videos of {gallery}"
+    return f"{origin_of(queries)}, {part} against {size} videos of {gallery}"

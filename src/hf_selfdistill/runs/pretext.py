@@ -35,20 +35,20 @@ def pretext_metrics(
     records: datasets.Dataset,
     args: TrainingArguments,
 ) -> dict[str, Any] | None:
-    """The objective's own metrics of each encoder, under the heads that lie beside the pre-trained one.
+    """Return the objective's own metrics of each encoder, with the heads saved beside the pre-trained encoder.
 
     All encoders get the same samples of each video.
 
     Args:
-        encoder: the pre-trained one, a folder or a name on the Hub.
-        encoders: by name; heads too, which are left out.
-        processor: of the pre-trained encoder, with the frame rate that is meant.
-        records: videos that can be read, with a column `group`.
+        encoder: the pre-trained encoder: a folder, or a name on the Hub.
+        encoders: encoders by name; a classifier's head is not used.
+        processor: video processor of the pre-trained encoder, with its frame rate set.
+        records: readable videos, with a column `group`.
         args: devices and batch size.
 
     Returns:
-        The objective's `name` and, by the name of each encoder, its metrics with their intervals, those left out that
-        say nothing of these videos; None where there are no heads of ours.
+        The objective's `name` and, by the name of each encoder, its metrics with their intervals, without losses and
+        undefined metrics; None if the pre-trained encoder has no heads of a known objective.
 
     Raises:
         ValueError: the heads do not fit the encoder.
@@ -60,9 +60,7 @@ def pretext_metrics(
         about = saved.metadata() or {}
     kind = OBJECTIVES.get(about.get("objective", ""))
     if kind is None:
-        logger.warning(
-            "%s is of the objective %s, none of ours; its metric is not measured", file, about.get("objective")
-        )
+        logger.warning("%s has the unknown objective %s; its metric is not measured", file, about.get("objective"))
         return None
     objective_args = kind.Arguments(**json.loads(about["arguments"]))
     found: dict[str, Any] = {"name": kind.name}

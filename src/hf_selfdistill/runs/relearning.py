@@ -1,4 +1,4 @@
-"""How soon an encoder learns again what fine-tuning made it forget."""
+"""Time that an encoder needs to learn again what fine-tuning made it forget."""
 
 from __future__ import annotations
 
@@ -7,9 +7,7 @@ from typing import Any
 import torch
 from transformers import AutoModelForVideoClassification, PreTrainedConfig, PreTrainedModel, set_seed
 
-from hf_selfdistill.data.callbacks import UnreadableVideosCallback
-from hf_selfdistill.data.origin import origin_of
-from hf_selfdistill.evaluation.features import FeatureSet, PooledFeatures, feature_trainer, video_features
+from hf_selfdistill.evaluation.features import FeatureSet, PooledFeatures, read_features
 from hf_selfdistill.evaluation.forgetting import chance
 from hf_selfdistill.evaluation.intervals import Estimate, estimated_mean
 from hf_selfdistill.evaluation.probe import groups_to_choose_by, linear_probe
@@ -46,10 +44,7 @@ def relearning(config: ForgettingConfig) -> dict[str, Any]:
     fine_tuned, _ = load_classifier(config.model_name_or_path, labels)
     distance_between(config.before, old, config.model_name_or_path, fine_tuned)  # refuses two architectures
     clips = [testing_clips(records, old, processor, config.num_clips) for records in (gallery, queries)]
-    unreadable = UnreadableVideosCallback(*clips, most=config.max_unreadable)
-    prober = feature_trainer(PooledFeatures(old), config)
-    known, asked = (video_features(prober, part) for part in clips)
-    unreadable.check()
+    (known, asked), failed, prober = read_features(PooledFeatures(old), clips, config, config.max_unreadable)
     by_chance = chance(known, asked)
     known_before = _known_before(known, asked, by_chance, config.before)
     recipe = _recipe(config, len(gallery))
@@ -60,9 +55,8 @@ def relearning(config: ForgettingConfig) -> dict[str, Any]:
         which: _learnt(relearn(model, learning, clips[1], known_before.low, _recipe(config, len(gallery))))
         for which, model in models.items()
     }
-    failed = unreadable.failures()  # before the end of the processes' group
     prober.end()
-    gallery_text = describe_gallery(origin_of(queries), config.part, len(known.labels), name)
+    gallery_text = describe_gallery(queries, config.part, len(known.labels), name)
     return {
         "target": known_before.low,
         "linear_probe_before": known_before.as_dict(),
@@ -83,8 +77,8 @@ def _known_before(known: FeatureSet, asked: FeatureSet, by_chance: float, before
     if not found.low > by_chance:  # also where one group has no interval
         raise ValueError(
             f"a linear probe on `before` {before} has top-1 {found.value:.4f} ({found.low:.4f} … {found.high:.4f}), "
-            f"not surely better than chance, {by_chance:.4f}: there is nothing to relearn; give a data set that it "
-            "knows"
+            f"not better than chance, {by_chance:.4f}, with its interval: there is nothing to relearn; give a data set "
+            "that it knows"
         )
     return found
 
