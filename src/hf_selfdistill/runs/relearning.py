@@ -77,8 +77,8 @@ def _known_before(known: FeatureSet, asked: FeatureSet, by_chance: float, before
     if not found.low > by_chance:  # also where one group has no interval
         raise ValueError(
             f"a linear probe on `before` {before} has top-1 {found.value:.4f} ({found.low:.4f} … {found.high:.4f}), "
-            f"not better than chance, {by_chance:.4f}, with its interval: there is nothing to relearn; give a data set "
-            "that it knows"
+            f"not better than chance, {by_chance:.4f}, with its interval: there is nothing to relearn; give a data "
+            "set that it knows"
         )
     return found
 
