@@ -77,6 +77,25 @@ def test_a_data_set_of_the_hub_with_a_video_column_needs_no_torchcodec(videos, a
     assert RunRecord.load(tmp_path / "OUT").inputs["train"].videos == 15
 
 
+def test_a_search_tries_lambda_and_the_learning_rate(videos, arguments):
+    pytest.importorskip("optuna")
+    tried = []
+
+    def space(trial):
+        tried.append(trial)
+        return {
+            "distill_weight": trial.suggest_float("distill_weight", 0.1, 100, log=True),
+            "learning_rate": trial.suggest_float("learning_rate", 1e-4, 1e-1, log=True),
+        }
+
+    few = videos["validation"]
+    trainer = SelfDistillationTrainer(None, arguments(max_steps=1), few, eval_dataset=few, model_init=lambda: model())
+    best = trainer.hyperparameter_search(space, lambda metrics: metrics["eval_loss"], n_trials=2, backend="optuna")
+    assert len(tried) == 2 and best.hyperparameters in [trial.params for trial in tried]
+    assert trainer.args.distill_weight == tried[-1].params["distill_weight"]
+    assert trainer.args.learning_rate == tried[-1].params["learning_rate"]
+
+
 def test_model_init_makes_the_model_of_each_training(videos, arguments):
     trainer = SelfDistillationTrainer(None, arguments(max_steps=1), videos["train"], model_init=lambda: model())
     first = trainer.model

@@ -26,13 +26,11 @@ def printed(tmp_path, capsys):
     def train(**arguments):
         args = SelfDistillationArguments(
             str(tmp_path),
-            num_train_epochs=2,
             per_device_train_batch_size=2,
-            logging_steps=1,
             save_strategy="no",
             report_to="none",
             use_cpu=True,
-            **arguments,
+            **{"logging_steps": 1, "num_train_epochs": 2, **arguments},
         )
         trainer = SelfDistillationTrainer(
             C3DForVideoClassification(CONFIG), args, train_dataset=Clips(), eval_dataset=Clips()
@@ -46,15 +44,23 @@ def printed(tmp_path, capsys):
 def test_a_row_holds_the_means_of_its_epoch_and_the_time_left(printed):
     (out, err), history = printed(eval_strategy="epoch")
     header, *rows = out.splitlines()
-    assert header.split() == ["epoch", "loss", "ce_loss", "distill_loss", "eval_loss", "left"] and err == ""
+    assert header.split() == ["epoch", "left", "loss", "ce_loss", "distill_loss", "eval_loss"] and err == ""
     assert len(rows) == 2
     for epoch, row in enumerate(rows, start=1):
         of_epoch = [log for log in history if epoch - 1 < log["epoch"] <= epoch]
         losses = [log["loss"] for log in of_epoch if "loss" in log]
         (validation,) = [log["eval_loss"] for log in of_epoch if "eval_loss" in log]
         cells = row.split()
-        assert cells[0] == f"{epoch}/2" and re.fullmatch(r"\d+:\d\d:\d\d", cells[-1])
-        assert cells[1] == f"{sum(losses) / len(losses):.4g}" and cells[4] == f"{validation:.4g}"
+        assert cells[0] == f"{epoch}/2" and re.fullmatch(r"\d+:\d\d:\d\d", cells[1])
+        assert cells[2] == f"{sum(losses) / len(losses):.4g}" and cells[5] == f"{validation:.4g}"
+
+
+def test_a_column_that_comes_later_repeats_the_header_and_an_epoch_without_a_value_has_a_dash(printed):
+    (out, _), _ = printed(eval_strategy="epoch", logging_steps=3, num_train_epochs=4)
+    lines = [line.split() for line in out.splitlines()]
+    assert [line[0] for line in lines] == ["epoch", "1/4", "epoch", "2/4", "3/4", "4/4"]
+    assert lines[0] == ["epoch", "left", "eval_loss"] and lines[2][:4] == ["epoch", "left", "eval_loss", "loss"]
+    assert ["–" in line for line in lines] == [False, False, False, False, False, True]
 
 
 def test_raw_prints_what_transformers_prints(printed):

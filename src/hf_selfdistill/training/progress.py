@@ -43,7 +43,7 @@ class EpochTable(ProgressCallback):
     def __init__(self, bars: bool) -> None:
         super().__init__()
         self.bars = bars
-        self.header: list[str] = []
+        self.header: list[str] = []  # columns so far; an epoch can lack some
         self.logged: dict[str, list[float]] = defaultdict(list)
 
     def on_train_begin(
@@ -51,7 +51,7 @@ class EpochTable(ProgressCallback):
     ) -> None:
         """Start the clock, and the bar."""
         self.started, self.first_step, self.epoch = time.monotonic(), state.global_step, 0.0
-        self.header = []
+        self.header = ["epoch", "left"]
         self.logged.clear()
         if self.bars:
             super().on_train_begin(args, state, control, **kwargs)
@@ -108,11 +108,12 @@ class EpochTable(ProgressCallback):
             return
         done = state.global_step - self.first_step
         seconds = (time.monotonic() - self.started) / max(done, 1) * (state.max_steps - state.global_step)
-        row = {"epoch": f"{self.epoch:g}/{state.num_train_epochs}"}
-        row |= {name.removeprefix("eval_video_"): f"{fmean(values):.4g}" for name, values in self.logged.items()}
-        row["left"] = str(timedelta(seconds=round(seconds)))
-        widths = [max(len(name), 8) for name in row]
-        for line in (list(row), list(row.values())) if [*row] != self.header else (list(row.values()),):
-            tqdm.write("  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)))
-        self.header, self.epoch = list(row), 0.0
+        row = {name.removeprefix("eval_video_"): f"{fmean(values):.4g}" for name, values in self.logged.items()}
+        row |= {"epoch": f"{self.epoch:g}/{state.num_train_epochs}", "left": str(timedelta(seconds=round(seconds)))}
+        new = [name for name in row if name not in self.header]
+        self.header += new
+        lines = [self.header] if new else []
+        for line in [*lines, [row.get(name, "–") for name in self.header]]:
+            tqdm.write("  ".join(cell.rjust(max(len(name), 8)) for name, cell in zip(self.header, line, strict=True)))
+        self.epoch = 0.0
         self.logged.clear()
