@@ -23,7 +23,6 @@ from torch import nn
 from torch._utils import ExceptionWrapper
 from torch.nn.modules import batchnorm
 from transformers import HfArgumentParser, Pipeline, PreTrainedModel, Trainer
-from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.utils import PushInProgress, loading_report
 from transformers.utils.hub import cached_files
 
@@ -43,12 +42,17 @@ OVERRIDDEN = {
         "_save_optimizer_and_scheduler",
     },
     PreTrainedModel: {"_init_weights", "_no_split_modules"},
-    GradientCheckpointingLayer: {"_gradient_checkpointing_func"},
     EvaluationModule: {"_compute", "_info"},
     Pipeline: {"_forward", "_sanitize_parameters"},
 }
 LIBRARIES = ("transformers", "accelerate", "datasets", "evaluate", "torch")
-USED = {Trainer: {"_prepare_inputs"}, HfArgumentParser: {"_actions"}, batchnorm: {"_BatchNorm"}}
+USED = {
+    Trainer: {"_prepare_inputs"},
+    HfArgumentParser: {"_actions"},
+    batchnorm: {"_BatchNorm"},
+    torch: {"_C"},
+    torch._C: {"_current_graph_task_id"},
+}
 KEYWORDS = {
     Trainer.save_model: {"_internal_call"},
     cached_files: {"_raise_exceptions_for_missing_entries"},  # cached_file hands it on
@@ -139,6 +143,7 @@ def test_our_methods_take_what_the_trainer_hands_them():
 def test_what_is_used_exists():
     assert callable(Trainer._prepare_inputs)
     assert [action.dest for action in HfArgumentParser([])._actions] == ["help"]
+    assert torch._C._current_graph_task_id() == -1  # outside of a backward pass
     for kind in (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm):
         assert issubclass(kind, batchnorm._BatchNorm)
 

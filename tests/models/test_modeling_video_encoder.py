@@ -1,10 +1,12 @@
 import copy
+from unittest import mock
 
 import pytest
 import torch
 from torch import nn
 from torch._dynamo.testing import CompileCounterWithBackend
 from transformers import AutoModel, AutoModelForVideoClassification
+from transformers.modeling_layers import GradientCheckpointingLayer
 
 from hf_selfdistill import (
     C3DConfig,
@@ -182,6 +184,21 @@ def test_checkpointing_recomputes_each_layer_in_the_backward_pass(model_class, c
     forward = len(runs)
     loss.backward()
     assert len(runs) == 2 * forward > 0
+
+
+@pytest.mark.parametrize(("model_class", "config"), CLASSIFIERS)
+def test_the_checkpointing_function_can_be_patched_as_any_attribute(model_class, config):
+    model = classifier(model_class, config)
+    model.gradient_checkpointing_enable()
+    layer = next(module for module in model.modules() if isinstance(module, GradientCheckpointingLayer))
+    given = layer._gradient_checkpointing_func
+    with mock.patch.object(layer, "_gradient_checkpointing_func", wraps=given) as patched:
+        model(clips(), labels=torch.tensor([0, 1, 2, 0])).loss.backward()
+    assert patched.call_count == 1
+    assert layer._gradient_checkpointing_func is given
+    assert all(norm.num_batches_tracked == 1 for norm in model.modules() if isinstance(norm, nn.BatchNorm3d))
+    del layer._gradient_checkpointing_func
+    assert not hasattr(layer, "_gradient_checkpointing_func")
 
 
 @pytest.mark.parametrize(("model_class", "config"), CLASSIFIERS)

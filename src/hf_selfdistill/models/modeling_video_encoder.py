@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
-from functools import partial
+from functools import wraps
 from typing import Any, ClassVar
 
 import torch
@@ -43,33 +42,24 @@ class CheckpointedLayer(GradientCheckpointingLayer):
     statistics twice. Here the second run writes to copies. Both reentrant and non-reentrant checkpointing work.
     """
 
-    _checkpoint: Callable[..., Tensor]
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        forward = cls.forward
 
-    # transformers assigns this attribute and calls it around `forward`. The property wraps the assigned function.
-    @property
-    def _gradient_checkpointing_func(self) -> Callable[..., Tensor]:
-        return partial(_checkpoint_counting_once, self, self._checkpoint)
+        @wraps(forward)
+        def count_once(self: CheckpointedLayer, clips: Tensor, needs_gradient: Tensor | None = None) -> Tensor:
+            # The compiler traces the layer once, and does not repeat its side effects.
+            recomputed = not torch.compiler.is_compiling() and torch._C._current_graph_task_id() != -1
+            with _copied_buffers(self) if recomputed else nullcontext():
+                return forward(self, clips)
 
-    @_gradient_checkpointing_func.setter
-    def _gradient_checkpointing_func(self, function: Callable[..., Tensor]) -> None:
-        self._checkpoint = function
+        cls.forward = count_once
+        super().__init_subclass__(**kwargs)  # where transformers wraps checkpointing around `forward`
 
-
-def _checkpoint_counting_once(
-    layer: CheckpointedLayer, checkpoint: Callable[..., Tensor], forward: Callable[[Tensor], Tensor], clips: Tensor
-) -> Tensor:
-    """Run `forward` through `checkpoint`; runs after the first one do not change the buffers of `layer`."""
-    if torch.compiler.is_compiling():  # the compiler traces the layer once, and does not repeat side effects
-        return checkpoint(forward, clips)
-    runs = itertools.count()
-
-    def run(clips: Tensor, _: Tensor) -> Tensor:
-        with _copied_buffers(layer) if next(runs) else nullcontext():
-            return forward(clips)
-
-    # Reentrant checkpointing drops the gradients of a layer if no input needs one, and pixels need none.
-    needs_gradient = torch.empty(0, device=clips.device, requires_grad=torch.is_grad_enabled())
-    return checkpoint(run, clips, needs_gradient)
+    def __call__(self, clips: Tensor) -> Tensor:
+        """Run the layer; reentrant checkpointing drops gradients if no input needs one, as pixels do not."""
+        if not (self.gradient_checkpointing and self.training) or torch.compiler.is_compiling():
+            return super().__call__(clips)
+        return super().__call__(clips, torch.empty(0, device=clips.device, requires_grad=torch.is_grad_enabled()))
 
 
 class VideoEncoderPreTrainedModel(PreTrainedModel):
