@@ -69,6 +69,15 @@ def test_a_list_of_videos_gives_what_each_gives_alone(video, tmp_path):
     assert found([video, other]) == [found(video), found(other)]
 
 
+@pytest.mark.parametrize("name", ["c3d", "vjepa2"])
+def test_batches_of_videos_give_what_each_gives_alone(name, video, tmp_path):
+    other = str(write_video(tmp_path / "w.mp4", numbered_frames(12, 40, 60)))
+    found = classify(*(c3d() if name == "c3d" else (tiny_model(name).eval(), tiny_processor(name))), num_clips=3)
+    batched = found([video, other, video], batch_size=2)
+    for rows, alone in zip(batched, [found(video), found(other), found(video)], strict=True):
+        assert scores(rows) == pytest.approx(scores(alone), abs=1e-6)
+
+
 @pytest.mark.parametrize("name", ["videomae", "vjepa2"])
 def test_other_classifiers_are_tested_on_several_clips_too(name, video):
     model, processor = tiny_model(name).eval(), tiny_processor(name)

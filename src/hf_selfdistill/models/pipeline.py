@@ -25,6 +25,10 @@ class MultiClipPipeline(VideoClassificationPipeline):
     by default as in training.
     """
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.feature_extractor = self.video_processor  # `batch_size` above 1 needs one of a known kind
+
     def _sanitize_parameters(self, num_clips: int | None = None, **kwargs: Any) -> tuple[dict[str, Any], ...]:
         if num_clips is not None and num_clips < 1:
             raise ValueError(f"`num_clips` is {num_clips}; it must be at least 1")
