@@ -65,7 +65,7 @@ class C3DVideoProcessor(BaseVideoProcessor):
             `pixel_values` (B, T, C, H, W) with `return_tensors="pt"`, otherwise a list of clips.
 
         Raises:
-            ValueError: the list is empty.
+            ValueError: the list is empty, or clips have a given frame rate and decoded frames no `video_metadata`.
             VideoDecodingError: a file can't be decoded.
         """
         if isinstance(videos, Path):
@@ -89,8 +89,16 @@ class C3DVideoProcessor(BaseVideoProcessor):
             fps: frames per second of the clip; None is the processor's `target_fps`, and if that is None too, the
                 frame rate of the video.
             **kwargs: other settings of the processor, ignored.
+
+        Raises:
+            ValueError: the clip has a given frame rate, and `metadata` has no `fps`.
         """
         fps = fps or self.target_fps
+        if fps is not None and metadata.fps is None:
+            raise ValueError(
+                f"clips are drawn at {fps:g} fps, but decoded frames have no rate of their own; give `video_metadata`, "
+                "such as VideoMetadata(total_num_frames=40, fps=25.0), or sampled frames with `do_sample_frames` false"
+            )
         stride = self.frame_stride * (1 if fps is None else metadata.fps / fps)
         return center_clip(metadata.total_num_frames, num_frames or self.num_frames, stride)
 
