@@ -96,8 +96,9 @@ class C3DVideoProcessor(BaseVideoProcessor):
         fps = fps or self.target_fps
         if fps is not None and metadata.fps is None:
             raise ValueError(
-                f"clips are drawn at {fps:g} fps, but decoded frames have no rate of their own; give `video_metadata`, "
-                "such as VideoMetadata(total_num_frames=40, fps=25.0), or sampled frames with `do_sample_frames` false"
+                f"clips are drawn at {fps:g} fps, but decoded frames have no rate of their own; give "
+                "`video_metadata`, such as {'total_num_frames': 40, 'fps': 25.0}, or sampled frames and "
+                "`do_sample_frames` false"
             )
         stride = self.frame_stride * (1 if fps is None else metadata.fps / fps)
         return center_clip(metadata.total_num_frames, num_frames or self.num_frames, stride)
