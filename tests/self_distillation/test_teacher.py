@@ -73,6 +73,28 @@ def test_averaging_follows_its_formula_and_copies_buffers(tiny_classifier, clips
         assert torch.equal(value, student[name])
 
 
+def test_weights_in_half_precision_are_averaged_in_float32_and_saved_so(tiny_classifier, weights, tmp_path):
+    student, name = tiny_classifier().bfloat16(), "encoder.stages.1.layers.0.conv.weight"
+    teacher, resumed = Teacher(student), Teacher(student)
+    first = student.get_parameter(name).detach().float()
+    with torch.no_grad():
+        student.get_parameter(name).add_(0.5)
+    for _ in range(100):
+        teacher.average_with(student, 0.999)
+    teacher.save(tmp_path)
+    resumed.load(tmp_path)
+    for _ in range(100):
+        teacher.average_with(student, 0.999)
+        resumed.average_with(student, 0.999)
+    moved = teacher.encoder.get_parameter(name).float() - first
+    assert moved.mean().item() == pytest.approx(0.5 * (1 - 0.999**200), abs=2e-3)
+    for key, value in weights(teacher.encoder).items():
+        assert torch.equal(value, weights(resumed.encoder)[key]), key
+    teacher.copy_from(student)
+    teacher.average_with(student, 0.5)
+    assert torch.equal(teacher.encoder.get_parameter(name), student.get_parameter(name))
+
+
 def test_saved_and_loaded_it_is_the_same_in_channels_last_too(tiny_classifier, tmp_path):
     model = tiny_classifier().to(memory_format=torch.channels_last_3d)
     teacher = Teacher(model)

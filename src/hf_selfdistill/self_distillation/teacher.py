@@ -33,6 +33,7 @@ class Teacher:
 
     def __init__(self, model: nn.Module, norm: str = "batch") -> None:
         self.encoder = copy_encoder(model).eval().requires_grad_(False)
+        self._averages: dict[str, torch.Tensor] = {}  # of weights in half precision, in float32
         if norm == "batch":
             for module in self.encoder.modules():
                 if isinstance(module, _BatchNorm):
@@ -47,20 +48,29 @@ class Teacher:
     def copy_from(self, student: nn.Module) -> None:
         """Copy the parameters and buffers of the student's encoder (Algorithm 1, begin of an epoch)."""
         take_over(self.encoder, student)
+        self._averages.clear()
 
     @torch.no_grad()
     def average_with(self, student: nn.Module, decay: float) -> None:
-        """Update the exponential moving average: θ' ← decay·θ' + (1 − decay)·θ; buffers are copied."""
+        """Update the exponential moving average: θ' ← decay·θ' + (1 − decay)·θ; buffers are copied.
+
+        Weights in half precision are averaged in float32, because half precision rounds small changes to none.
+        """
         source = student.state_dict()
         parameters = dict(self.encoder.named_parameters())
         for name, tensor in self.encoder.state_dict().items():
             new = whole(source[name])
-            tensor.lerp_(new, 1.0 - decay) if name in parameters else tensor.copy_(new)
+            if name in parameters:
+                precision = torch.promote_types(tensor.dtype, torch.float32)
+                average = self._averages.setdefault(name, tensor.to(precision))
+                new = average.lerp_(new.to(precision), 1.0 - decay)
+            tensor.copy_(new)
         share_buffers(self.encoder)
 
     def save(self, folder: str | Path) -> None:
         """Write `teacher.safetensors` into a checkpoint."""
-        save_file({k: v.contiguous() for k, v in self.encoder.state_dict().items()}, Path(folder) / TEACHER_NAME)
+        state = self.encoder.state_dict() | self._averages
+        save_file({name: tensor.contiguous() for name, tensor in state.items()}, Path(folder) / TEACHER_NAME)
 
     @torch.no_grad()
     def load(self, folder: str | Path) -> None:
@@ -75,6 +85,8 @@ class Teacher:
             saved = load_file(file)
             for name, tensor in mine.items():
                 tensor.copy_(saved[name])
+                if saved[name].dtype != tensor.dtype:
+                    self._averages[name] = saved[name].to(tensor.device)
         except (OSError, SafetensorError, KeyError, RuntimeError) as error:
             raise ValueError(
                 f"the teacher can't be restored from {file} ({type(error).__name__}: {error}); resume from another "
