@@ -12,7 +12,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 from transformers import PreTrainedModel, Trainer
 from transformers.integrations import MLflowCallback
-from transformers.trainer_utils import EvalLoopOutput
+from transformers.trainer_utils import EvalLoopOutput, TrainOutput
 
 from hf_selfdistill.data.streaming import StreamedVideos
 from hf_selfdistill.models.modeling_video_encoder import VideoEncoderPreTrainedModel
@@ -56,6 +56,7 @@ class TrainingLoop(Trainer):
         if args.sync_batch_norm and model is not None:
             model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
         super().__init__(model, args, **kwargs)
+        self.first_weights: dict[str, torch.Tensor] | None = None  # for another attempt with a smaller batch
         self.add_callback(SaveAfterEpochCallback())
         if args.log_format == "table":
             show_epochs(self)
@@ -77,6 +78,21 @@ class TrainingLoop(Trainer):
         Without FSDP2, Accelerate applies mixed precision automatically.
         """
         return self.accelerator.autocast() if self.is_fsdp_enabled else nullcontext()
+
+    def train(self, *args: Any, **kwargs: Any) -> TrainOutput:
+        """Train as the Trainer does."""
+        self.first_weights = None
+        return super().train(*args, **kwargs)
+
+    def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
+        """Create the optimiser; every attempt of `auto_find_batch_size` begins with the weights of the first."""
+        if self.args.auto_find_batch_size and not self.is_fsdp_enabled:
+            if self.first_weights is None:
+                self.first_weights = {name: value.cpu().clone() for name, value in self.model.state_dict().items()}
+            else:
+                self.model.load_state_dict(self.first_weights)
+                self.optimizer.state.clear()
+        return super().create_optimizer(model)
 
     def create_scheduler(
         self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None
