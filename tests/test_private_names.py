@@ -53,12 +53,6 @@ USED = {
     torch: {"_C"},
     torch._C: {"_current_graph_task_id"},
 }
-    Trainer: {"_prepare_inputs"},
-    HfArgumentParser: {"_actions"},
-    batchnorm: {"_BatchNorm"},
-    torch: {"_C"},
-    torch._C: {"_current_graph_task_id"},
-}
 KEYWORDS = {
     Trainer.save_model: {"_internal_call"},
     cached_files: {"_raise_exceptions_for_missing_entries"},  # cached_file hands it on
