@@ -142,6 +142,12 @@ def test_with_adapters_only_they_and_the_head_are_trained(train):
     assert len(moved) > 10
 
 
+def test_adapters_are_refused_with_reentrant_checkpointing_which_gives_them_no_gradient(train):
+    checkpointing = {"gradient_checkpointing": True, "gradient_checkpointing_kwargs": {"use_reentrant": True}}
+    with pytest.raises(ValueError, match=r"use_reentrant true, which gives low-rank adapters .* no gradient; omit it"):
+        train(LORA, **checkpointing)
+
+
 def test_the_best_checkpoint_comes_back_whole_though_it_is_written_under_other_names(train, tmp_path):
     trainer = train("videomae", save_strategy="steps", save_steps=6)
     trained = {name: value.clone() for name, value in trainer.model.state_dict().items()}

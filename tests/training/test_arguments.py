@@ -69,6 +69,12 @@ def test_given_values_are_those_that_differ_from_the_defaults_whatever_the_train
     [
         ({"min_crop_area": 1.5}, "`min_crop_area` is 1.5"),
         ({"flip_probability": -0.1}, "`flip_probability` is -0.1"),
+        ({"mixup_alpha": -1.0}, "`mixup_alpha` is -1; it must be 0"),
+        ({"neftune_noise_alpha": 5.0}, "`neftune_noise_alpha` adds noise to the embeddings of words"),
+        (
+            {"keep_best": ["validation"], "eval_strategy": "epoch", "prediction_loss_only": True},
+            "`keep_best` validation compares accuracies, which `prediction_loss_only` leaves out",
+        ),
         ({"eval_num_clips": 0}, "`eval_num_clips` is 0; it must be positive"),
         ({"keep_best": ["train"], "eval_strategy": "epoch"}, "`keep_best` is 'train'; allowed are"),
         ({"keep_best": ["test"]}, "set `eval_strategy` epoch"),

@@ -110,6 +110,44 @@ def test_validation_without_videos_is_refused_before_training(videos, arguments)
         )
 
 
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"bf16_full_eval": True}, "`bf16_full_eval` casts the model and not the clips; set `bf16` instead"),
+        ({"batch_eval_metrics": True}, "`batch_eval_metrics` is True .* need all batches together"),
+        ({"eval_do_concat_batches": False}, "`eval_do_concat_batches` False, .* need all batches together"),
+        ({"metric_for_best_model": "accuracy"}, "is 'accuracy'; allowed are loss, video_top1, .*mean video_top1"),
+        ({"metric_for_best_model": "eval_clip_top"}, "is 'eval_clip_top'; .*mean clip_top"),
+        ({"metric_for_best_model": "accuracy", "lr_scheduler_type": "reduce_lr_on_plateau"}, "mean video_top1"),
+        ({"metric_for_best_model": "video_top1", "prediction_loss_only": True}, "is 'video_top1'; allowed are loss$"),
+    ],
+)
+def test_what_would_end_the_first_evaluation_is_refused_before_anything_is_loaded(
+    videos, arguments, settings, message
+):
+    with pytest.raises(ValueError, match=message):
+        SelfDistillationTrainer(
+            "no/model",
+            arguments(eval_strategy="epoch", **settings),
+            videos["train"],
+            eval_dataset=videos["validation"],
+        )
+
+
+def test_validation_without_a_validation_part_is_refused_in_our_words(videos, arguments):
+    with pytest.raises(ValueError, match="`eval_strategy` is epoch, but there are no validation videos"):
+        SelfDistillationTrainer(model(), arguments(eval_strategy="epoch"), videos["train"])
+
+
+def test_the_best_epoch_can_be_chosen_by_top_1(videos, arguments):
+    settings = {"metric_for_best_model": "video_top1", "load_best_model_at_end": True, "save_strategy": "epoch"}
+    args = arguments(eval_strategy="epoch", mixup_alpha=0.5, **settings)
+    trainer = SelfDistillationTrainer(model(), args, videos["train"], eval_dataset=videos["validation"])
+    trainer.train()
+    assert trainer.state.best_metric == max(log.get("eval_video_top1", 0.0) for log in trainer.state.log_history)
+    assert trainer.state.best_model_checkpoint is not None
+
+
 def test_choosing_on_the_test_part_needs_its_videos(videos, arguments):
     args = arguments(keep_best=["test"], eval_strategy="epoch")
     with pytest.raises(ValueError, match="`keep_best` test needs `test_dataset`"):

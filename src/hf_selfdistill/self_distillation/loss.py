@@ -64,10 +64,14 @@ class ClassificationLoss:
     def __call__(
         self, outputs: Any, labels: torch.Tensor, num_items_in_batch: torch.Tensor | int | None = None
     ) -> torch.Tensor:
-        """Return the cross-entropy of the logits `(clips, classes)`, without clips labelled −100 (unreadable)."""
-        labels, logits = labels.flatten(), logits_of(outputs)
+        """Return the cross-entropy of the logits `(clips, classes)`, without clips labelled −100 (unreadable).
+
+        Labels are class indices, or class probabilities `(clips, classes)`.
+        """
+        logits = logits_of(outputs)
+        labels = labels.to(logits) if labels.is_floating_point() else labels.flatten()
         loss = F.cross_entropy(
-            logits.view(labels.numel(), -1),
+            logits.view(len(labels), -1),
             labels,
             weight=None if self.class_weights is None else self.class_weights.to(logits),
             reduction="sum",
@@ -75,5 +79,6 @@ class ClassificationLoss:
             label_smoothing=self.label_smoothing,
         )
         # The loss of a batch without any readable clip is 0, not 0/0.
-        items = labels.ne(UNREADABLE).sum() if num_items_in_batch is None else torch.as_tensor(num_items_in_batch)
+        rows = labels if labels.ndim == 1 else labels[:, 0]
+        items = rows.ne(UNREADABLE).sum() if num_items_in_batch is None else torch.as_tensor(num_items_in_batch)
         return loss / items.to(loss.device).clamp(min=1)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
+from accelerate.utils import find_batch_size
 from torch import nn
 from transformers import PreTrainedModel
 from transformers.trainer_utils import has_length
@@ -37,7 +38,12 @@ class SelfDistillationTrainer(ClassificationTrainer):
     step minimises L = CE(g(f_θ(x)), y) + λ·D(f_θ(x), f_θ'(x)) (`compute_loss`, Eq. 3). The teacher is in no optimizer
     and in no saved model; checkpoints carry it as `teacher.safetensors`, so that a resumed run is the same run.
 
-    Logs `ce_loss`, `distill_loss` (D, unweighted) and `feature_std` beside the Trainer's own.
+    Logs `ce_loss` (mean over the clips with a label), `distill_loss` (D, unweighted, mean over all clips) and
+    `feature_std` beside the Trainer's own. A clip labelled −100 has no cross-entropy, but a distance as any other.
+    Labels as floats (class probabilities, several labels, regression) take the model's own loss.
+
+    With `save_strategy="steps"` callbacks see `on_save` of an epoch's last step after `on_epoch_end`, as
+    `TrainingLoop` says.
 
     Takes raw videos or finished clips, and the arguments of `ClassificationTrainer`.
 
@@ -78,6 +84,7 @@ class SelfDistillationTrainer(ClassificationTrainer):
         super().__init__(model, args, train_dataset, compute_loss_func=compute_loss_func, **kwargs)
         self.teacher_model = teacher_model
         self.terms = LossTerms()
+        self.clips_of_step: int | None = None  # of this process; None outside of `train`
         self.method: dict[str, str] = {}  # what the card says of a rival of self-distillation
         self.add_callback(ClearTermsCallback(self.terms))
         self.add_callback(CollapseWarningCallback())
@@ -129,17 +136,20 @@ class SelfDistillationTrainer(ClassificationTrainer):
         """Eq. 3: cross-entropy plus λ times the distance to the teacher's features of the same clips."""
         inputs = dict(inputs)  # the Trainer takes the labels out
         labels = inputs.get("labels")
-        if (
-            labels is not None
-            and labels.is_floating_point()
-            and isinstance(self.compute_loss_func, ClassificationLoss)
-        ):
-            self.compute_loss_func = None  # soft labels, several labels, regression: the model's own loss
-        loss, outputs = super().compute_loss(model, inputs, True, num_items_in_batch)
+        by_model = self._is_for_model(labels)
+        loss, outputs = (
+            _loss_of_model(model, inputs)
+            if by_model
+            else super().compute_loss(model, inputs, True, num_items_in_batch)
+        )
         features = self.student_features.take()
         if model.training:
-            counted = _counted(labels, len(features))
-            share, ce, distance = self._share_of_step(counted, num_items_in_batch), loss.detach(), None
+            clips, distance = len(features), None
+            part = 1.0 if self.clips_of_step is None else torch.tensor(clips) / self.clips_of_step
+            labelled = self._labelled(labels, clips)
+            share = part if by_model else self._share_of_step(labelled, num_items_in_batch)
+            loss = loss * part if by_model else loss
+            ce = loss.detach() / share
             if self.teacher is not None:
                 inputs.pop("labels", None)
                 with self.accelerator.autocast():
@@ -147,9 +157,24 @@ class SelfDistillationTrainer(ClassificationTrainer):
                 distance = self_distillation_loss(
                     features, teacher_features, self.args.distill_reduction, self.args.distill_normalize
                 )
-                loss = loss + self.distill_weight * share * distance
-            self.terms.add(ce / share, counted, distance, features)
+                loss = loss + self.distill_weight * part * distance
+            self.terms.add(ce, labelled, distance, features)
+        if isinstance(outputs, tuple) and not by_model:
+            outputs = (loss, *outputs)  # evaluation drops the first one, which it takes for the loss
         return (loss, outputs) if return_outputs else loss
+
+    def get_batch_samples(
+        self, epoch_iterator: Iterator[dict[str, Any]], num_batches: int, device: torch.device
+    ) -> tuple[list[dict[str, Any]], torch.Tensor | int | None]:
+        """Count the clips of an optimiser step, over which the distance is a mean."""
+        batches, num_items = super().get_batch_samples(epoch_iterator, num_batches, device)
+        self.clips_of_step = sum(find_batch_size(batch) for batch in batches)
+        return batches, num_items
+
+    def _is_for_model(self, labels: torch.Tensor | None) -> bool:
+        """Labels as floats that are not of mixed clips: class probabilities, several labels, regression."""
+        soft = labels is not None and labels.is_floating_point() and not self.args.mixup_alpha
+        return soft and isinstance(self.compute_loss_func, ClassificationLoss)
 
     def describe(self) -> dict[str, dict[str, str]]:
         """Add how the encoder is held."""
@@ -161,14 +186,22 @@ class SelfDistillationTrainer(ClassificationTrainer):
         progress = self.state.global_step / max(self.state.max_steps, 1)  # 0 outside of `train`
         return self.args.distill_weight * weight_factor(self.args.distill_weight_schedule, progress)
 
+    def _labelled(self, labels: torch.Tensor | None, clips: int) -> torch.Tensor | int:
+        """Return the number of clips with a label."""
+        if labels is None:
+            return clips
+        if labels.is_floating_point():
+            return labels.sum() if self.args.mixup_alpha else clips
+        return labels.ne(UNREADABLE).sum()
+
     def _share_of_step(
-        self, counted: torch.Tensor | int, num_items_in_batch: torch.Tensor | int | None
+        self, labelled: torch.Tensor | int, num_items_in_batch: torch.Tensor | int | None
     ) -> torch.Tensor | float:
-        """Return the weight of this batch's mean in the optimiser step: the Trainer's rule for the cross-entropy."""
-        if num_items_in_batch is None or self.compute_loss_func is None:
+        """Return the weight of this batch's mean cross-entropy in the optimiser step: the Trainer's rule."""
+        if num_items_in_batch is None:
             return 1.0
         ranks = self.accelerator.num_processes if self.args.average_tokens_across_devices else 1
-        return counted * ranks / num_items_in_batch
+        return labelled * ranks / num_items_in_batch
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Add the loss terms since the last log, averaged over all processes."""
@@ -189,6 +222,6 @@ class SelfDistillationTrainer(ClassificationTrainer):
             self.teacher.load(checkpoint)
 
 
-def _counted(labels: torch.Tensor | None, clips: int) -> torch.Tensor | int:
-    """Return the number of clips with a class label; clips labelled −100 weigh nothing in either term of the loss."""
-    return clips if labels is None or labels.ndim > 1 else labels.ne(UNREADABLE).sum()
+def _loss_of_model(model: nn.Module, inputs: dict[str, Any]) -> tuple[torch.Tensor, Any]:
+    outputs = model(**inputs)
+    return outputs["loss"] if isinstance(outputs, dict) else outputs[0], outputs

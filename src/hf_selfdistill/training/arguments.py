@@ -178,6 +178,8 @@ class VideoTrainingArguments(TrainingArguments):
                 f"`num_train_epochs` is {self.num_train_epochs}, `max_steps` {self.max_steps} and `warmup_steps` "
                 f'{self.warmup_steps}; change them, or set `epoch_lr_schedule` to "none"'
             )
+        if self.neftune_noise_alpha is not None:
+            raise ValueError("`neftune_noise_alpha` adds noise to the embeddings of words; a video has none: omit it")
         super().__post_init__()
 
 
@@ -188,6 +190,8 @@ class ClassificationArguments(VideoTrainingArguments):
     Args:
         min_crop_area: smallest random crop of a training clip, as a share of the frame's area.
         flip_probability: probability that a training clip is mirrored; 0 where left and right are part of the class.
+        mixup_alpha: mix the training clips of each batch by MixUp or CutMix, with shares drawn from Beta(α, α); 0
+            mixes nothing. Teacher and student see the same mixed clips.
         eval_num_clips: clips per video in validation; 1 is the centre.
         class_weights: `"balanced"` weighs each class by the inverse of its frequency.
         keep_best: `"validation"` and `"test"`: keep the model of the epoch with the highest video top-1 on that part
@@ -203,6 +207,9 @@ class ClassificationArguments(VideoTrainingArguments):
     flip_probability: float = field(
         default=0.5,
         metadata={"help": "Probability that a clip is mirrored; 0 where left and right are part of the class."},
+    )
+    mixup_alpha: float = field(
+        default=0.0, metadata={"help": "Mix training clips by MixUp or CutMix, shares from Beta(α, α); 0: not."}
     )
     eval_num_clips: int = field(default=1, metadata={"help": "Clips per video in validation; 1 is the centre."})
     class_weights: Literal["balanced"] | None = field(
@@ -220,6 +227,8 @@ class ClassificationArguments(VideoTrainingArguments):
         """Check our own arguments first."""
         check_fraction("min_crop_area", self.min_crop_area)
         check_fraction("flip_probability", self.flip_probability)
+        if not self.mixup_alpha >= 0:
+            raise ValueError(f"`mixup_alpha` is {self.mixup_alpha:g}; it must be 0 (clips are not mixed) or positive")
         check_positive("eval_num_clips", self.eval_num_clips)
         for part in self.keep_best:
             check_choice("keep_best", part, ("validation", "test"))
@@ -227,5 +236,10 @@ class ClassificationArguments(VideoTrainingArguments):
             raise ValueError(
                 f"`keep_best` {' '.join(self.keep_best)} compares epochs when the validation part is evaluated; set "
                 "`eval_strategy` epoch"
+            )
+        if self.keep_best and self.prediction_loss_only:
+            raise ValueError(
+                f"`keep_best` {' '.join(self.keep_best)} compares accuracies, which `prediction_loss_only` leaves "
+                "out; omit one of them"
             )
         super().__post_init__()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from difflib import get_close_matches
 from typing import Any
 
 import datasets
+import torch
 from torch import nn
 from transformers import BaseVideoProcessor, PreTrainedModel, set_seed
 from transformers.trainer_utils import HubStrategy
@@ -13,6 +15,7 @@ from transformers.trainer_utils import HubStrategy
 from hf_selfdistill.data.callbacks import UnreadableVideosCallback
 from hf_selfdistill.data.clips import collate_clips, video_name
 from hf_selfdistill.data.origin import is_video_dataset, origin_of, undecoded
+from hf_selfdistill.models.features import last_layer
 from hf_selfdistill.models.labels import use_labels
 from hf_selfdistill.models.loading import load_classifier, load_for_inference, processor_of
 from hf_selfdistill.training.accuracies import MEASURED
@@ -20,6 +23,7 @@ from hf_selfdistill.training.arguments import ClassificationArguments, VideoTrai
 from hf_selfdistill.training.best_epochs import KeepBestCallback, KeepBestOnTestCallback
 from hf_selfdistill.training.clips import describe_clips, set_sampling, testing_clips, training_clips
 from hf_selfdistill.training.description import describe_clip_drawing
+from hf_selfdistill.training.mixing import mix_clips
 from hf_selfdistill.training.multi_clip import MultiClipAccuracy, rows_of_videos
 from hf_selfdistill.training.trainer import VideoTrainer
 
@@ -62,6 +66,8 @@ class ClassificationTrainer(VideoTrainer):
     ) -> None:
         args = args or self.default_arguments()
         labels = next((_labels(part) for part in (train_dataset, eval_dataset) if is_video_dataset(part)), None)
+        if labels is not None:
+            _check_evaluation(args, eval_dataset, "compute_metrics" in kwargs)
         name = model if isinstance(model, str) else None
         if name is not None:
             set_seed(args.seed)  # of random weights
@@ -75,6 +81,11 @@ class ClassificationTrainer(VideoTrainer):
             processing_class=processing_class,
             **kwargs,
         )
+        if self._adapters() is not None and (args.gradient_checkpointing_kwargs or {}).get("use_reentrant"):
+            raise ValueError(
+                "`gradient_checkpointing_kwargs` has use_reentrant true, which gives low-rank adapters (`lora_rank`) "
+                "no gradient; omit it"
+            )
         if labels is not None:
             self.processing_class = processing_class or processor_of(self.model)
             self._prepare(labels, test_dataset, name)
@@ -94,11 +105,6 @@ class ClassificationTrainer(VideoTrainer):
         if "train" in videos:
             self.train_dataset = training_clips(videos["train"], self.model, self.processing_class, args)
         self.eval_dataset = self.clips_of(videos["validation"]) if "validation" in videos else None
-        if self.eval_dataset is None and args.eval_strategy != "no":
-            raise ValueError(
-                f"`eval_strategy` is {args.eval_strategy.value}, but there are no validation videos; set it to no, or "
-                "keep some training videos for validation (`validation_fraction`)"
-            )
         self.data_collator = collate_clips
         self.compute_metrics = self.compute_metrics or MultiClipAccuracy(labels)
         self.preprocess_logits_for_metrics = self.preprocess_logits_for_metrics or rows_of_videos
@@ -141,6 +147,15 @@ class ClassificationTrainer(VideoTrainer):
         tables = super().describe()
         tables["hyper-parameter"] |= describe_clip_drawing(self.args)
         return tables
+
+    def training_step(
+        self, model: nn.Module, inputs: dict[str, Any], num_items_in_batch: torch.Tensor | int | None = None
+    ) -> torch.Tensor:
+        """Train on a batch, on mixed clips if `mixup_alpha` is set."""
+        if self.args.mixup_alpha:
+            name, classes = self.model.main_input_name, last_layer(self.model).out_features
+            inputs = mix_clips(self._prepare_inputs(inputs), name, self.args.mixup_alpha, classes)
+        return super().training_step(model, inputs, num_items_in_batch)
 
     def evaluate(
         self,
@@ -198,6 +213,33 @@ class ClassificationTrainer(VideoTrainer):
             ],
             "failed": unreadable.failures(),
         }
+
+
+def _check_evaluation(args: VideoTrainingArguments, eval_dataset: Any, own_metrics: bool) -> None:
+    """Refuse, before anything is loaded, what would end a training on raw videos at its first evaluation."""
+    if args.eval_strategy != "no" and (eval_dataset is None or not len(eval_dataset)):
+        raise ValueError(
+            f"`eval_strategy` is {args.eval_strategy.value}, but there are no validation videos; set it to no, or "
+            "keep some training videos for validation (`validation_fraction`)"
+        )
+    for name in ("bf16_full_eval", "fp16_full_eval"):
+        if getattr(args, name):
+            raise ValueError(f"`{name}` casts the model and not the clips; set `{name[:4]}` instead, or omit it")
+    if own_metrics:
+        return
+    if args.batch_eval_metrics or not args.eval_do_concat_batches:
+        raise ValueError(
+            f"`batch_eval_metrics` is {args.batch_eval_metrics} and `eval_do_concat_batches` "
+            f"{args.eval_do_concat_batches}, but accuracies of videos need all batches together; omit both"
+        )
+    names = ["loss"] if args.prediction_loss_only else ["loss", *MEASURED]
+    metric = (args.metric_for_best_model or "loss").removeprefix("eval_")
+    if metric not in names:
+        near = get_close_matches(metric, names, 1) or names[1:2]
+        raise ValueError(
+            f"`metric_for_best_model` is {args.metric_for_best_model!r}; allowed are {', '.join(names)}"
+            + (f"; did you mean {near[0]}?" if near else "")
+        )
 
 
 def _labels(videos: datasets.Dataset) -> list[str]:

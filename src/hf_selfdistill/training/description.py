@@ -38,5 +38,6 @@ def describe_clip_drawing(args: ClassificationArguments) -> dict[str, str]:
         "label smoothing": f"{args.label_smoothing_factor:g}",
         "class weights": args.class_weights or "none",
         "random crops": f"{args.min_crop_area:g} … 1 of the frame's area",
+        **({"MixUp or CutMix, α": f"{args.mixup_alpha:g}"} if args.mixup_alpha else {}),
         "mirrored with probability": f"{args.flip_probability:g}",
     }
