@@ -5,7 +5,7 @@ import torch
 from hf_selfdistill import C3DConfig, C3DForVideoClassification, C3DVideoProcessor
 from hf_selfdistill.data.transforms import ClipProcessor
 from hf_selfdistill.training.arguments import VideoTrainingArguments
-from hf_selfdistill.training.clips import balanced_class_weights, describe_clips, set_sampling
+from hf_selfdistill.training.clips import balanced_class_weights, describe_clips, mix_clips, set_sampling
 
 
 def records(labels):
@@ -45,3 +45,20 @@ def test_clips_are_described_with_their_frames_and_rate():
     processor = C3DVideoProcessor(frame_stride=2, target_fps=12.5)
     assert describe_clips(10, model, processor) == "10 clips of 8 frames, stride 2 at 12.5 fps"
     assert describe_clips(1, model, C3DVideoProcessor()) == "1 clip of 8 frames, stride 1"
+
+
+def test_mixed_clips_have_the_shares_of_their_labels():
+    torch.manual_seed(0)
+    model = C3DForVideoClassification(C3DConfig(hidden_sizes=[4, 8, 8, 8, 8], num_labels=3))
+    labels = torch.tensor([0, 1, 2, -100])
+    brightness = torch.tensor([1.0, 2.0, 4.0, 0.0])
+    clips = brightness.view(-1, 1, 1, 1, 1).expand(-1, 8, 3, 16, 16).contiguous()
+    kinds = set()
+    for _ in range(20):
+        mixed = mix_clips({"pixel_values": clips, "labels": labels}, model, alpha=1.0)
+        assert type(mixed["pixel_values"]) is torch.Tensor
+        expected = mixed["labels"] @ torch.tensor([1.0, 2.0, 4.0])
+        torch.testing.assert_close(mixed["pixel_values"].mean((1, 2, 3, 4)), expected)
+        kinds.add(mixed["pixel_values"][1].unique().numel() > 1)
+    assert kinds == {False, True}  # MixUp and CutMix
+    assert clips[1].eq(2).all()

@@ -42,8 +42,8 @@ class SelfDistillationTrainer(ClassificationTrainer):
     `feature_std` beside the Trainer's own. A clip labelled −100 has no cross-entropy, but a distance as any other.
     Labels as floats (class probabilities, several labels, regression) take the model's own loss.
 
-    With `save_strategy="steps"` callbacks see `on_save` of an epoch's last step after `on_epoch_end`, as
-    `TrainingLoop` says.
+    With `save_strategy="steps"` callbacks see `on_save` of an epoch's last step after `on_epoch_end` and
+    `on_evaluate`; transformers' Trainer saves first.
 
     Takes raw videos or finished clips, and the arguments of `ClassificationTrainer`.
 

@@ -15,15 +15,13 @@ from transformers.trainer_utils import HubStrategy
 from hf_selfdistill.data.callbacks import UnreadableVideosCallback
 from hf_selfdistill.data.clips import collate_clips, video_name
 from hf_selfdistill.data.origin import is_video_dataset, origin_of, undecoded
-from hf_selfdistill.models.features import last_layer
 from hf_selfdistill.models.labels import use_labels
 from hf_selfdistill.models.loading import load_classifier, load_for_inference, processor_of
 from hf_selfdistill.training.accuracies import MEASURED
 from hf_selfdistill.training.arguments import ClassificationArguments, VideoTrainingArguments
 from hf_selfdistill.training.best_epochs import KeepBestCallback, KeepBestOnTestCallback
-from hf_selfdistill.training.clips import describe_clips, set_sampling, testing_clips, training_clips
+from hf_selfdistill.training.clips import describe_clips, mix_clips, set_sampling, testing_clips, training_clips
 from hf_selfdistill.training.description import describe_clip_drawing
-from hf_selfdistill.training.mixing import mix_clips
 from hf_selfdistill.training.multi_clip import MultiClipAccuracy, rows_of_videos
 from hf_selfdistill.training.trainer import VideoTrainer
 
@@ -67,7 +65,9 @@ class ClassificationTrainer(VideoTrainer):
         args = args or self.default_arguments()
         labels = next((_labels(part) for part in (train_dataset, eval_dataset) if is_video_dataset(part)), None)
         if labels is not None:
-            _check_evaluation(args, eval_dataset, "compute_metrics" in kwargs)
+            _check_evaluation(args, eval_dataset)
+            if kwargs.get("compute_metrics") is None:
+                _check_accuracies(args)
         name = model if isinstance(model, str) else None
         if name is not None:
             set_seed(args.seed)  # of random weights
@@ -153,8 +153,7 @@ class ClassificationTrainer(VideoTrainer):
     ) -> torch.Tensor:
         """Train on a batch, on mixed clips if `mixup_alpha` is set."""
         if self.args.mixup_alpha:
-            name, classes = self.model.main_input_name, last_layer(self.model).out_features
-            inputs = mix_clips(self._prepare_inputs(inputs), name, self.args.mixup_alpha, classes)
+            inputs = mix_clips(self._prepare_inputs(inputs), self.model, self.args.mixup_alpha)
         return super().training_step(model, inputs, num_items_in_batch)
 
     def evaluate(
@@ -215,8 +214,7 @@ class ClassificationTrainer(VideoTrainer):
         }
 
 
-def _check_evaluation(args: VideoTrainingArguments, eval_dataset: Any, own_metrics: bool) -> None:
-    """Refuse, before anything is loaded, what would end a training on raw videos at its first evaluation."""
+def _check_evaluation(args: VideoTrainingArguments, eval_dataset: Any) -> None:
     if args.eval_strategy != "no" and (eval_dataset is None or not len(eval_dataset)):
         raise ValueError(
             f"`eval_strategy` is {args.eval_strategy.value}, but there are no validation videos; set it to no, or "
@@ -225,8 +223,9 @@ def _check_evaluation(args: VideoTrainingArguments, eval_dataset: Any, own_metri
     for name in ("bf16_full_eval", "fp16_full_eval"):
         if getattr(args, name):
             raise ValueError(f"`{name}` casts the model and not the clips; set `{name[:4]}` instead, or omit it")
-    if own_metrics:
-        return
+
+
+def _check_accuracies(args: VideoTrainingArguments) -> None:
     if args.batch_eval_metrics or not args.eval_do_concat_batches:
         raise ValueError(
             f"`batch_eval_metrics` is {args.batch_eval_metrics} and `eval_do_concat_batches` "

@@ -6,11 +6,15 @@ from typing import Any
 
 import datasets
 import torch
+from torch.nn import functional as F
+from torchvision import tv_tensors
+from torchvision.transforms import v2
 from transformers import BaseVideoProcessor, PreTrainedModel
 
-from hf_selfdistill.data.clips import TestingClips, TrainingClips
+from hf_selfdistill.data.clips import UNREADABLE, TestingClips, TrainingClips
 from hf_selfdistill.data.sampling import clip_sampler
 from hf_selfdistill.data.transforms import ClipProcessor, training_augmentation
+from hf_selfdistill.models.features import last_layer
 from hf_selfdistill.models.frames import frames_per_clip
 from hf_selfdistill.training.arguments import ClassificationArguments
 from hf_selfdistill.training.card import describe_rate
@@ -19,6 +23,7 @@ __all__ = [
     "balanced_class_weights",
     "clips_without_labels",
     "describe_clips",
+    "mix_clips",
     "set_sampling",
     "testing_clips",
     "training_clips",
@@ -73,3 +78,29 @@ def balanced_class_weights(records: datasets.Dataset) -> torch.Tensor:
     """Return class weights `(classes,)`: videos / (classes · videos of the class), with mean 1 over the videos."""
     counts = torch.bincount(torch.tensor(records["label"][:]), minlength=records.features["label"].num_classes)
     return len(records) / (len(counts) * counts.clamp(min=1))
+
+
+def mix_clips(inputs: dict[str, Any], model: PreTrainedModel, alpha: float) -> dict[str, Any]:
+    """Mix each clip of a batch with its neighbour, by MixUp or by CutMix.
+
+    Args:
+        inputs: a batch of clips `(B, T, C, H, W)` and `labels (B,)`. CutMix cuts the same box from every frame.
+        model: the classifier.
+        alpha: both parameters of the Beta distribution from which the shares are drawn.
+
+    Returns:
+        The batch with mixed clips. Its labels are class probabilities `(B, classes)`; a clip labelled −100 adds 0.
+
+    Raises:
+        ValueError: the labels are not class indices.
+    """
+    name, labels = model.main_input_name, inputs["labels"].flatten()
+    if labels.is_floating_point():
+        raise ValueError(
+            f"`mixup_alpha` is {alpha:g}, which mixes clips of one class each, but the labels are {labels.dtype}; set "
+            "it to 0, and mix in the data collator"
+        )
+    known = F.one_hot(labels.clamp(min=0), last_layer(model).out_features) * labels.ne(UNREADABLE)[:, None]
+    mix = v2.RandomChoice([v2.MixUp(alpha=alpha), v2.CutMix(alpha=alpha)])
+    clips, probabilities = mix(tv_tensors.Video(inputs[name]), known.float())
+    return {**inputs, name: clips.as_subclass(torch.Tensor), "labels": probabilities}
