@@ -178,23 +178,6 @@ def test_an_attempt_with_a_smaller_batch_starts_from_the_first_weights_and_logs_
     assert_same(found.model, expected.model)
 
 
-def test_a_search_gives_every_trial_its_own_model_and_weight(arguments):
-    pytest.importorskip("optuna")
-    clips, weights = clips_with(torch.arange(8) % CLASSES), []
-    trainer = SelfDistillationTrainer(
-        None, arguments(num_train_epochs=1), train_dataset=clips, eval_dataset=clips, model_init=lambda: model()
-    )
-
-    def space(trial):
-        weights.append(trial.suggest_float("distill_weight", 0.1, 1000, log=True))
-        return {"distill_weight": weights[-1]}
-
-    best = trainer.hyperparameter_search(
-        hp_space=space, n_trials=2, backend="optuna", direction="minimize", compute_objective=lambda m: m["eval_loss"]
-    )
-    assert best.hyperparameters["distill_weight"] in weights and trainer.args.distill_weight == weights[-1]
-
-
 def test_a_checkpoint_that_is_not_there_is_not_looked_up_on_the_hub(arguments):
     trainer = SelfDistillationTrainer(model(), arguments(), train_dataset=clips_with(torch.arange(8) % CLASSES))
     with pytest.raises(ValueError, match="no/checkpoint-7 is not a whole checkpoint"):
