@@ -8,7 +8,7 @@ import sys
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
-__all__ = ["one_line", "user_errors"]
+__all__ = ["FlagFormatter", "one_line", "user_errors", "with_dashes"]
 
 logger = logging.getLogger(__name__)
 
@@ -81,3 +81,20 @@ def with_dashes(text: str, flags: Collection[str]) -> str:
         return f"--{name}" if name in flags else match[0]
 
     return re.sub(r"`(\w+)`", flag, text)
+
+
+class FlagFormatter(logging.Formatter):
+    """Formatter that writes parameters in backticks as flags of the command, in log lines of this package.
+
+    Args:
+        flags: names of the command's flags.
+    """
+
+    def __init__(self, flags: Collection[str]) -> None:
+        super().__init__("%(message)s")
+        self.flags = flags
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the text of a log line."""
+        text = super().format(record)
+        return with_dashes(text, self.flags) if record.name.startswith("hf_selfdistill") else text

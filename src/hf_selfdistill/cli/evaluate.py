@@ -26,12 +26,12 @@ TASKS: dict[Any, tuple[str, ...]] = {
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Test a model as the flags ask for it."""
+    """Evaluate a model."""
     argv = list(sys.argv[1:] if argv is None else argv)
     own = parser(argv)
     with user_errors(own.flags):
         (config,) = own.parse(argv)
-        start_logging(config)
+        start_logging(config, own.flags)
         fit_workers(config)
         logger.info("%s", _measure(config))
         logger.info("The results are in %s", config.output_file)

@@ -10,7 +10,7 @@ import os
 import shutil
 import sys
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from difflib import get_close_matches
 from itertools import pairwise
 from pathlib import Path
@@ -20,7 +20,7 @@ import yaml
 from transformers import HfArgumentParser, TrainingArguments
 from transformers.utils.logging import disable_progress_bar
 
-from hf_selfdistill.cli.errors import with_dashes
+from hf_selfdistill.cli.errors import FlagFormatter, with_dashes
 
 __all__ = [
     "MOST_USED_EVALUATION",
@@ -225,13 +225,20 @@ def _without_config(argv: Sequence[str]) -> list[str]:
     return [word for word in rest if not word.startswith("--config=")]
 
 
-def start_logging(args: TrainingArguments | None = None) -> None:
-    """Show log lines, those of the first process; with `--log_level debug` tracebacks too.
+def start_logging(args: TrainingArguments | None = None, flags: Collection[str] = ()) -> None:
+    """Show the log lines of the first process; with `--log_level debug` tracebacks too.
 
-    transformers' bars for loading and writing weights are off.
+    The progress bars of transformers for loading and writing weights are turned off.
+
+    Args:
+        args: arguments with the log level, if the command has them.
+        flags: names of the command's flags.
     """
     disable_progress_bar()
-    logging.basicConfig(format="%(message)s", level=logging.INFO if args is None or args.should_log else logging.ERROR)
+    handler = logging.StreamHandler()
+    handler.setFormatter(FlagFormatter(flags))
+    level = logging.INFO if args is None or args.should_log else logging.ERROR
+    logging.basicConfig(handlers=[handler], level=level)
     if args is not None and args.log_level == "debug":
         logging.getLogger("hf_selfdistill").setLevel(logging.DEBUG)
 

@@ -16,11 +16,12 @@ __all__ = ["main", "parse", "parser"]
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Pre-train as the flags ask for it."""
+    """Pre-train an encoder."""
     argv = list(sys.argv[1:] if argv is None else argv)
-    with user_errors(parser(argv).flags):
+    flags = parser(argv).flags
+    with user_errors(flags):
         config = parse(argv)
-        start_logging(config)
+        start_logging(config, flags)
         fit_workers(config)
         from hf_selfdistill.runs.pretrain import pretrain
 
@@ -28,20 +29,20 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def parse(argv: Sequence[str]) -> PretrainConfig:
-    """Return the config that the flags ask for; exit with one line where one of them is wrong."""
+    """Return the config of the flags; exit with one line if a flag is wrong."""
     config, own = parser(argv).parse(argv)
     return dataclasses.replace(config, objective_arguments=given_values(own))
 
 
 def parser(argv: Sequence[str]) -> CommandParser:
-    """Return the parser of the flags, those of the objective that `argv` names included."""
+    """Return the parser of the flags, including those of the objective named in `argv`."""
     from hf_selfdistill.pretraining.objectives import OBJECTIVES
 
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    first.add_argument("--objective", nargs="?", default="rspnet")  # the whole parser says what is wrong with it
+    first.add_argument("--objective", nargs="?", default="rspnet")  # the full parser reports a wrong value
     try:
         name = first.parse_known_args([*config_flags(argv), *argv])[0].objective
-    except ValueError:  # the whole parser says what is wrong with the file
+    except ValueError:  # the full parser reports a wrong file
         name = "rspnet"
     return CommandParser(
         PretrainConfig,
