@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from hf_selfdistill.cli.errors import user_errors
 from hf_selfdistill.cli.parser import MOST_USED_TRAINING, CommandParser, config_flags, fit_workers, start_logging
+from hf_selfdistill.pretraining.objective_arguments import OBJECTIVE_ARGUMENTS, RSPNetArguments
 from hf_selfdistill.runs.configs import PretrainConfig
 from hf_selfdistill.training.arguments import given_values
 
@@ -36,8 +37,6 @@ def parse(argv: Sequence[str]) -> PretrainConfig:
 
 def parser(argv: Sequence[str]) -> CommandParser:
     """Return the parser of the flags, including those of the objective named in `argv`."""
-    from hf_selfdistill.pretraining.objectives import OBJECTIVES
-
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     first.add_argument("--objective", nargs="?", default="rspnet")  # the full parser reports a wrong value
     try:
@@ -46,7 +45,7 @@ def parser(argv: Sequence[str]) -> CommandParser:
         name = "rspnet"
     return CommandParser(
         PretrainConfig,
-        OBJECTIVES[name if name in OBJECTIVES else "rspnet"].Arguments,
+        OBJECTIVE_ARGUMENTS.get(name, RSPNetArguments),
         description="Pre-train an encoder on videos without labels.",
         most_used=MOST_USED_TRAINING,
     )
