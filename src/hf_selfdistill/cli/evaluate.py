@@ -38,11 +38,11 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def parser(argv: Sequence[str]) -> CommandParser:
-    """Return the parser of the flags of the task that `argv` names; exit if `argv` has flags of other tasks."""
+    """Return the parser of the task named in `argv`; exit if `argv` has flags of other tasks."""
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    first.add_argument("--task", nargs="?")  # the whole parser says what is wrong with it
+    first.add_argument("--task", nargs="?")  # the full parser reports a wrong value
     given = list(argv)
-    with suppress(ValueError):  # the whole parser says what is wrong with the file
+    with suppress(ValueError):  # the full parser reports a wrong file
         given = [*config_flags(argv), *argv]
     task = first.parse_known_args(given)[0].task
     kind, other = (ForgettingConfig, EvaluateConfig) if task in TASKS[ForgettingConfig] else tuple(TASKS)

@@ -1,4 +1,4 @@
-"""Command lines: flags from dataclasses, a YAML file below the flags, a help page of the fields that matter."""
+"""Command lines: flags from dataclasses, defaults from a YAML file, and a help page of selected fields."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ MOST_USED_TRAINING = (
 MOST_USED_EVALUATION = ("per_device_eval_batch_size", "dataloader_num_workers", "bf16", "use_cpu", "disable_tqdm")
 """Fields of TrainingArguments that the help pages show."""
 
-HIDDEN = ("objective_arguments", "videos")  # given by other flags, or without one
+HIDDEN = ("objective_arguments", "videos")  # set by other flags or by positional arguments
 
 
 class CommandParser(HfArgumentParser):
@@ -93,7 +93,7 @@ class CommandParser(HfArgumentParser):
         return {own.name for kind in self.dataclass_types for own in dataclasses.fields(kind) if own.init}
 
     def parse(self, argv: Sequence[str] | None = None) -> tuple[Any, ...]:
-        """Return the dataclasses filled in; exit with one line where an argument is wrong or unknown."""
+        """Return the dataclasses filled in; exit with one line if an argument is wrong or unknown."""
         argv = list(sys.argv[1:] if argv is None else argv)
         namespace = self.parse_args([*self._config(argv), *argv])
         positional = [getattr(namespace, self.positional[0])] if self.positional else []
@@ -121,7 +121,7 @@ class CommandParser(HfArgumentParser):
         return filled
 
     def error(self, message: str) -> NoReturn:
-        """Exit with one line, without the usage; suggest the flag that was meant."""
+        """Exit with one line, without the usage; suggest a similar flag."""
         unknown = [word for word in message.split() if word.startswith("--") and "unrecognized arguments" in message]
         known = [f"--{name}" for name in self.flags]
         alike = [match for word in unknown for match in get_close_matches(word, known, 1)]
@@ -208,16 +208,13 @@ def config_flags(argv: Sequence[str]) -> list[str]:
 
 
 def as_flags(values: Mapping[str, Any]) -> list[str]:
-    """Return values as `--name value`; None is left out, lists become several arguments, dictionaries JSON."""
+    """Return values as `--name value`; None is left out, a list becomes several arguments, a dictionary JSON."""
     flags: list[str] = []
     for name, value in values.items():
         if value is not None:
-            flags += [f"--{name}", *([str(v) for v in value] if isinstance(value, list) else [_text(value)])]
+            text = json.dumps(value) if isinstance(value, dict) else value
+            flags += [f"--{name}", *map(str, text if isinstance(text, list) else [text])]
     return flags
-
-
-def _text(value: Any) -> str:
-    return json.dumps(value) if isinstance(value, dict) else str(value)
 
 
 def _without_config(argv: Sequence[str]) -> list[str]:
