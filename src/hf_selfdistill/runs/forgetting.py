@@ -20,7 +20,7 @@ __all__ = ["measure_forgetting"]
 
 
 def measure_forgetting(config: ForgettingConfig) -> Result:
-    """Measure what an encoder lost in fine-tuning, write the results to `output_file`, and add them to the model's record and card.
+    """Measure the loss of an encoder in fine-tuning; add it to `output_file`, and to the record and card of the model.
 
     Raises:
         ValueError: the data set and the models do not fit, or too many videos can't be read.
