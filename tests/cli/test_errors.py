@@ -5,7 +5,7 @@ import logging
 import pytest
 import torch
 
-from hf_selfdistill.cli.errors import user_errors, with_dashes
+from hf_selfdistill.cli.errors import FlagFormatter, user_errors, with_dashes
 
 
 def test_a_batch_of_one_clip_is_named_where_batchnorm_cannot_take_it():
@@ -57,3 +57,12 @@ def test_parameters_become_flags_of_the_command_and_nothing_else():
     assert with_dashes("`seed` is 3, `root` is x, `pixel_values` has no `classifier`", flags) == (
         "--seed is 3, --dataset_root is x, `pixel_values` has no `classifier`"
     )
+
+
+def test_log_lines_of_the_package_show_flags_and_those_of_other_packages_stay():
+    formatter = FlagFormatter({"max_grad_norm"})
+    lines = [
+        formatter.format(logging.makeLogRecord({"name": name, "msg": "set `max_grad_norm` to %g", "args": (1.0,)}))
+        for name in ("hf_selfdistill.training.trainer", "transformers.trainer")
+    ]
+    assert lines == ["set --max_grad_norm to 1", "set `max_grad_norm` to 1"]

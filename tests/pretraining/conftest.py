@@ -13,7 +13,8 @@ from transformers import set_seed
 
 from hf_selfdistill import C3DConfig, C3DModel, C3DVideoProcessor
 from hf_selfdistill.pretraining.arguments import PretrainingArguments
-from hf_selfdistill.pretraining.rspnet import RSPNet, RSPNetArguments
+from hf_selfdistill.pretraining.objective_arguments import RSPNetArguments
+from hf_selfdistill.pretraining.rspnet import RSPNet
 from hf_selfdistill.pretraining.trainer import PretrainingTrainer
 
 

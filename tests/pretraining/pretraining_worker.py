@@ -17,7 +17,8 @@ from hf_selfdistill.data.callbacks import EpochCallback, UnreadableVideosCallbac
 from hf_selfdistill.data.unlabelled import StreamedUnlabelledClips, UnlabelledClips
 from hf_selfdistill.data.video_files import find_videos, stream_shards
 from hf_selfdistill.pretraining.batch_shuffle import on_shuffled_batch
-from hf_selfdistill.pretraining.rspnet import RSPNet, RSPNetArguments
+from hf_selfdistill.pretraining.objective_arguments import RSPNetArguments
+from hf_selfdistill.pretraining.rspnet import RSPNet
 from hf_selfdistill.pretraining.trainer import PretrainingTrainer
 
 

@@ -9,7 +9,8 @@ from tiny_classifiers import ARCHITECTURES, SIZE, tiny_processor
 from hf_selfdistill import C3DVideoProcessor
 from hf_selfdistill.data.transforms import ClipProcessor
 from hf_selfdistill.pretraining.augmentation import normalisation
-from hf_selfdistill.pretraining.pace import PaceArguments, PaceViews
+from hf_selfdistill.pretraining.objective_arguments import PaceArguments
+from hf_selfdistill.pretraining.pace import PaceViews
 from hf_selfdistill.pretraining.rspnet import RSPNetViews
 
 PROCESSORS = {

@@ -20,8 +20,9 @@ from hf_selfdistill.data.transforms import seeded_draws
 from hf_selfdistill.data.unlabelled import UnlabelledClips
 from hf_selfdistill.pretraining import motion_appearance
 from hf_selfdistill.pretraining.appearance_labels import appearance_labels
-from hf_selfdistill.pretraining.motion_appearance import MotionAppearance, MotionAppearanceArguments
+from hf_selfdistill.pretraining.motion_appearance import MotionAppearance
 from hf_selfdistill.pretraining.motion_labels import motion_labels
+from hf_selfdistill.pretraining.objective_arguments import MotionAppearanceArguments
 from hf_selfdistill.pretraining.optical_flow import dense_flow
 
 T = 8

@@ -4,7 +4,8 @@ from safetensors.torch import load_file, save_file
 
 from hf_selfdistill import C3DConfig, C3DModel
 from hf_selfdistill.pretraining.objective import OBJECTIVE_NAME
-from hf_selfdistill.pretraining.pace import Pace, PaceArguments
+from hf_selfdistill.pretraining.objective_arguments import PaceArguments
+from hf_selfdistill.pretraining.pace import Pace
 
 
 def test_the_file_holds_all_but_the_encoder_and_says_what_it_is(tiny_objective, tmp_path):

@@ -13,7 +13,8 @@ from videos import numbered_frames, write_video
 from hf_selfdistill import C3DConfig, C3DModel, C3DVideoProcessor
 from hf_selfdistill.data.decoding import VideoReader
 from hf_selfdistill.data.transforms import seeded_draws
-from hf_selfdistill.pretraining.pace import Pace, PaceArguments, _nearest_is, contrastive_loss, paced_clip
+from hf_selfdistill.pretraining.objective_arguments import PaceArguments
+from hf_selfdistill.pretraining.pace import Pace, _nearest_is, contrastive_loss, paced_clip
 
 
 def tiny(**arguments) -> Pace:

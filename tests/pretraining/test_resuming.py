@@ -10,7 +10,8 @@ from shards import write_shards
 from hf_selfdistill.data.callbacks import EpochCallback
 from hf_selfdistill.data.unlabelled import StreamedUnlabelledClips, UnlabelledClips
 from hf_selfdistill.data.video_files import stream_shards
-from hf_selfdistill.pretraining.rspnet import RSPNet, RSPNetArguments
+from hf_selfdistill.pretraining.objective_arguments import RSPNetArguments
+from hf_selfdistill.pretraining.rspnet import RSPNet
 from hf_selfdistill.pretraining.trainer import PretrainingTrainer
 
 STEPS = {"save_strategy": "steps", "save_steps": 1}

@@ -11,7 +11,8 @@ from hf_selfdistill import C3DConfig, C3DModel, C3DVideoProcessor, R2Plus1DConfi
 from hf_selfdistill.data.decoding import VideoReader
 from hf_selfdistill.data.transforms import seeded_draws
 from hf_selfdistill.pretraining import rspnet
-from hf_selfdistill.pretraining.rspnet import RSPNet, RSPNetArguments, RSPNetViews
+from hf_selfdistill.pretraining.objective_arguments import RSPNetArguments
+from hf_selfdistill.pretraining.rspnet import RSPNet, RSPNetViews
 
 
 def tiny(encoder: str = "c3d", **arguments) -> RSPNet:

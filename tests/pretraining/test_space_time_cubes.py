@@ -12,7 +12,8 @@ from videos import numbered_frames, write_video
 from hf_selfdistill import C3DConfig, C3DModel, C3DVideoProcessor
 from hf_selfdistill.data.decoding import VideoReader
 from hf_selfdistill.data.transforms import seeded_draws
-from hf_selfdistill.pretraining.space_time_cubes import ORDERS, SpaceTimeCubes, SpaceTimeCubesArguments
+from hf_selfdistill.pretraining.objective_arguments import SpaceTimeCubesArguments
+from hf_selfdistill.pretraining.space_time_cubes import ORDERS, SpaceTimeCubes
 
 
 def tiny(**arguments) -> SpaceTimeCubes:

@@ -78,7 +78,7 @@ def test_an_unknown_field_is_named():
         (FinetuneConfig, {"lora_rank": 2, "regularizer": "l2_sp"}, "can't be combined with `regularizer` l2_sp"),
         (FinetuneConfig, {"lora_target_modules": "query"}, "`lora_rank` is not given"),
         (FinetuneConfig, {"retention_epochs": 1}, "`retention_epochs` needs `reference_dataset`"),
-        (FinetuneConfig, {"model_name_or_path": "x", "config_overrides": "a=1"}, "has a configuration of its own"),
+        (FinetuneConfig, {"model_name_or_path": "x", "config_overrides": "a=1"}, "has its own configuration"),
         (EvaluateConfig, {"retrieval_protocol": "vcop"}, "`retrieval_protocol` vcop needs `task` retrieval"),
         (EvaluateConfig, {"task": "knn", "part": "train"}, "uses it as the gallery"),
         (EvaluateConfig, {"num_clips": 0}, "`num_clips` is 0; it must be positive"),

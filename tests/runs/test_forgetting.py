@@ -160,3 +160,15 @@ def test_both_doors_leave_the_same_result_in_the_record(fine_tuned, shapes, tmp_
     theirs = RunRecord.load(model).results[-1]
     theirs.config.pop("output_file")
     assert theirs == mine
+
+
+def test_both_doors_leave_the_same_result(fine_tuned, shapes, tmp_path):
+    values = {"before": str(fine_tuned), "model_name_or_path": str(fine_tuned), "dataset": "moving_shapes"}
+    values |= {"dataset_root": str(shapes), "num_clips": 2, "use_cpu": True, "disable_tqdm": True}
+    mine = forgetting.measure_forgetting(ForgettingConfig(**values))
+    measure(fine_tuned, fine_tuned, shapes, tmp_path / "forgetting.json")
+    theirs = RunRecord.load(fine_tuned).latest("forgetting")
+    assert theirs == mine.values
+    (recorded,) = RunRecord.load(fine_tuned).current("forgetting")
+    assert recorded.config.pop("output_file") == str(tmp_path / "forgetting.json")
+    assert (recorded.config, recorded.identity) == (mine.config, mine.identity)

@@ -22,7 +22,7 @@ class AppArguments:
 
     model_name_or_path: str = field(metadata={"help": "A fine-tuned model: a folder, or a name on the Hub."})
     compare_with: str | None = field(
-        default=None, metadata={"help": "A second model shown beside it, such as the one with λ = 0."}
+        default=None, metadata={"help": "A second model to compare with, such as the one with λ = 0."}
     )
     num_clips: int = field(default=10, metadata={"help": "Evenly spaced clips per video, their logits averaged."})
     examples: str | None = field(
@@ -35,8 +35,8 @@ class AppArguments:
     target_fps: float | None = field(
         default=None, metadata={"help": "Draw clips at this frame rate; by default as the model was trained."}
     )
-    server_name: str = field(default="127.0.0.1", metadata={"help": "Address to listen at; 0.0.0.0 is all."})
-    server_port: int = field(default=7860, metadata={"help": "Port to listen at."})
+    server_name: str = field(default="127.0.0.1", metadata={"help": "Address of the server; 0.0.0.0 listens on all."})
+    server_port: int = field(default=7860, metadata={"help": "Port of the server."})
 
     def __post_init__(self) -> None:
         """Check the numbers."""
@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     with user_errors(parser.flags):
         (args,) = parser.parse(argv)
         start_logging()
-        logging.getLogger("httpx").setLevel(logging.WARNING)  # the page's requests to itself
+        logging.getLogger("httpx").setLevel(logging.WARNING)  # requests of the page to its server
         if find_spec("gradio") is None:
             raise ValueError('the page needs Gradio; install it with pip install "hf_selfdistill[app]"')
         from hf_selfdistill.runs.page import Classifier, build_page, example_videos, launch

@@ -31,7 +31,7 @@ COMMANDS = {
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run the subcommand that the first argument names; without arguments, or with --help, list them all."""
+    """Run the subcommand named by the first argument; without arguments, or with --help, list all subcommands."""
     command, *words = (sys.argv[1:] if argv is None else argv) or ["--help"]
     if command in ("-h", "--help"):
         sys.stdout.write(_overview())
@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if command not in COMMANDS:
         sys.stderr.write(f"{NAME}: error: {command!r} is not a subcommand; choose from {', '.join(COMMANDS)}\n")
         sys.exit(2)
-    sys.argv[0] = f"{NAME} {command}"  # what the subcommand calls itself in its help and its errors
+    sys.argv[0] = f"{NAME} {command}"  # the name in help and errors
     import_module(f"{__package__}.{command}").main(words)
 
 

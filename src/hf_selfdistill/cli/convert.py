@@ -20,14 +20,14 @@ class ConversionArguments:
     """Conversion."""
 
     source: Literal["rspnet", "vcop", "pace", "torchvision"] = field(
-        metadata={"help": "Which project wrote the checkpoint."}
+        metadata={"help": "Project that wrote the checkpoint."}
     )
-    checkpoint: str = field(metadata={"help": "The file."})
-    output_dir: str = field(metadata={"help": "Where the converted encoder goes."})
+    checkpoint: str = field(metadata={"help": "File of the checkpoint."})
+    output_dir: str = field(metadata={"help": "Folder of the converted encoder."})
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Convert a checkpoint as the flags ask for it."""
+    """Convert a checkpoint."""
     parser = CommandParser(
         ConversionArguments,
         description="Convert a pre-trained C3D or R(2+1)D of another project into a folder for from_pretrained.",

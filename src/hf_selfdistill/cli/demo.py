@@ -18,7 +18,7 @@ class DemoArguments:
 
     output_dir: str = field(default="demo", metadata={"help": "Folder of the videos, models and results."})
     distill_weight: float = field(default=10.0, metadata={"help": "λ of the run with self-distillation."})
-    videos_per_class: int = field(default=24, metadata={"help": "How many videos of each motion are written."})
+    videos_per_class: int = field(default=24, metadata={"help": "Number of videos of each motion."})
     num_pretrain_epochs: int = field(default=40, metadata={"help": "Epochs of RSPNet, without labels."})
     num_train_epochs: int = field(default=12, metadata={"help": "Epochs of each of the two fine-tunings."})
     seed: int = field(default=0, metadata={"help": "Seed of the videos and of the runs."})

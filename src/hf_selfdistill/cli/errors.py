@@ -8,11 +8,11 @@ import sys
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
-__all__ = ["one_line", "user_errors"]
+__all__ = ["FlagFormatter", "one_line", "user_errors", "with_dashes"]
 
 logger = logging.getLogger(__name__)
 
-INTERRUPTED = 130  # as shells have it
+INTERRUPTED = 130  # exit code of shells at Ctrl-C
 FLAGS = {
     "root": "dataset_root",
     "name": "dataset",
@@ -20,15 +20,15 @@ FLAGS = {
     "rank": "lora_rank",
     "target_modules": "lora_target_modules",
 }
-"""Parameters of library functions that the command line calls otherwise."""
+"""Parameters of library functions whose flag has another name."""
 
 
 @contextmanager
 def user_errors(flags: Collection[str] = ()) -> Iterator[None]:
-    """End a command with one line where input, arguments, disk, Hub or a missing package are at fault, or at Ctrl-C.
+    """End a command with one line if input, arguments, disk, Hub or a missing package cause an error, or at Ctrl-C.
 
     Args:
-        flags: names of the command's flags: parameters that an error names in backticks get dashes.
+        flags: names of the command's flags; parameters that an error names in backticks become flags.
     """
     try:
         yield
@@ -59,9 +59,9 @@ def _is_failed_write(error: Exception) -> bool:
 
 
 def one_line(error: Exception) -> str:
-    """Return the message of an error in one line, with the cure where a library's message has none."""
+    """Return the message of an error in one line, with a remedy for some errors of libraries."""
     text = str(error)
-    if text.startswith("Caught "):  # of a worker of a DataLoader, which hands on the traceback as text
+    if text.startswith("Caught "):  # error of a DataLoader's worker, with its traceback as text
         text = text.splitlines()[-1].partition(": ")[2]
     if _is_failed_write(error):
         text = f"a file could not be written ({text}); check that the disk is not full"
@@ -74,10 +74,27 @@ def one_line(error: Exception) -> str:
 
 
 def with_dashes(text: str, flags: Collection[str]) -> str:
-    """Write parameters in backticks that are flags of the command as flags."""
+    """Replace parameters in backticks by flags, if the command has them."""
 
     def flag(match: re.Match[str]) -> str:
         name = match[1] if match[1] in flags else FLAGS.get(match[1], "")
         return f"--{name}" if name in flags else match[0]
 
     return re.sub(r"`(\w+)`", flag, text)
+
+
+class FlagFormatter(logging.Formatter):
+    """Formatter that writes parameters in backticks as flags of the command, in log lines of this package.
+
+    Args:
+        flags: names of the command's flags.
+    """
+
+    def __init__(self, flags: Collection[str]) -> None:
+        super().__init__("%(message)s")
+        self.flags = flags
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the text of a log line."""
+        text = super().format(record)
+        return with_dashes(text, self.flags) if record.name.startswith("hf_selfdistill") else text

@@ -26,23 +26,23 @@ TASKS: dict[Any, tuple[str, ...]] = {
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Test a model as the flags ask for it."""
+    """Evaluate a model."""
     argv = list(sys.argv[1:] if argv is None else argv)
     own = parser(argv)
     with user_errors(own.flags):
         (config,) = own.parse(argv)
-        start_logging(config)
+        start_logging(config, own.flags)
         fit_workers(config)
         logger.info("%s", _measure(config))
         logger.info("The results are in %s", config.output_file)
 
 
 def parser(argv: Sequence[str]) -> CommandParser:
-    """Return the parser of the flags of the task that `argv` names; exit if `argv` has flags of other tasks."""
+    """Return the parser of the task named in `argv`; exit if `argv` has flags of other tasks."""
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    first.add_argument("--task", nargs="?")  # the whole parser says what is wrong with it
+    first.add_argument("--task", nargs="?")  # the full parser reports a wrong value
     given = list(argv)
-    with suppress(ValueError):  # the whole parser says what is wrong with the file
+    with suppress(ValueError):  # the full parser reports a wrong file
         given = [*config_flags(argv), *argv]
     task = first.parse_known_args(given)[0].task
     kind, other = (ForgettingConfig, EvaluateConfig) if task in TASKS[ForgettingConfig] else tuple(TASKS)

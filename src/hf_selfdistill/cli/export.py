@@ -19,7 +19,7 @@ __all__ = ["ExportArguments", "main"]
 
 logger = logging.getLogger(__name__)
 
-CHATTY = ("onnx_ir", "onnxscript")  # they log each node that they simplify
+CHATTY = ("onnx_ir", "onnxscript")  # these log every simplified node
 
 
 @dataclass
@@ -27,7 +27,7 @@ class ExportArguments:
     """Export."""
 
     model_name_or_path: str = field(metadata={"help": "A fine-tuned model: a folder, or a name on the Hub."})
-    output_dir: str = field(metadata={"help": "Where the file and the settings of the processor go."})
+    output_dir: str = field(metadata={"help": "Folder of the file and of the processor's settings."})
     format: Literal["onnx", "torch_export", "remote_code"] = field(
         default="onnx",
         metadata={
@@ -38,7 +38,7 @@ class ExportArguments:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Export a model as the flags ask for it."""
+    """Export a model."""
     parser = CommandParser(ExportArguments, description="Write a fine-tuned classifier for another runtime.")
     with user_errors(parser.flags):
         (args,) = parser.parse(argv)
@@ -66,7 +66,7 @@ def _export_program(args: ExportArguments, model: PreTrainedModel, processor: Ba
     clips = torch.zeros(2, frames_per_clip(model.config), 3, *ClipProcessor.size_of(processor))
     file = export_classifier(model, clips, args.format, Path(args.output_dir))
     processor.save_pretrained(args.output_dir)
-    model.config.save_pretrained(args.output_dir)  # which names the classes
+    model.config.save_pretrained(args.output_dir)  # with the names of the classes
     logger.info("The exported model is %s; it takes pixel_values %s", file.resolve(), ("batch", *clips.shape[1:]))
 
 
@@ -83,5 +83,5 @@ def _export_code(args: ExportArguments, model: PreTrainedModel, processor: BaseV
     )
     write_remote_code(model, processor, folder, Path(card) if card else None)
     if curves:
-        shutil.copyfile(curves, folder / CURVES)  # which the card shows
+        shutil.copyfile(curves, folder / CURVES)  # for the card
     logger.info("The model and its code are in %s; upload it with: hf upload USER/MODEL %s", folder, folder)

@@ -12,11 +12,11 @@ __all__ = ["main", "parser"]
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Fine-tune as the flags ask for it."""
+    """Fine-tune a classifier."""
     own = parser()
     with user_errors(own.flags):
         (config,) = own.parse(argv)
-        start_logging(config)
+        start_logging(config, own.flags)
         fit_workers(config)
         from hf_selfdistill.runs.finetune import finetune
 

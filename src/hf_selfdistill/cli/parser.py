@@ -1,4 +1,4 @@
-"""Command lines: flags from dataclasses, a YAML file below the flags, a help page of the fields that matter."""
+"""Command lines: flags from dataclasses, defaults from a YAML file, and a help page of selected fields."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import os
 import shutil
 import sys
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from difflib import get_close_matches
 from itertools import pairwise
 from pathlib import Path
@@ -20,7 +20,7 @@ import yaml
 from transformers import HfArgumentParser, TrainingArguments
 from transformers.utils.logging import disable_progress_bar
 
-from hf_selfdistill.cli.errors import with_dashes
+from hf_selfdistill.cli.errors import FlagFormatter, with_dashes
 
 __all__ = [
     "MOST_USED_EVALUATION",
@@ -61,7 +61,7 @@ MOST_USED_TRAINING = (
 MOST_USED_EVALUATION = ("per_device_eval_batch_size", "dataloader_num_workers", "bf16", "use_cpu", "disable_tqdm")
 """Fields of TrainingArguments that the help pages show."""
 
-HIDDEN = ("objective_arguments", "videos")  # given by other flags, or without one
+HIDDEN = ("objective_arguments", "videos")  # set by other flags or by positional arguments
 
 
 class CommandParser(HfArgumentParser):
@@ -93,7 +93,7 @@ class CommandParser(HfArgumentParser):
         return {own.name for kind in self.dataclass_types for own in dataclasses.fields(kind) if own.init}
 
     def parse(self, argv: Sequence[str] | None = None) -> tuple[Any, ...]:
-        """Return the dataclasses filled in; exit with one line where an argument is wrong or unknown."""
+        """Return the dataclasses filled in; exit with one line if an argument is wrong or unknown."""
         argv = list(sys.argv[1:] if argv is None else argv)
         namespace = self.parse_args([*self._config(argv), *argv])
         positional = [getattr(namespace, self.positional[0])] if self.positional else []
@@ -121,7 +121,7 @@ class CommandParser(HfArgumentParser):
         return filled
 
     def error(self, message: str) -> NoReturn:
-        """Exit with one line, without the usage; suggest the flag that was meant."""
+        """Exit with one line, without the usage; suggest a similar flag."""
         unknown = [word for word in message.split() if word.startswith("--") and "unrecognized arguments" in message]
         known = [f"--{name}" for name in self.flags]
         alike = [match for word in unknown for match in get_close_matches(word, known, 1)]
@@ -208,16 +208,13 @@ def config_flags(argv: Sequence[str]) -> list[str]:
 
 
 def as_flags(values: Mapping[str, Any]) -> list[str]:
-    """Return values as `--name value`; None is left out, lists become several arguments, dictionaries JSON."""
+    """Return values as `--name value`; None is left out, a list becomes several arguments, a dictionary JSON."""
     flags: list[str] = []
     for name, value in values.items():
         if value is not None:
-            flags += [f"--{name}", *([str(v) for v in value] if isinstance(value, list) else [_text(value)])]
+            text = json.dumps(value) if isinstance(value, dict) else value
+            flags += [f"--{name}", *map(str, text if isinstance(text, list) else [text])]
     return flags
-
-
-def _text(value: Any) -> str:
-    return json.dumps(value) if isinstance(value, dict) else str(value)
 
 
 def _without_config(argv: Sequence[str]) -> list[str]:
@@ -225,13 +222,20 @@ def _without_config(argv: Sequence[str]) -> list[str]:
     return [word for word in rest if not word.startswith("--config=")]
 
 
-def start_logging(args: TrainingArguments | None = None) -> None:
-    """Show log lines, those of the first process; with `--log_level debug` tracebacks too.
+def start_logging(args: TrainingArguments | None = None, flags: Collection[str] = ()) -> None:
+    """Show the log lines of the first process; with `--log_level debug` tracebacks too.
 
-    transformers' bars for loading and writing weights are off.
+    The progress bars of transformers for loading and writing weights are turned off.
+
+    Args:
+        args: arguments with the log level, if the command has them.
+        flags: names of the command's flags.
     """
     disable_progress_bar()
-    logging.basicConfig(format="%(message)s", level=logging.INFO if args is None or args.should_log else logging.ERROR)
+    handler = logging.StreamHandler()
+    handler.setFormatter(FlagFormatter(flags))
+    level = logging.INFO if args is None or args.should_log else logging.ERROR
+    logging.basicConfig(handlers=[handler], level=level)
     if args is not None and args.log_level == "debug":
         logging.getLogger("hf_selfdistill").setLevel(logging.DEBUG)
 

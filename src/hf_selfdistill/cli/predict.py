@@ -28,11 +28,13 @@ logger = logging.getLogger(__name__)
 class OutputArguments:
     """Output."""
 
-    format: Literal["table", "jsonl"] = field(default="table", metadata={"help": "For readers, or a line per video:"})
+    format: Literal["table", "jsonl"] = field(
+        default="table", metadata={"help": "Table, or one line of JSON per video:"}
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Classify videos; exit code 1 where some file could not be read."""
+    """Classify videos; the exit code is 1 if a file can't be read."""
     parser = CommandParser(
         PredictConfig,
         OutputArguments,
@@ -52,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _run(config: PredictConfig, format: str) -> list[Exception]:
-    """Print the classes of all videos, and return the errors of those that can't be read."""
+    """Print the classes of all videos, and return the errors of unreadable videos."""
     from tqdm import tqdm
     from transformers.utils.logging import disable_progress_bar
 
@@ -60,10 +62,10 @@ def _run(config: PredictConfig, format: str) -> list[Exception]:
     from hf_selfdistill.runs.predict import predict
 
     if not sys.stderr.isatty():
-        disable_progress_bar()  # of the loading of weights
+        disable_progress_bar()  # for loading weights
     number = len(named_videos(config.videos))
     failures: list[Exception] = []
-    hidden = True if number < 10 else None  # None: where standard error is no terminal
+    hidden = True if number < 10 else None  # None hides the bar unless standard error is a terminal
     for prediction in tqdm(predict(config), total=number, unit="video", disable=hidden):
         if prediction.error is not None:
             failures.append(prediction.error)
@@ -75,15 +77,15 @@ def _run(config: PredictConfig, format: str) -> list[Exception]:
 
 
 def _write(lines: Iterable[str]) -> bool:
-    """Print lines; return whether somebody still reads."""
+    """Print lines; return False if the output was closed."""
     from tqdm import tqdm
 
     try:
         for line in lines:
             tqdm.write(line)
         sys.stdout.flush()
-    except BrokenPipeError:  # the reader, head for example, has read enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains at its end
+    except BrokenPipeError:  # the reader, such as `head`, has ended
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python prints an error at exit
         return False
     return True
 

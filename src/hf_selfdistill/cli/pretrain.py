@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from hf_selfdistill.cli.errors import user_errors
 from hf_selfdistill.cli.parser import MOST_USED_TRAINING, CommandParser, config_flags, fit_workers, start_logging
+from hf_selfdistill.pretraining.objective_arguments import OBJECTIVE_ARGUMENTS, RSPNetArguments
 from hf_selfdistill.runs.configs import PretrainConfig
 from hf_selfdistill.training.arguments import given_values
 
@@ -16,11 +17,12 @@ __all__ = ["main", "parse", "parser"]
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Pre-train as the flags ask for it."""
+    """Pre-train an encoder."""
     argv = list(sys.argv[1:] if argv is None else argv)
-    with user_errors(parser(argv).flags):
+    flags = parser(argv).flags
+    with user_errors(flags):
         config = parse(argv)
-        start_logging(config)
+        start_logging(config, flags)
         fit_workers(config)
         from hf_selfdistill.runs.pretrain import pretrain
 
@@ -28,24 +30,22 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def parse(argv: Sequence[str]) -> PretrainConfig:
-    """Return the config that the flags ask for; exit with one line where one of them is wrong."""
+    """Return the config of the flags; exit with one line if a flag is wrong."""
     config, own = parser(argv).parse(argv)
     return dataclasses.replace(config, objective_arguments=given_values(own))
 
 
 def parser(argv: Sequence[str]) -> CommandParser:
-    """Return the parser of the flags, those of the objective that `argv` names included."""
-    from hf_selfdistill.pretraining.objectives import OBJECTIVES
-
+    """Return the parser of the flags, including those of the objective named in `argv`."""
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    first.add_argument("--objective", nargs="?", default="rspnet")  # the whole parser says what is wrong with it
+    first.add_argument("--objective", nargs="?", default="rspnet")  # the full parser reports a wrong value
     try:
         name = first.parse_known_args([*config_flags(argv), *argv])[0].objective
-    except ValueError:  # the whole parser says what is wrong with the file
+    except ValueError:  # the full parser reports a wrong file
         name = "rspnet"
     return CommandParser(
         PretrainConfig,
-        OBJECTIVES[name if name in OBJECTIVES else "rspnet"].Arguments,
+        OBJECTIVE_ARGUMENTS.get(name, RSPNetArguments),
         description="Pre-train an encoder on videos without labels.",
         most_used=MOST_USED_TRAINING,
     )

@@ -39,10 +39,13 @@ class ReproductionArguments(ClusterArguments):
         default="reproduction", metadata={"help": "Folder of the runs, table1.md, table2.md and results.csv."}
     )
     kinetics_root: str | None = field(
-        default=None, metadata={"help": "Folder of Kinetics-400's training videos, for encoders that are not given."}
+        default=None,
+        metadata={
+            "help": "Folder of Kinetics-400's training videos, to pre-train encoders without a flag of their own."
+        },
     )
     c3d: str | None = field(
-        default=None, metadata={"help": "An RSPNet C3D to start from, converted or your own, in place of stage one."}
+        default=None, metadata={"help": "An RSPNet C3D to start from, converted or your own, instead of pre-training."}
     )
     r2plus1d: str | None = field(default=None, metadata={"help": "An RSPNet R(2+1)D to start from."})
     ucf101_root: str | None = field(default=None, metadata={"help": "UCF101's videos."})
@@ -63,7 +66,7 @@ class ReproductionArguments(ClusterArguments):
     )
 
     def __post_init__(self) -> None:
-        """Check names, and that a run has one device."""
+        """Check the names, and for one device per run."""
         for name in self.models:
             check_choice("models", name, MODELS)
         for device in self.devices:
@@ -88,7 +91,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def run(args: ReproductionArguments, overrides: dict[str, object]) -> None:
-    """Print the plan, run what is not finished, print Table 1.
+    """Print the plan, do the unfinished runs, and print Table 1.
 
     Raises:
         ValueError: an argument is wrong, or some runs failed.

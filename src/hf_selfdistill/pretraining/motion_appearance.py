@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -20,42 +19,13 @@ from hf_selfdistill.pretraining.augmentation import normalisation
 from hf_selfdistill.pretraining.blocks import check_side
 from hf_selfdistill.pretraining.flow_cache import FlowCache
 from hf_selfdistill.pretraining.motion_labels import NUM_MOTION_LABELS, motion_labels
-from hf_selfdistill.pretraining.objective import Objective, ObjectiveOutput, check_weights
-from hf_selfdistill.pretraining.optical_flow import FLOW_METHODS, dense_flow, flow_algorithm
-from hf_selfdistill.training.arguments import check_choice
+from hf_selfdistill.pretraining.objective import Objective, ObjectiveOutput
+from hf_selfdistill.pretraining.objective_arguments import MotionAppearanceArguments
+from hf_selfdistill.pretraining.optical_flow import dense_flow, flow_algorithm
 
-__all__ = ["MotionAppearance", "MotionAppearanceArguments", "MotionAppearanceViews"]
+__all__ = ["MotionAppearance", "MotionAppearanceViews"]
 
 _BLOCKS = slice(0, 12, 2)  # columns of both kinds of labels that are block numbers
-
-
-@dataclass
-class MotionAppearanceArguments:
-    """Motion and appearance statistics.
-
-    Args:
-        motion_weight: weight of the mean squared error of the motion labels in the loss.
-        appearance_weight: weight of the mean squared error of the appearance labels in the loss.
-        flow: method of optical flow; `dense_flow` gives the costs. `"tvl1"` is the released code's; use it with a
-            cache.
-        flow_cache: folder that caches the flow of each video file, see `FlowCache`; None computes the flow of every
-            clip again. The flow of streamed videos is never cached.
-
-    Raises:
-        ValueError: an argument has a value that is not allowed.
-    """
-
-    motion_weight: float = field(default=1.0, metadata={"help": "Weight of the motion labels in the loss."})
-    appearance_weight: float = field(default=0.1, metadata={"help": "Weight of the appearance labels in the loss."})
-    flow: Literal["dis", "tvl1"] = field(default="dis", metadata={"help": "Method of optical flow; tvl1 is slow."})
-    flow_cache: str | None = field(
-        default=None, metadata={"help": "Folder that caches the flow of video files; flow of shards is never cached."}
-    )
-
-    def __post_init__(self) -> None:
-        """Check the choices and ranges."""
-        check_choice("flow", self.flow, FLOW_METHODS)
-        check_weights(self, "motion_weight", "appearance_weight")
 
 
 class MotionAppearance(Objective):

@@ -15,27 +15,9 @@ from transformers import BaseVideoProcessor, PreTrainedConfig, PreTrainedModel
 
 from hf_selfdistill.data.unlabelled import VideoViews
 
-__all__ = ["OBJECTIVE_NAME", "Objective", "ObjectiveOutput", "check_weights"]
+__all__ = ["OBJECTIVE_NAME", "Objective", "ObjectiveOutput"]
 
 OBJECTIVE_NAME = "objective.safetensors"
-
-
-def check_weights(arguments: Any, *names: str) -> None:
-    """Check the weights of the terms of a loss.
-
-    Args:
-        arguments: the arguments of an objective.
-        names: names of the weights among the arguments.
-
-    Raises:
-        ValueError: a weight is negative or not finite, or all weights are 0.
-    """
-    weights = {name: getattr(arguments, name) for name in names}
-    for name, weight in weights.items():
-        if not 0 <= weight < float("inf"):
-            raise ValueError(f"`{name}` is {weight}; it must be finite and not negative")
-    if not any(weights.values()):
-        raise ValueError(f"`{'` and `'.join(names)}` are 0, so there is no loss; set one above 0")
 
 
 @dataclass

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Literal
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -16,41 +13,9 @@ from hf_selfdistill.data.transforms import ClipProcessor
 from hf_selfdistill.data.unlabelled import VideoViews
 from hf_selfdistill.pretraining.augmentation import AsOneImage, FrameByFrame, normalisation
 from hf_selfdistill.pretraining.objective import Objective, ObjectiveOutput
-from hf_selfdistill.training.arguments import check_choice, check_positive
+from hf_selfdistill.pretraining.objective_arguments import PaceArguments
 
-__all__ = ["Pace", "PaceArguments", "contrastive_loss", "paced_clip"]
-
-
-@dataclass
-class PaceArguments:
-    """Pace prediction; the defaults are the released code's, classification alone."""
-
-    max_pace: int = field(
-        default=4, metadata={"help": "Largest pace: clips have every frame of the video up to every n-th frame."}
-    )
-    color_jitter: Literal["frame", "clip", "none"] = field(
-        default="frame",
-        metadata={"help": "Draw colours per frame, as released, or per clip, which is easier with few videos:"},
-    )
-    contrastive_weight: float = field(
-        default=0.0, metadata={"help": "Weight of the contrastive term (0.1 in the paper)."}
-    )
-    contrastive_positives: Literal["context", "pace"] = field(
-        default="context", metadata={"help": "Positives are clips of the same video, or of the same pace:"}
-    )
-    embedding_size: int = field(default=128, metadata={"help": "Dimension of the contrastive embeddings."})
-    temperature: float = field(default=0.1, metadata={"help": "τ of the contrastive term."})
-
-    def __post_init__(self) -> None:
-        """Check the ranges."""
-        check_choice("color_jitter", self.color_jitter, tuple(JITTERS))
-        check_choice("contrastive_positives", self.contrastive_positives, ("context", "pace"))
-        if self.max_pace < 2:
-            raise ValueError(f"`max_pace` is {self.max_pace}; it must be at least 2")
-        if not self.contrastive_weight >= 0:
-            raise ValueError(f"`contrastive_weight` is {self.contrastive_weight}; it must not be negative")
-        check_positive("embedding_size", self.embedding_size)
-        check_positive("temperature", self.temperature)
+__all__ = ["Pace", "contrastive_loss", "paced_clip"]
 
 
 COLORS = v2.RandomApply([v2.ColorJitter(brightness=0.8, contrast=0.8, saturation=0.8, hue=0.2)], p=0.8)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
-from dataclasses import dataclass, field, replace
-from math import isfinite
+from dataclasses import replace
 from typing import ClassVar
 
 import torch
@@ -21,40 +20,15 @@ from hf_selfdistill.data.transforms import ClipProcessor
 from hf_selfdistill.data.unlabelled import VideoViews
 from hf_selfdistill.pretraining.augmentation import AsOneImage, normalisation
 from hf_selfdistill.pretraining.batch_shuffle import on_shuffled_batch
-from hf_selfdistill.pretraining.objective import Objective, ObjectiveOutput, check_weights
+from hf_selfdistill.pretraining.objective import Objective, ObjectiveOutput
+from hf_selfdistill.pretraining.objective_arguments import RSPNetArguments
 from hf_selfdistill.pretraining.rspnet_loss import instance_logits, instance_loss, speed_loss
-from hf_selfdistill.training.arguments import check_fraction, check_positive
 
-__all__ = ["RSPNet", "RSPNetArguments"]
+__all__ = ["RSPNet"]
 
 logger = logging.getLogger(__name__)
 
 SPEED = 2  # of fast clips, which have every other frame
-
-
-@dataclass
-class RSPNetArguments:
-    """RSPNet; the defaults are the released code's."""
-
-    embedding_size: int = field(default=128, metadata={"help": "Dimension of both heads' outputs."})
-    queue_size: int = field(
-        default=16384, metadata={"help": "Number of negatives; it is cut to a multiple of the videos per step."}
-    )
-    key_momentum: float = field(default=0.999, metadata={"help": "Momentum of the key encoder per optimiser step."})
-    temperature: float = field(default=0.07, metadata={"help": "Temperature τ of all similarities."})
-    ranking_margin: float = field(default=2.0, metadata={"help": "Margin γ between similarities divided by τ."})
-    appearance_weight: float = field(default=1.0, metadata={"help": "Weight of instance discrimination."})
-    speed_weight: float = field(default=1.0, metadata={"help": "Weight of relative speed perception."})
-
-    def __post_init__(self) -> None:
-        """Check the ranges."""
-        check_positive("embedding_size", self.embedding_size)
-        check_positive("queue_size", self.queue_size)
-        check_fraction("key_momentum", self.key_momentum)
-        check_positive("temperature", self.temperature)
-        if not isfinite(self.ranking_margin):
-            raise ValueError(f"`ranking_margin` is {self.ranking_margin}; it must be finite")
-        check_weights(self, "appearance_weight", "speed_weight")
 
 
 class RSPNetViews(VideoViews):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from itertools import permutations
 
 import torch
@@ -19,33 +18,13 @@ from hf_selfdistill.data.unlabelled import VideoViews
 from hf_selfdistill.models.configuration_video_encoder import VideoEncoderConfig
 from hf_selfdistill.pretraining.augmentation import normalisation
 from hf_selfdistill.pretraining.objective import Objective, ObjectiveOutput
-from hf_selfdistill.training.arguments import check_fraction, check_positive
+from hf_selfdistill.pretraining.objective_arguments import SpaceTimeCubesArguments
 
-__all__ = ["ORDERS", "SpaceTimeCubes", "SpaceTimeCubesArguments"]
+__all__ = ["ORDERS", "SpaceTimeCubes"]
 
 CELLS = 4  # cells of a puzzle: 2×2 in space at one time, or 4 in time at one place
 ORDERS = tuple(permutations(range(CELLS)))
 """The 24 orders: in order p, the cell at position j was cut at position p[j]."""
-
-
-@dataclass
-class SpaceTimeCubesArguments:
-    """Space-time cubic puzzles."""
-
-    frames_per_cell: int | None = field(
-        default=None, metadata={"help": "Frames of one of the 4 slots in time; by default twice the clip's."}
-    )
-    crop_share: float = field(default=80 / 112, metadata={"help": "Side of the random crop over the side of a cell."})
-    replicate_channel: float = field(
-        default=1.0, metadata={"help": "Probability that one colour channel replaces all three."}
-    )
-    rotation: bool = field(default=False, metadata={"help": "Turn half of the puzzles by 180° and predict which."})
-
-    def __post_init__(self) -> None:
-        """Check the ranges."""
-        check_positive("frames_per_cell", self.frames_per_cell)
-        check_fraction("crop_share", self.crop_share)
-        check_fraction("replicate_channel", self.replicate_channel)
 
 
 class SpaceTimeCubesViews(VideoViews):

@@ -22,14 +22,13 @@ def freeze_encoder(model: nn.Module) -> None:
     model.requires_grad_(False)
     head = last_layer(model)
     head.requires_grad_(True)
+
+    def evaluate_encoder(model: nn.Module, inputs: Any) -> None:
+        training = model.training
+        for part in model.modules():
+            if part is not head:
+                part.training = False
+        model.training = training  # the Trainer and the loss read this flag
+
     # The Trainer calls `model.train()` before every step, so modes are set in the forward pass.
-    model.register_forward_pre_hook(lambda module, _: _evaluate_all_but(module, head))
-
-
-def _evaluate_all_but(model: nn.Module, head: nn.Module) -> None:
-    training = model.training
-    part: Any
-    for part in model.modules():
-        if part is not head:
-            part.training = False
-    model.training = training  # the Trainer and the loss read this flag
+    model.register_forward_pre_hook(evaluate_encoder)

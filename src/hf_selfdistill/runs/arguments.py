@@ -1,4 +1,4 @@
-"""Groups of fields that several configs share. Nothing heavy is imported here: `--help` loads this module."""
+"""Groups of fields shared by several configs. Nothing heavy is imported here: `--help` loads this module."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class DatasetArguments:
     annotations: str | None = field(
         default=None, metadata={"help": "Folder of the official lists, or the CSV file (video,label[,group][,split])."}
     )
-    split: int = field(default=1, metadata={"help": "Which of the official splits: 1, 2 or 3."})
+    split: int = field(default=1, metadata={"help": "Official split: 1, 2 or 3."})
     validation_fraction: float = field(
         default=0.1, metadata={"help": "Share of the training videos, in whole groups, kept for validation."}
     )
@@ -60,7 +60,7 @@ class DatasetArguments:
         """Load the parts `train`, `validation` and `test`.
 
         Raises:
-            ValueError: the data set, its lists or its files are not as they should be, or all videos are of one class.
+            ValueError: the data set, its lists or its files are wrong, or all videos are of one class.
         """
         from hf_selfdistill.data.datasets import load_video_dataset
 
@@ -99,7 +99,7 @@ class SubsetArguments:
             raise ValueError(f"`label_fraction` is {self.label_fraction:g}; it must be above 0 and at most 1")
 
     def select(self, records: datasets.Dataset, seed: int) -> datasets.Dataset:
-        """Return all training videos, or those that the two arguments draw with the seed."""
+        """Return the training videos, or a part of them drawn with the seed."""
         if self.label_fraction != 1:
             from hf_selfdistill.data.splits import share_of_each_class
 
@@ -114,7 +114,8 @@ class ReferenceArguments:
     """Reference set, to measure retention on."""
 
     reference_dataset: str | None = field(
-        default=None, metadata={"help": "A data set as --dataset takes it, which the encoder knows something of."}
+        default=None,
+        metadata={"help": "A data set as --dataset takes it, with classes that the encoder distinguishes."},
     )
     reference_root: str | None = field(
         default=None, metadata={"help": "Root folder of the reference set (see --dataset_root)."}
@@ -151,13 +152,13 @@ class UnlabelledArguments:
     annotations: str | None = field(
         default=None, metadata={"help": "With list: a text file, one path per line; else as for finetune."}
     )
-    split: int = field(default=1, metadata={"help": "Which of the official splits' training part: 1, 2 or 3."})
+    split: int = field(default=1, metadata={"help": "Official split, of which the training part is used: 1, 2 or 3."})
     validation_fraction: float = field(
         default=0.0, metadata={"help": "Share of the training videos, in whole groups, kept to measure on."}
     )
 
     def __post_init__(self) -> None:
-        """Check which arguments go together."""
+        """Check the combination of arguments."""
         listed = self.dataset in ("videos", "list", "shards")
         if self.dataset in ("videos", "shards") and self.dataset_root is None:
             raise ValueError(f"`dataset` is {self.dataset}, which needs `dataset_root`, the folder")
@@ -175,10 +176,10 @@ class UnlabelledArguments:
             )
 
     def load(self, max_missing_fraction: float = 0.05) -> dict[str, datasets.Dataset | datasets.IterableDataset]:
-        """Load the parts `train` and, where there is one, `validation`; shards are a stream.
+        """Load the parts `train` and, if there is one, `validation`; shards are a stream.
 
         Raises:
-            ValueError: the data set or its files are not as they should be.
+            ValueError: the data set or its files are wrong.
         """
         from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The base of all configs: values that compare, travel as dictionaries and have an identity."""
+"""The base of all configs: comparison, conversion to dictionaries, and identity."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ CHANGES_NOTHING = frozenset(
 
 
 class RunConfig:
-    """A config of a run: two configs are equal if all their values are, however the values were given."""
+    """A config of a run: two configs are equal if all their values are equal."""
 
     places: ClassVar[tuple[str, ...]] = ()
-    """Fields that name files and folders. The identity has the hashes of their contents instead."""
+    """Fields that name files and folders; the identity has the hashes of their contents instead."""
     models: ClassVar[tuple[str, ...]] = ()
-    """Fields that name a model: a folder, whose contents count, or a name on the Hub, which counts itself."""
+    """Fields that name a model; the identity has the hash of a folder, or the name on the Hub."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the values that differ from their defaults, as JSON takes them."""
+        """Return the values that differ from their defaults, for JSON."""
         return given_values(self)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """Return the config with these values; what is left out has its default.
+        """Return the config with these values; missing values have their defaults.
 
         Raises:
             ValueError: a name is not a field of the config, or a value is not allowed.
@@ -52,7 +52,7 @@ class RunConfig:
         return cls(**values)
 
     def inputs(self) -> dict[str, str]:
-        """Return the SHA-256 of each input's contents, by name."""
+        """Return the SHA-256 of the contents of each input, by name."""
         return {**self.model_hashes(), **self.data_hashes()}
 
     def model_hashes(self) -> dict[str, str]:
@@ -74,9 +74,10 @@ class RunConfig:
         """Return the hash of everything that changes the result.
 
         Args:
-            inputs: the `inputs` of the config, if they are known.
+            inputs: the `inputs` of the config; computed if not given.
         """
-        return _hash({**self.essence(), **{f"{name} (SHA-256)": own for name, own in self._hashes(inputs).items()}})
+        inputs = self.inputs() if inputs is None else inputs
+        return _hash({**self.essence(), **{f"{name} (SHA-256)": own for name, own in inputs.items()}})
 
     def essence(self) -> dict[str, Any]:
         """Return the values that change the result, without the names of files and folders."""
@@ -87,9 +88,6 @@ class RunConfig:
             and name not in self.places
             and not (name in self.models and Path(str(value)).is_dir())
         }
-
-    def _hashes(self, inputs: Mapping[str, str] | None) -> Mapping[str, str]:
-        return self.inputs() if inputs is None else inputs
 
     def __eq__(self, other: object) -> bool:
         return type(other) is type(self) and self.to_dict() == other.to_dict()

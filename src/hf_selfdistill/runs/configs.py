@@ -30,8 +30,7 @@ logger = logging.getLogger(__name__)
 def _check_overrides(name: str | None, overrides: str | None) -> None:
     if overrides and name not in FROM_SCRATCH:
         raise ValueError(
-            f"`config_overrides` is {overrides}, but {name} has a configuration of its own; overrides need c3d or "
-            "r2plus1d"
+            f"`config_overrides` is {overrides}, but {name} has its own configuration; overrides need c3d or r2plus1d"
         )
 
 
@@ -51,7 +50,7 @@ class FinetuneConfig(
     Args:
         model_name_or_path: `c3d` or `r2plus1d` (random weights), a folder, or a name on the Hub.
         config_overrides: settings of a network with random weights.
-        reference_videos: number of videos of the reference set, at most, that retention is measured on.
+        reference_videos: largest number of videos of the reference set for the measurement of retention.
         retention_epochs: measure retention after every n epochs; by default 1 if there is a reference set.
     """
 
@@ -67,14 +66,15 @@ class FinetuneConfig(
         metadata={"help": "With c3d or r2plus1d: hidden_sizes=16,32,64,128,128,image_size=48,num_frames=8."},
     )
     reference_videos: int = field(
-        default=400, metadata={"help": "Measure on so many videos of it at most, equally many of each class."}
+        default=400, metadata={"help": "Largest number of videos to measure retention on, equally many of each class."}
     )
     retention_epochs: int | None = field(
-        default=None, metadata={"help": "Measure after every n epochs; by default 1 if there is a reference set."}
+        default=None,
+        metadata={"help": "Measure retention after every n epochs; by default 1 if there is a reference set."},
     )
 
     def __post_init__(self) -> None:
-        """Check all groups of fields, and which go together."""
+        """Check the groups of fields and their combination."""
         RegularizerArguments.__post_init__(self)
         SubsetArguments.__post_init__(self)
         if self.regularizer != "self_distillation":
@@ -129,9 +129,9 @@ class PretrainConfig(RunConfig, UnlabelledArguments, CheckpointArguments, Pretra
 
     Args:
         model_type: `c3d` or `r2plus1d`, with random weights.
-        model_name_or_path: instead, an encoder to continue with.
+        model_name_or_path: encoder to continue with, instead of `model_type`.
         config_overrides: settings of a network with random weights.
-        objective_arguments: the objective's own arguments that differ from their defaults, by name.
+        objective_arguments: maps names of the objective's arguments to values that differ from their defaults.
     """
 
     task = "pretrain"
@@ -142,15 +142,18 @@ class PretrainConfig(RunConfig, UnlabelledArguments, CheckpointArguments, Pretra
         default=None, metadata={"help": "An encoder with random weights."}
     )
     model_name_or_path: str | None = field(
-        default=None, metadata={"help": "Instead: an encoder to continue with, a folder or a name on the Hub."}
+        default=None,
+        metadata={"help": "Encoder to continue with, instead of --model_type: a folder or a name on the Hub."},
     )
     config_overrides: str | None = field(
         default=None, metadata={"help": "With --model_type: hidden_sizes=16,32,64,128,128,image_size=48,num_frames=8."}
     )
-    objective_arguments: dict[str, Any] = field(default_factory=dict, metadata={"help": "Of the objective, as JSON."})
+    objective_arguments: dict[str, Any] = field(
+        default_factory=dict, metadata={"help": "Arguments of the objective, as JSON."}
+    )
 
     def __post_init__(self) -> None:
-        """Check all groups of fields, and which go together."""
+        """Check the groups of fields and their combination."""
         UnlabelledArguments.__post_init__(self)
         PretrainingArguments.__post_init__(self)
         if (self.model_type is None) == (self.model_name_or_path is None):
@@ -164,7 +167,7 @@ class PretrainConfig(RunConfig, UnlabelledArguments, CheckpointArguments, Pretra
 
     @classmethod
     def from_recipe(cls, values: Mapping[str, Any]) -> Self:
-        """Return the config of a recipe, where the objective's arguments stand among the others."""
+        """Return the config of a recipe, which lists the objective's arguments among the others."""
         known = cls.__dataclass_fields__
         own = {name: value for name, value in values.items() if name not in known}
         return cls.from_dict({**{k: v for k, v in values.items() if k in known}, "objective_arguments": own})

@@ -10,10 +10,10 @@ __all__ = ["distance_between"]
 
 
 def distance_between(before: str, old: PreTrainedModel, after: str, new: PreTrainedModel) -> float:
-    """Return the distance between the weights of two encoders, which have names.
+    """Return the distance between the weights of two encoders, and name both in errors.
 
     Raises:
-        ValueError: they are of two architectures.
+        ValueError: the encoders have two architectures.
     """
     try:
         return weight_distance(old.base_model, new.base_model)

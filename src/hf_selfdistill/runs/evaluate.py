@@ -1,4 +1,4 @@
-"""Tests of a classifier, and of the features of a frozen encoder."""
+"""Evaluation of a classifier, or of the features of a frozen encoder."""
 
 from __future__ import annotations
 
@@ -58,10 +58,7 @@ def _test(config: EvaluateConfig, videos: datasets.Dataset) -> dict[str, Any]:
 
 
 def _warn_of_seen_videos(name: str, videos: datasets.Dataset) -> None:
-    """Warn if the part is another one than the part that the model's run held out.
-
-    This happens with a folder to which videos were added, which is divided again, and with another official split.
-    """
+    """Warn if the model's run held out other videos, because videos were added or the official split differs."""
     record, origin = RunRecord.load(name), origin_of(videos)
     if record is None or record.model.get("dataset") != origin.dataset or origin.part == "train":
         return
@@ -78,11 +75,7 @@ def _warn_of_seen_videos(name: str, videos: datasets.Dataset) -> None:
 
 
 def _read_baseline(name: str | None) -> dict[str, Any] | None:
-    """Return accuracies and protocol of another test.
-
-    Raises:
-        ValueError: the file is of another kind.
-    """
+    """Return the accuracies and the protocol in a file of results."""
     if name is None:
         return None
     try:

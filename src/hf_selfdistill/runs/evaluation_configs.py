@@ -75,7 +75,7 @@ class EvaluateConfig(RunConfig, TestArguments, DatasetArguments, VideoTrainingAr
     per_device_eval_batch_size: int = field(default=4, metadata={"help": "Videos per process and batch."})
 
     def __post_init__(self) -> None:
-        """Check all groups of fields, and which go together."""
+        """Check the groups of fields and their combination."""
         VideoTrainingArguments.__post_init__(self)
         TestArguments.__post_init__(self)
         check_parts(self.task, self.part)
@@ -104,7 +104,7 @@ class ForgettingConfig(RunConfig, TestArguments, DatasetArguments, VideoTraining
     """Comparison of an encoder before and after fine-tuning, on a reference set.
 
     Args:
-        task: `"forgetting"` (what frozen features lost) or `"relearning"` (how soon it comes back).
+        task: `"forgetting"` (loss of the frozen features) or `"relearning"` (training that recovers it).
         before: the encoder before fine-tuning: a folder, or a name on the Hub.
         output_file: JSON file of the results; a table and a figure of the same name are written beside it.
     """
@@ -113,14 +113,14 @@ class ForgettingConfig(RunConfig, TestArguments, DatasetArguments, VideoTraining
     models = ("model_name_or_path", "before")
 
     task: Literal["forgetting", "relearning"] = field(
-        default="forgetting", metadata={"help": "What the features lost, or how soon that is learnt again:"}
+        default="forgetting", metadata={"help": "Measure what the features lost, or the training that recovers it:"}
     )
     before: str = field(
         default="", metadata={"help": "The encoder before fine-tuning: a folder, or a name on the Hub (required)."}
     )
     output_file: str | None = field(default=None, metadata={"help": "JSON file of the results."})
     num_train_epochs: float = field(
-        default=20, metadata={"help": "With --task relearning: epochs that an encoder has, at most."}
+        default=20, metadata={"help": "With --task relearning: largest number of epochs of an encoder."}
     )
     learning_rate: float = field(
         default=1e-3, metadata={"help": "With --task relearning: the constant learning rate."}
@@ -129,7 +129,7 @@ class ForgettingConfig(RunConfig, TestArguments, DatasetArguments, VideoTraining
     per_device_eval_batch_size: int = field(default=4, metadata={"help": "Videos per process and batch."})
 
     def __post_init__(self) -> None:
-        """Check all groups of fields, and which go together."""
+        """Check the groups of fields and their combination."""
         VideoTrainingArguments.__post_init__(self)
         TestArguments.__post_init__(self)
         check_parts(self.task, self.part)
@@ -172,7 +172,7 @@ class PredictConfig(RunConfig):
         top_k: number of classes per video.
         num_clips: evenly spaced clips per video, whose logits are averaged.
         batch_size: videos that go through the model at once, all clips of each.
-        num_workers: processes that read videos meanwhile.
+        num_workers: number of processes that read videos.
         explain: folder for a picture and a GIF per video, which show where its class was seen (Grad-CAM).
         frame_stride: take every n-th frame; by default as the model was trained.
         target_fps: draw clips at this frame rate; by default as the model was trained.
@@ -183,10 +183,10 @@ class PredictConfig(RunConfig):
 
     model_name_or_path: str = field(metadata={"help": "A fine-tuned model: a folder, or a name on the Hub."})
     videos: list[str] = field(default_factory=list, metadata={"help": "Video files, and folders of them."})
-    top_k: int = field(default=5, metadata={"help": "How many classes to show per video."})
+    top_k: int = field(default=5, metadata={"help": "Number of classes per video."})
     num_clips: int = field(default=10, metadata={"help": "Evenly spaced clips per video, their logits averaged."})
     batch_size: int = field(default=4, metadata={"help": "Videos that go through the model at once, all clips each."})
-    num_workers: int = field(default=0, metadata={"help": "Processes that read videos meanwhile."})
+    num_workers: int = field(default=0, metadata={"help": "Number of processes that read videos."})
     explain: str | None = field(
         default=None,
         metadata={"help": "Folder for a picture and a GIF per video of where its class was seen (Grad-CAM)."},

@@ -1,4 +1,4 @@
-"""Frozen features: retrieval, a linear probe, nearest neighbours."""
+"""Evaluation of frozen features: retrieval, linear probe, nearest neighbours."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def evaluate_features(config: EvaluateConfig, videos: datasets.DatasetDict) -> d
     vcop = config.retrieval_protocol == "vcop"
     gallery, queries, gallery_name = gallery_and_queries(videos, config.part)
     if config.task == "linear_probe":
-        groups_to_choose_by(gallery["label"][:], gallery["group"][:])  # the probe needs them: refuse early
-    set_seed(config.seed)  # of random weights
+        groups_to_choose_by(gallery["label"][:], gallery["group"][:])  # fail early: the probe needs groups
+    set_seed(config.seed)  # for random weights
     model, processor = load_for_features(config.model_name_or_path, config.config_overrides)
     set_sampling(processor, config)
     encoder: VideoFeatures = MappedFeatures(model) if vcop else PooledFeatures(model)
@@ -67,7 +67,7 @@ def _retrieval(known: FeatureSet, asked: FeatureSet) -> tuple[dict[str, Any], st
 def _neighbours(
     known: FeatureSet, asked: FeatureSet, gallery: datasets.Dataset, queries: datasets.Dataset
 ) -> list[dict[str, Any]]:
-    """Return some queries, evenly spaced over the part so that nobody picks the good ones, and their neighbours."""
+    """Return examples of queries, evenly spaced over the part, with their nearest neighbours."""
     chosen = torch.linspace(0, len(asked.labels) - 1, min(EXAMPLES, len(asked.labels))).round().long()
     ((cosines, order),) = nearest_first(asked.features[chosen], known.features)
     return [

@@ -1,4 +1,4 @@
-"""Fine-tuning as a config asks for it."""
+"""Fine-tuning of a video classifier."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ import datasets
 from transformers import set_seed
 
 from hf_selfdistill.models.loading import load_classifier
+from hf_selfdistill.regularizers.wise_ft import WeightAverageCallback
 from hf_selfdistill.runs.configs import FinetuneConfig
-from hf_selfdistill.runs.inputs import hash_of_data, hashes_of_models
+from hf_selfdistill.runs.inputs import begin_record
 from hf_selfdistill.runs.regularize import regularize
 from hf_selfdistill.runs.retention import watch_retention
 from hf_selfdistill.self_distillation.trainer import SelfDistillationTrainer
-from hf_selfdistill.training.record import Input, RunRecord
+from hf_selfdistill.training.record import RunRecord
 
 __all__ = ["build_trainer", "finetune"]
 
@@ -21,9 +22,9 @@ logger = logging.getLogger(__name__)
 
 
 def finetune(config: FinetuneConfig) -> RunRecord:
-    """Fine-tune a video classifier, and leave the model, its record and its card in the output folder.
+    """Fine-tune a video classifier, and write the model, its record and its card to the output folder.
 
-    An interrupted run continues with `resume_from_checkpoint="true"`.
+    To continue an interrupted run, set `resume_from_checkpoint="true"`.
 
     Raises:
         ValueError: the data set, the model and the arguments do not fit.
@@ -36,7 +37,7 @@ def finetune(config: FinetuneConfig) -> RunRecord:
 
 
 def build_trainer(config: FinetuneConfig) -> SelfDistillationTrainer:
-    """Return the trainer of a run, with everything in place and nothing trained.
+    """Return the trainer of a run, ready to train.
 
     Raises:
         ValueError: the data set, the model and the arguments do not fit.
@@ -47,7 +48,8 @@ def build_trainer(config: FinetuneConfig) -> SelfDistillationTrainer:
         videos["train"] = config.select(videos["train"], config.seed)
     labels = videos["train"].features["label"].names
     _log_videos(videos, labels)
-    set_seed(config.seed)  # of random weights
+    record = begin_record("finetune", config)
+    set_seed(config.seed)  # for random weights
     model, processor = load_classifier(
         config.model_name_or_path, labels, config.config_overrides, config.lora_rank, config.lora_target_modules
     )
@@ -59,22 +61,15 @@ def build_trainer(config: FinetuneConfig) -> SelfDistillationTrainer:
         eval_dataset=videos["validation"],
         test_dataset=videos["test"],
         processing_class=processor,
-        record=_record(config),
+        record=record,
         callbacks=regularization.callbacks,
         optimizer_cls_and_kwargs=regularization.optimizer_cls_and_kwargs,
     )
-    regularization.attach(trainer)
+    trainer.method = regularization.description
+    if config.regularizer == "wise_ft":
+        trainer.add_callback(WeightAverageCallback(trainer, config.wise_ft_weights))
     watch_retention(trainer, config)
     return trainer
-
-
-def _record(config: FinetuneConfig) -> RunRecord:
-    """Begin the record of the run; the trainer adds the hashes of the videos."""
-    inputs = {name: Input(sha256) for name, sha256 in hashes_of_models(encoder=config.model_name_or_path).items()}
-    reference = config.reference()
-    if reference is not None:
-        inputs["reference"] = Input(hash_of_data(reference.load()))
-    return RunRecord("finetune", config.to_dict(), config.identity(), inputs)
 
 
 def _log_videos(videos: datasets.DatasetDict, labels: list[str]) -> None:

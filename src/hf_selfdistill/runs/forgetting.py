@@ -20,7 +20,7 @@ __all__ = ["measure_forgetting"]
 
 
 def measure_forgetting(config: ForgettingConfig) -> Result:
-    """Measure what an encoder lost, write the results to `output_file`, and add them to the model's record and card.
+    """Measure the loss of an encoder in fine-tuning; add it to `output_file`, and to the record and card of the model.
 
     Raises:
         ValueError: the data set and the models do not fit, or too many videos can't be read.
@@ -42,11 +42,11 @@ def _forgetting(config: ForgettingConfig) -> dict[str, Any]:
     with config.main_process_first(desc="loading the data set"):
         parts, gallery_name = reference_set(config)
     if len(parts) == 2:
-        groups_to_choose_by(parts[0]["label"][:], parts[0]["group"][:])  # the linear probe needs them: refuse early
+        groups_to_choose_by(parts[0]["label"][:], parts[0]["group"][:])  # fail early: the probe needs groups
     old, processor = load_for_features(config.before)
     new, _ = load_for_features(config.model_name_or_path)
-    distance = distance_between(config.before, old, config.model_name_or_path, new)  # first: it refuses
-    set_sampling(processor, config)  # of the objective's clips too
+    distance = distance_between(config.before, old, config.model_name_or_path, new)  # fail early
+    set_sampling(processor, config)  # also for the clips of the objective
     clips = [testing_clips(records, old, processor, config.num_clips) for records in parts]
     encoders = SeveralFeatures(LayerFeatures(old), LayerFeatures(new))
     sets, failed, trainer = read_features(encoders, clips, config, config.max_unreadable)

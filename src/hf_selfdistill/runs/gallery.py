@@ -31,7 +31,7 @@ def gallery_and_queries(videos: datasets.DatasetDict, part: str) -> tuple[datase
 
 
 def reference_set(config: ForgettingConfig) -> tuple[list[datasets.Dataset], str]:
-    """Return gallery and queries, and the name of the gallery; of videos without labels only the queries.
+    """Return gallery and queries, and the name of the gallery; for videos without labels only the queries.
 
     Raises:
         ValueError: there are no such videos.
@@ -47,10 +47,10 @@ def reference_set(config: ForgettingConfig) -> tuple[list[datasets.Dataset], str
 
 
 def describe_gallery(queries: datasets.Dataset, part: str, size: int, gallery: str) -> str:
-    """Describe which videos are the queries and which the gallery.
+    """Describe the videos of the queries and of the gallery.
 
     Args:
-        queries: the queries.
+        queries: videos of the queries.
         part: part of the queries.
         size: number of readable videos in the gallery.
         gallery: name of the gallery.

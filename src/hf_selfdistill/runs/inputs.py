@@ -1,15 +1,30 @@
-"""Hashes of what a run is made from."""
+"""Hashes of the inputs of a run, and its record."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any, Literal
 
 import datasets
 
 from hf_selfdistill.data.origin import hash_of_videos
-from hf_selfdistill.training.record import hash_of_model, together
+from hf_selfdistill.runs.config import RunConfig
+from hf_selfdistill.training.record import Input, RunRecord, hash_of_model, together
 
-__all__ = ["hash_of_data", "hashes_of_models", "hashes_of_parts"]
+__all__ = ["begin_record", "hash_of_data", "hashes_of_models", "hashes_of_parts"]
+
+
+def begin_record(task: Literal["finetune", "pretrain"], config: RunConfig, **model: Any) -> RunRecord:
+    """Return the record of a run with the hashes of its models; the trainer adds the hashes of the videos.
+
+    Args:
+        task: task of the run.
+        config: config of the run.
+        model: facts about the model, see `RunRecord`.
+    """
+    inputs = config.inputs()
+    models = {name: Input(own) for name, own in inputs.items() if name in ("encoder", "reference")}
+    return RunRecord(task, identity=config.identity(inputs), config=config.to_dict(), inputs=models, model=model)
 
 
 def hashes_of_models(**names: str | None) -> dict[str, str]:
@@ -19,7 +34,7 @@ def hashes_of_models(**names: str | None) -> dict[str, str]:
 
 
 def hashes_of_parts(parts: Mapping[str, datasets.Dataset | datasets.IterableDataset]) -> dict[str, str]:
-    """Return the hash of the names and labels of each part that is listed and not empty."""
+    """Return the hash of the names and labels of each part, streams and empty parts left out."""
     return {
         part: hash_of_videos(records)
         for part, records in parts.items()
@@ -28,5 +43,5 @@ def hashes_of_parts(parts: Mapping[str, datasets.Dataset | datasets.IterableData
 
 
 def hash_of_data(parts: Mapping[str, datasets.Dataset]) -> str:
-    """Return one hash of all parts of a data set, and of which videos are in which part."""
+    """Return one hash of all parts of a data set; it depends on the assignment of videos to parts."""
     return together(hashes_of_parts({name: parts[name] for name in sorted(parts)}).values())

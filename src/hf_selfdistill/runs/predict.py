@@ -29,7 +29,7 @@ class Prediction:
         video: path of the video.
         logits: `(K, classes)` of its clips; None if the video can't be read.
         classes: the most likely classes with their probabilities, best first.
-        error: the reason why the video can't be read.
+        error: error of an unreadable video.
     """
 
     video: str
@@ -45,12 +45,12 @@ class Prediction:
 
 
 def predict(config: PredictConfig) -> Iterator[Prediction]:
-    """Classify videos, one after the other; a video that can't be read has an `error`.
+    """Classify videos one after the other; the prediction of an unreadable video has an `error`.
 
     With `explain` the pictures of a video are written before its prediction is returned.
 
     Raises:
-        ValueError: no video is named, or the model is not a fine-tuned classifier, or not one that can be explained.
+        ValueError: no video is named, or the model is not a fine-tuned classifier or has no explanation.
         OSError: there is no such model.
     """
     records = named_videos(config.videos)

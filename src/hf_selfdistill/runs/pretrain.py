@@ -1,4 +1,4 @@
-"""Pre-training as a config asks for it."""
+"""Self-supervised pre-training of an encoder."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from hf_selfdistill.models.loading import load_encoder
 from hf_selfdistill.pretraining.objectives import OBJECTIVES
 from hf_selfdistill.pretraining.trainer import PretrainingTrainer
 from hf_selfdistill.runs.configs import PretrainConfig
-from hf_selfdistill.runs.inputs import hashes_of_models
-from hf_selfdistill.training.record import Input, RunRecord
+from hf_selfdistill.runs.inputs import begin_record
+from hf_selfdistill.training.record import RunRecord
 
 __all__ = ["build_trainer", "pretrain"]
 
 
 def pretrain(config: PretrainConfig) -> RunRecord:
-    """Pre-train an encoder, and leave it, its record and its card in the output folder.
+    """Pre-train an encoder, and write the encoder, its record and its card to the output folder.
 
     Raises:
         ValueError: the videos, the encoder and the arguments do not fit.
@@ -28,25 +28,17 @@ def pretrain(config: PretrainConfig) -> RunRecord:
 
 
 def build_trainer(config: PretrainConfig) -> PretrainingTrainer:
-    """Return the trainer of a run, with everything in place and nothing trained.
+    """Return the trainer of a run, ready to train.
 
     Raises:
         ValueError: the videos, the encoder and the arguments do not fit.
         OSError: there is no such encoder.
     """
     arguments = OBJECTIVES[config.objective].Arguments(**config.objective_arguments)
-    set_seed(config.seed)  # of random weights
+    set_seed(config.seed)  # for random weights
     encoder, processor = load_encoder(str(config.model_type or config.model_name_or_path), config.config_overrides)
     with config.main_process_first(desc="loading the data set"):
         videos = config.load(config.max_unreadable)
-    models = hashes_of_models(encoder=config.model_name_or_path)
-    record = RunRecord(
-        "pretrain",
-        config.to_dict(),
-        config.identity(),
-        {name: Input(sha256) for name, sha256 in models.items()},
-        model={"videos": config.describe()},
-    )
     return PretrainingTrainer(
         encoder,
         config,
@@ -54,5 +46,5 @@ def build_trainer(config: PretrainConfig) -> PretrainingTrainer:
         videos.get("validation"),
         processing_class=processor,
         objective_arguments=arguments,
-        record=record,
+        record=begin_record("pretrain", config, videos=config.describe()),
     )

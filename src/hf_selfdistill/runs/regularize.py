@@ -1,8 +1,7 @@
-"""Rivals of self-distillation, put to work in a run."""
+"""Preparation of a model for a regularizer other than self-distillation."""
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,13 +11,9 @@ from transformers import Trainer, TrainerCallback
 from hf_selfdistill.regularizers.l2_sp import L2SPCallback
 from hf_selfdistill.regularizers.layerwise_lr_decay import layerwise
 from hf_selfdistill.regularizers.linear_probe import freeze_encoder
-from hf_selfdistill.regularizers.wise_ft import WeightAverageCallback
 from hf_selfdistill.runs.configs import FinetuneConfig
-from hf_selfdistill.self_distillation.trainer import SelfDistillationTrainer
 
 __all__ = ["Regularization", "regularize"]
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass
@@ -27,21 +22,13 @@ class Regularization:
 
     Args:
         callbacks: callbacks of the trainer.
-        optimizer_cls_and_kwargs: optimiser of the trainer; None keeps that of the arguments.
-        description: what the model card says of the regularizer, name → value as text.
-        wise_ft_weights: shares of the fine-tuned weights in the averages of WiSE-FT.
+        optimizer_cls_and_kwargs: optimiser of the trainer; by default the optimiser of the config.
+        description: row of the model card, name → value as text.
     """
 
     callbacks: list[TrainerCallback] = field(default_factory=list)
     optimizer_cls_and_kwargs: tuple[Any, dict[str, Any]] | None = None
     description: dict[str, str] = field(default_factory=dict)
-    wise_ft_weights: list[float] = field(default_factory=list)
-
-    def attach(self, trainer: SelfDistillationTrainer) -> None:
-        """Add what needs the trainer."""
-        trainer.method = self.description
-        if self.wise_ft_weights:
-            trainer.add_callback(WeightAverageCallback(trainer, self.wise_ft_weights))
 
 
 def regularize(model: nn.Module, config: FinetuneConfig) -> Regularization:
@@ -62,5 +49,5 @@ def regularize(model: nn.Module, config: FinetuneConfig) -> Regularization:
         case "wise_ft":
             share = config.wise_ft_weights[0]
             described = {"WiSE-FT": f"the encoder is {share:g} · fine-tuned + {1 - share:g} · pre-trained weights"}
-            return Regularization(description=described, wise_ft_weights=config.wise_ft_weights)
+            return Regularization(description=described)
     return Regularization()

@@ -1,4 +1,4 @@
-"""Time that an encoder needs to learn again what fine-tuning made it forget."""
+"""Relearning: the training that an encoder needs to recover what it lost in fine-tuning."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ def relearning(config: ForgettingConfig) -> dict[str, Any]:
     """
     with config.main_process_first(desc="loading the data set"):
         gallery, queries, name = gallery_and_queries(config.load(config.max_unreadable), config.part)
-    groups_to_choose_by(gallery["label"][:], gallery["group"][:])  # the linear probe needs them: refuse early
+    groups_to_choose_by(gallery["label"][:], gallery["group"][:])  # fail early: the probe needs groups
     old, processor = load_for_features(config.before)
     set_sampling(processor, config)
     labels = gallery.features["label"].names
     fine_tuned, _ = load_classifier(config.model_name_or_path, labels)
-    distance_between(config.before, old, config.model_name_or_path, fine_tuned)  # refuses two architectures
+    distance_between(config.before, old, config.model_name_or_path, fine_tuned)  # fail early
     clips = [testing_clips(records, old, processor, config.num_clips) for records in (gallery, queries)]
     (known, asked), failed, prober = read_features(PooledFeatures(old), clips, config, config.max_unreadable)
     by_chance = chance(known, asked)
@@ -74,7 +74,7 @@ def _known_before(known: FeatureSet, asked: FeatureSet, by_chance: float, before
     """Return the top-1 of a linear probe on the encoder named `before`, which must be better than chance."""
     probe = linear_probe(known, asked)
     found = estimated_mean(probe.correct, asked.groups)
-    if not found.low > by_chance:  # also where one group has no interval
+    if not found.low > by_chance:  # also false for a single group, which has no interval
         raise ValueError(
             f"a linear probe on `before` {before} has top-1 {found.value:.4f} ({found.low:.4f} … {found.high:.4f}), "
             f"not better than chance, {by_chance:.4f}, with its interval: there is nothing to relearn; give a data "
@@ -84,12 +84,12 @@ def _known_before(known: FeatureSet, asked: FeatureSet, by_chance: float, before
 
 
 def describe_relearning(results: dict[str, Any]) -> str:
-    """Describe the target, and how soon each encoder reached it."""
+    """Describe the target, and the training that each encoder needed to reach it."""
     reached = "; ".join(
-        f"{words} in {found['epochs']} epochs, {found['steps']} steps"
+        f"{name} in {found['epochs']} epochs, {found['steps']} steps"
         if (found := results["relearning"][which])["epochs"] is not None
-        else f"{words} not within {results['most_epochs']} epochs"
-        for which, words in ENCODERS.items()
+        else f"{name} not within {results['most_epochs']} epochs"
+        for which, name in ENCODERS.items()
     )
     probe = results["linear_probe_before"]["value"]
     return (

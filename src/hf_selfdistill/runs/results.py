@@ -1,4 +1,4 @@
-"""Results of evaluations: a JSON file, a line in the record, a row in the card."""
+"""Results of evaluations in a JSON file, the record and the card."""
 
 from __future__ import annotations
 
@@ -23,9 +23,7 @@ Config = TypeVar("Config", EvaluateConfig, ForgettingConfig)
 
 
 def prepare_output(config: Config) -> Config:
-    """Make the folder of the results before anything is measured, and return a copy of the config for the Trainer.
-
-    The copy has an `output_dir`, which the Trainer needs.
+    """Make the folder of the results, and return a copy of the config with an `output_dir`, which the Trainer needs.
 
     Raises:
         ValueError: the file of the results is a folder.
@@ -42,7 +40,7 @@ def prepare_output(config: Config) -> Config:
 
 
 def keep_results(config: EvaluateConfig | ForgettingConfig, values: dict[str, Any]) -> Result:
-    """Write results to `output_file`, and into record and card of a model that has a record."""
+    """Write results to `output_file`, and to the record and the card of a model with a record."""
     folder = Path(config.model_name_or_path)
     weights = hash_of_model(folder)
     result = Result(config.task, weights or "", values, config.to_dict(), config.identity(), software())
@@ -57,7 +55,12 @@ def keep_results(config: EvaluateConfig | ForgettingConfig, values: dict[str, An
         return result
     record = RunRecord.load(folder)
     if record is None:
-        logger.info("%s has no %s, as another tool or an earlier version made it: nothing is recorded", folder, RECORD)
+        logger.info(
+            "%s has no %s, as another tool or an earlier version made it: nothing is recorded; fine-tune again to "
+            "record results",
+            folder,
+            RECORD,
+        )
         return result
     record = record.of_weights(weights)
     record.add(result)
@@ -70,7 +73,7 @@ def keep_results(config: EvaluateConfig | ForgettingConfig, values: dict[str, An
 def _write_table(values: dict[str, Any], file: Path) -> None:
     """Write the table beside the JSON file and, with matplotlib, the figure.
 
-    The figure shows the accuracies; of a reference set without labels, how alike the layers are.
+    The figure shows the accuracies; without labels, the similarity of the layers.
     """
     write_whole(file.with_suffix(".md"), as_markdown(values))
     logger.info("The table is in %s", file.with_suffix(".md"))

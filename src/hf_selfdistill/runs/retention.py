@@ -1,4 +1,4 @@
-"""Retention while a model is fine-tuned, measured on a reference set."""
+"""Retention during fine-tuning, measured on a reference set."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ logger = logging.getLogger(__name__)
 
 
 class UnreadableReferencesCallback(UnreadableVideosCallback):
-    """Counts unreadable videos of the reference set; a class of its own, as the Trainer wants one callback of each."""
+    """Callback for unreadable videos of the reference set; the Trainer takes one callback of each class."""
 
 
 def watch_retention(trainer: SelfDistillationTrainer, config: FinetuneConfig) -> None:
-    """Measure retention while the trainer trains, if there is a reference set and the encoder knows anything.
+    """Measure retention while the trainer trains, if there is a reference set and the encoder is pre-trained.
 
     Raises:
-        ValueError: the reference set is too small, or not as it should be.
+        ValueError: the reference set is wrong or too small.
     """
     reference = config.reference()
     if reference is None:
         return
     if config.model_name_or_path in FROM_SCRATCH:
-        logger.warning("%s has random weights, with nothing to retain: no retention", config.model_name_or_path)
+        logger.warning("%s has random weights, so retention is not measured", config.model_name_or_path)
         return
     with config.main_process_first(desc="loading the reference set"):
         gallery, queries, _ = gallery_and_queries(reference.load(), "test")
@@ -49,7 +49,7 @@ def watch_retention(trainer: SelfDistillationTrainer, config: FinetuneConfig) ->
 
 
 def _few(gallery: datasets.Dataset, queries: datasets.Dataset, number: int) -> list[datasets.Dataset]:
-    """Return so many videos of both in all, equally many of each class."""
+    """Return `number` videos of both parts in all, equally many of each class."""
     share = min(1, number / (len(gallery) + len(queries)))
     few = [few_of_each_class(videos, round(share * len(videos))) for videos in (gallery, queries)]
     if not len(few[1]) or not held_out_groups(few[0]["label"], few[0]["group"], 0.5, seed=0):
