@@ -197,6 +197,8 @@ def sorted_labels(labels: Set[str]) -> list[str]:
 def _csv_entry(file: Path, number: int, row: dict[str, str]) -> VideoEntry:
     row = {column: (value or "").strip() for column, value in row.items() if column in _CSV_COLUMNS}
     row |= {column: unicodedata.normalize("NFC", row[column]) for column in ("label", "group") if column in row}
+    if row["video"]:
+        row["video"] = PurePosixPath(row["video"]).as_posix()  # without ./
     for column in _CSV_COLUMNS:
         if column in row and not row[column]:
             raise ValueError(f"{file}, line {number}: {column} is empty")

@@ -30,15 +30,15 @@ def scan_class_folders(root: Path) -> tuple[list[str], list[VideoEntry]]:
     videos: dict[Path, list[str]] = {
         folder: [] for parent in parts or [root] for folder in _class_folders(root, parent)
     }
-    outside = 0
+    outside: set[str] = set()
     for path in map(PurePath, videos_below(root)):
         folder = root.joinpath(*path.parts[:depth])
         if folder in videos:
             videos[folder].append(path.as_posix())
         else:
-            outside += 1
+            outside.add(path.parent.as_posix())
     if outside:
-        say_once(f"{outside} of the videos in {root} are in no class folder and are left out")
+        say_once(f"left out, as these folders in {root} are no class folders: {', '.join(sorted(outside))}")
     for folder, paths in videos.items():
         if not paths:
             raise ValueError(f"{folder} holds no video ({' '.join(sorted(VIDEO_SUFFIXES))}); fill it or remove it")

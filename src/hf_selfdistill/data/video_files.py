@@ -16,6 +16,7 @@ __all__ = [
     "FOLDERS_OF_SYSTEMS",
     "VIDEO_SUFFIXES",
     "find_videos",
+    "hint_for_missing",
     "listed_videos",
     "named_videos",
     "say_once",
@@ -85,6 +86,7 @@ def listed_videos(file: Path, root: Path | None = None, max_missing_fraction: fl
     missing = [path for path in files if not path.is_file()]
     if missing:
         about = f"{len(missing)} of the {len(files)} videos of {file} are missing, the first: {missing[0]}"
+        about += hint_for_missing([os.path.relpath(path, folder) for path in missing], folder)
         if len(missing) == len(files) or len(missing) > max_missing_fraction * len(files):
             raise ValueError(f"{about}; check `root`, the base folder of relative paths")
         logger.warning("%s", about)
@@ -139,6 +141,17 @@ def say_once(message: str) -> None:
 
 def _named(path: Path) -> list[Path]:
     return [path / file for file in videos_below(path)] if path.is_dir() else [path]
+
+
+def hint_for_missing(missing: Sequence[str], root: Path) -> str:
+    """Describe the change to the paths of a list that finds most of the missing videos; empty if none finds any."""
+    found: Counter[str] = Counter()
+    for path in missing:
+        slashed = path.replace("\\", "/")
+        changes = {"with / in place of \\": slashed, "without the first folder": slashed.partition("/")[2] or slashed}
+        changes |= {f"with the suffix {suffix}": os.path.splitext(slashed)[0] + suffix for suffix in VIDEO_SUFFIXES}
+        found.update(change for change, other in changes.items() if other != path and (root / other).is_file())
+    return "".join(f" ({number} of them were found {change})" for change, number in found.most_common(1))
 
 
 def _named_by(line: str, folder: Path) -> Path:
