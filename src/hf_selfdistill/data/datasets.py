@@ -160,7 +160,7 @@ def _check_entries(entries: list[VideoEntry], source: str) -> None:
 
 
 def _check_files(entries: list[VideoEntry], root: Path, source: str, max_missing_fraction: float) -> None:
-    """Refuse lists with many missing files, or with one file under two names in two parts (or in two groups, which a cut parts)."""
+    """Refuse many missing files, and one file under two names in two parts, or in two groups before a cut."""
     missing: list[str] = []
     seen: dict[tuple[int, int], VideoEntry] = {}
     for entry in entries:
