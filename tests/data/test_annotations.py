@@ -1,4 +1,6 @@
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -120,7 +122,10 @@ def test_numbers_as_labels_are_sorted_as_numbers(tmp_path):
     [
         ("path label\na.mp4 0\n", r"has the columns \['path label'\]; it must have video,label"),
         ("video,label\na.mp4,x\nb.mp4,\n", r"line 3: label is empty"),
-        ("video,label,split\na.mp4,x,dev\n", r"line 2: split is 'dev'; allowed: train, val, validation, test"),
+        (
+            "video,label,split\na.mp4,x,probe\n",
+            r"line 2: split is 'probe'; allowed: train, training, val, .*, testing",
+        ),
     ],
 )
 def test_a_bad_csv_list_is_refused_with_the_line(tmp_path, text, message):
@@ -160,3 +165,30 @@ def test_the_official_hmdb51_lists_are_read_whole_and_share_no_film_within_a_cla
     assert [sum(entry.split == name for entry in entries) for name in ("train", "test")] == [3570, 1530]
     assert not any(entry.group.endswith(".avi") for entry in entries)
     assert not films["train"] & films["test"]
+
+
+def test_blanks_and_decomposed_letters_make_no_further_classes_or_groups(tmp_path, caplog):
+    file = tmp_path / "list.csv"
+    file.write_text("video,label,group\n./1.mp4, caf\u00e9,g\n2.mp4 ,cafe\u0301 , g\n", encoding="utf-8")
+    classes, entries = read_csv_list(file)
+    assert classes == ["caf\u00e9"]
+    assert [(entry.path, entry.group) for entry in entries] == [("1.mp4", "g"), ("2.mp4", "g")]
+    assert "were changed 2 times" in caplog.text
+
+
+def test_a_video_listed_twice_counts_once_and_with_two_labels_is_refused(tmp_path, caplog):
+    file = tmp_path / "list.csv"
+    file.write_text("video,label\n1.mp4,a\n./1.mp4,a\n")
+    assert len(read_csv_list(file)[1]) == 1
+    assert "1 lines repeat a video" in caplog.text
+    file.write_text("video,label\n1.mp4,a\n1.mp4,b\n")
+    with pytest.raises(ValueError, match=r"line 3: 1\.mp4 has the label 'b', but an earlier line gives it 'a'"):
+        read_csv_list(file)
+
+
+@pytest.mark.parametrize("seed", ["0", "1", "2"])
+def test_the_order_of_numerical_classes_does_not_depend_on_the_hash_seed(seed):
+    code = "from hf_selfdistill.data.annotations import sorted_labels as s; print(s({'001', '1', '10', '01', '2'}))"
+    environment = os.environ | {"PYTHONHASHSEED": seed}
+    run = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "['1', '01', '001', '2', '10']"

@@ -37,6 +37,10 @@ def test_a_training_clip_is_a_window_of_its_video_with_its_label(records):
     assert sample["labels"] == 1 and len(clips) == 5
 
 
+def test_a_loop_over_training_clips_ends(records):
+    assert len(list(TrainingClips(records, clip_sampler(None, 8), as_float))) == 5
+
+
 def noisy(clip):
     return clip.float() + torch.randn(())
 

@@ -172,6 +172,39 @@ def test_a_csv_file_with_a_group_or_a_file_in_two_splits_is_refused(tmp_path):
         load_video_dataset("csv", annotations=file)
 
 
+def test_one_file_under_two_names_is_not_in_two_parts_or_two_groups(tmp_path):
+    _touch(tmp_path, "a/1.mp4", "a/2.mp4")
+    (tmp_path / "b").symlink_to(tmp_path / "a")
+    file = _csv(tmp_path, "video,label,group,split\na/1.mp4,x,p,train\nb/1.mp4,x,q,test\n")
+    with pytest.raises(ValueError, match=r"a/1\.mp4 \(train\) and b/1\.mp4 \(test\) are the same file"):
+        load_video_dataset("csv", annotations=file)
+    file = _csv(tmp_path, "video,label\na/1.mp4,x\nb/1.mp4,x\n")
+    with pytest.raises(ValueError, match=r"a/1\.mp4 \(a/1\.mp4\) and b/1\.mp4 \(b/1\.mp4\) are the same file"):
+        load_video_dataset("csv", annotations=file)
+
+
+@pytest.mark.parametrize(
+    ("listed", "hint"),
+    [
+        ("a\\{}.mp4", r"with / in place of \\"),
+        ("UCF-101/a/{}.mp4", "without the first folder"),
+        ("a/{}.avi", r"with the suffix \.mp4"),
+    ],
+    ids=["backslashes", "prefix", "suffix"],
+)
+def test_the_change_that_finds_missing_videos_is_said(tmp_path, listed, hint):
+    _touch(tmp_path, "a/1.mp4", "a/2.mp4")
+    file = _csv(tmp_path, "video,label\n" + "".join(f"{listed.format(number)},x\n" for number in (1, 2)))
+    with pytest.raises(ValueError, match=rf"2 of 2 videos .*\(2 of them were found {hint}\); check `root`"):
+        load_video_dataset("csv", annotations=file)
+
+
+def test_a_tilde_is_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    _touch(tmp_path, *(f"v/train/{name}" for name in ("a/1.mp4", "b/1.mp4")), "v/test/a/2.mp4")
+    assert len(load_video_dataset("folder", "~/v", validation_fraction=0)["train"]) == 2
+
+
 def test_a_list_without_training_videos_is_refused(tmp_path):
     with pytest.raises(ValueError, match="contains no training video"):
         load_video_dataset("csv", annotations=_csv(tmp_path, "video,label\n"))

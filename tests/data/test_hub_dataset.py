@@ -43,6 +43,28 @@ def test_labels_that_are_strings_become_classes_and_groups_are_kept(tmp_path):
     assert list(loaded["test"]["label"]) == [1]
 
 
+@pytest.mark.parametrize("column", ["label", "action", "class"])
+def test_a_list_of_integer_labels_and_splits_is_loaded(tmp_path, column):
+    videos = tmp_path / "videos"
+    _touch(videos, "1.mp4", "2.mp4", "3.mp4")
+    text = f"file_name,{column},split\n1.mp4,10,train\n2.mp4,9,Train\n3.mp4,10,valid\n"
+    (videos / "metadata.csv").write_text(text)
+    loaded = load_hub_dataset(str(videos))
+    assert {split: list(records["label"]) for split, records in loaded.items()} == {"train": [1, 0], "validation": [1]}
+    assert loaded["train"].features["label"].names == ["9", "10"]
+
+
+def test_labels_that_are_hidden_are_refused_in_one_line(monkeypatch):
+    _give(monkeypatch, train=_video_dataset([1, 0]), test=_video_dataset([None]))
+    with pytest.raises(ValueError, match="test has videos without a label"):
+        load_hub_dataset("someone/something")
+    plain = datasets.Features({"clip": datasets.Video(decode=False), "label": datasets.Value("string")})
+    records = datasets.Dataset.from_dict({"clip": ["x.mp4", "y.mp4"], "label": ["a", None]}, features=plain)
+    _give(monkeypatch, train=records)
+    with pytest.raises(ValueError, match="has videos without a label; only"):
+        load_hub_dataset("someone/something")
+
+
 def _give(monkeypatch, **splits):
     monkeypatch.setattr(datasets, "load_dataset", lambda name, data_dir: datasets.DatasetDict(splits))
 

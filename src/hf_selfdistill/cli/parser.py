@@ -7,6 +7,7 @@ import dataclasses
 import json
 import logging
 import os
+import re
 import shutil
 import sys
 import textwrap
@@ -86,6 +87,14 @@ class CommandParser(HfArgumentParser):
         if positional is not None:
             self.add_argument(positional[0], nargs="+", help=positional[1])
         self.add_argument("--config", help="YAML file of flags; flags of the command line win.")
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse as argparse does, with a leading ~ as the home folder; a shell leaves it in --flag=~/x and in YAML."""
+        home = str(Path.home())
+        return super().parse_known_args(
+            [re.sub(r"^(--\w+=)?~(?=/|$)", lambda found: (found[1] or "") + home, word) for word in args or ()],
+            namespace,
+        )
 
     @property
     def flags(self) -> set[str]:

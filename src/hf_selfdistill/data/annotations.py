@@ -6,8 +6,10 @@ Only the lists are read. The videos need not exist.
 from __future__ import annotations
 
 import csv
+import logging
 import re
-from collections.abc import Iterator
+import unicodedata
+from collections.abc import Iterator, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -19,13 +21,21 @@ __all__ = [
     "read_csv_list",
     "read_hmdb51_lists",
     "read_ucf101_lists",
+    "sorted_labels",
     "ucf101_group",
 ]
 
-SPLITS = {"train": "train", "val": "validation", "validation": "validation", "test": "test"}
-"""Maps the name of a split in lists and folders to our name."""
+logger = logging.getLogger(__name__)
+
+SPLITS = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("val", "valid", "validation", "dev"), "validation"),
+    **dict.fromkeys(("test", "testing"), "test"),
+}
+"""Maps the name of a split in lists and folders, in small letters, to our name."""
 
 _UCF101_GROUP = re.compile(r"_(g\d+)_c\d+$")
+_CSV_COLUMNS = ("video", "label", "group", "split")
 _HMDB51_SPLITS = {"0": None, "1": "train", "2": "test"}
 
 
@@ -157,18 +167,44 @@ def read_csv_list(file: Path) -> tuple[list[str], list[VideoEntry]]:
             raise ValueError(
                 f"{file} has the columns {sorted(columns)}; it must have video,label[,group][,split], comma-separated"
             )
-        entries = [_csv_entry(file, reader.line_num, row) for row in reader]
-    labels = {entry.label for entry in entries}
-    return sorted(labels, key=int if all(label.isdecimal() for label in labels) else None), entries
+        entries: dict[str, VideoEntry] = {}
+        repeated = changed = 0
+        for row in reader:
+            entry = _csv_entry(file, reader.line_num, row)
+            changed += entry.label != row["label"] or entry.group != row.get("group", entry.group)
+            before = entries.setdefault(f"{entry.path}\0{entry.split}", entry)
+            if before.label != entry.label:
+                raise ValueError(
+                    f"{file}, line {reader.line_num}: {entry.path} has the label {entry.label!r}, but an earlier line "
+                    f"gives it {before.label!r}; keep one of the two"
+                )
+            repeated += before is not entry
+    if repeated:
+        logger.warning("%s: %d lines repeat a video and count once", file, repeated)
+    if changed:
+        logger.warning(
+            "%s: blanks around labels and groups, and decomposed letters, were changed %d times", file, changed
+        )
+    return sorted_labels({entry.label for entry in entries.values()}), list(entries.values())
+
+
+def sorted_labels(labels: Set[str]) -> list[str]:
+    """Sort the names of classes: in numerical order if all are numbers (1, 01 and 001 in this order)."""
+    numbers = all(label.isdecimal() for label in labels)
+    return sorted(labels, key=lambda label: (int(label), len(label), label) if numbers else label)
 
 
 def _csv_entry(file: Path, number: int, row: dict[str, str]) -> VideoEntry:
-    for column in ("video", "label", "group", "split"):
+    row = {column: (value or "").strip() for column, value in row.items() if column in _CSV_COLUMNS}
+    row |= {column: unicodedata.normalize("NFC", row[column]) for column in ("label", "group") if column in row}
+    if row["video"]:
+        row["video"] = PurePosixPath(row["video"]).as_posix()  # without ./
+    for column in _CSV_COLUMNS:
         if column in row and not row[column]:
             raise ValueError(f"{file}, line {number}: {column} is empty")
-    if "split" in row and row["split"] not in SPLITS:
+    if "split" in row and row["split"].lower() not in SPLITS:
         raise ValueError(f"{file}, line {number}: split is {row['split']!r}; allowed: {', '.join(SPLITS)}")
-    split = SPLITS[row["split"]] if "split" in row else None
+    split = SPLITS[row["split"].lower()] if "split" in row else None
     return VideoEntry(row["video"], row["label"], row.get("group", row["video"]), split)
 
 

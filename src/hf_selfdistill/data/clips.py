@@ -107,6 +107,8 @@ class RandomClips(VideoClips):
             return self.draw(index, reader)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
+        if index >= len(self):  # or a loop over the clips never ends
+            raise IndexError(f"index {index} of {len(self)} videos")
         failure = None
         for neighbour in range(index, index + len(self)):
             neighbour %= len(self)

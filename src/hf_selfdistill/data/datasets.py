@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from pathlib import Path
 
 import datasets
@@ -19,6 +20,7 @@ from hf_selfdistill.data.hub_dataset import load_hub_dataset
 from hf_selfdistill.data.moving_shapes import LIST_NAME, write_moving_shapes
 from hf_selfdistill.data.origin import Origin, note_origin
 from hf_selfdistill.data.splits import check_disjoint, complete_splits
+from hf_selfdistill.data.video_files import hint_for_missing
 
 __all__ = ["DATASETS", "OFFICIAL_SPLITS", "load_video_dataset"]
 
@@ -78,15 +80,15 @@ def load_video_dataset(
     Raises:
         ValueError: an argument or the data set can't be used; the message tells what to do.
     """
-    root = None if root is None else Path(root)
-    annotations = None if annotations is None else Path(annotations)
+    root = None if root is None else Path(root).expanduser()
+    annotations = None if annotations is None else Path(annotations).expanduser()
     _check_arguments(name, root, annotations, split, validation_fraction)
     if name not in DATASETS or name == "videofolder":
         videos, source = load_hub_dataset(name, root), name
     else:
         classes, entries, root, source = _read_entries(name, root, annotations, split)
         _check_entries(entries, source)
-        _check_missing(entries, root, source, max_missing_fraction)
+        _check_files(entries, root, source, max_missing_fraction)
         videos = _to_dataset_dict(classes, entries, root)
     check_disjoint(videos, source, per_class=name == "hmdb51")
     videos = complete_splits(videos, validation_fraction, seed)
@@ -157,16 +159,33 @@ def _check_entries(entries: list[VideoEntry], source: str) -> None:
             )
 
 
-def _check_missing(entries: list[VideoEntry], root: Path, source: str, max_missing_fraction: float) -> None:
-    missing = [entry.path for entry in entries if not (root / entry.path).is_file()]
+def _check_files(entries: list[VideoEntry], root: Path, source: str, max_missing_fraction: float) -> None:
+    """Refuse many missing files, and one file under two names in two parts, or in two groups before a cut."""
+    missing: list[str] = []
+    seen: dict[tuple[int, int], VideoEntry] = {}
+    for entry in entries:
+        try:
+            about = os.stat(os.path.join(root, entry.path))
+        except (OSError, ValueError):
+            missing.append(entry.path)
+            continue
+        before = seen.setdefault((about.st_dev, about.st_ino), entry)
+        alike = (before.label, before.group) == (entry.label, entry.group)  # if so, a cut keeps both together
+        if before.path != entry.path and not alike and (entry.split is None or before.split != entry.split):
+            raise ValueError(
+                f"{source}: {before.path} ({before.split or before.group}) and {entry.path} "
+                f"({entry.split or entry.group}) are the same file; keep one of the two"
+            )
+    if not missing:
+        return
+    hint = hint_for_missing(missing, root)
     if len(missing) > max_missing_fraction * len(entries):
         raise ValueError(
-            f"{len(missing)} of {len(entries)} videos of {source} are missing under {root}, the first: {missing[0]}; "
-            "check `root`"
+            f"{len(missing)} of {len(entries)} videos of {source} are missing under {root}, the first: {missing[0]}"
+            f"{hint}; check `root`"
         )
-    if missing:
-        names = ", ".join(missing)
-        logger.warning("%d of %d videos are missing under %s: %s", len(missing), len(entries), root, names)
+    names = ", ".join(missing)
+    logger.warning("%d of %d videos are missing under %s%s: %s", len(missing), len(entries), root, hint, names)
 
 
 def _to_dataset_dict(classes: list[str], entries: list[VideoEntry], root: Path) -> datasets.DatasetDict:

@@ -7,18 +7,22 @@ from pathlib import Path
 
 import datasets
 
+from hf_selfdistill.data.annotations import SPLITS, sorted_labels
+
 __all__ = ["load_hub_dataset"]
 
 logger = logging.getLogger(__name__)
 
 _SPLITS = ("train", "validation", "test")
+_LABELS = ("label", "action", "class")
 
 
 def load_hub_dataset(name: str, data_dir: Path | None = None) -> datasets.DatasetDict:
     """Load a data set and bring it to the columns `video` (not decoded), `label` and `group`.
 
     The video is the only column of type `Video`. The label is the only column of type `ClassLabel`, or a column
-    `label` of strings. Without a column `group` each video is a group.
+    `label`, `action` or `class` of strings or integers. Without a column `group` each video is a group. A column
+    `split` divides a data set that has only `train`.
 
     Args:
         name: `owner/name` on the Hub, a local folder, or `videofolder`.
@@ -36,19 +40,40 @@ def load_hub_dataset(name: str, data_dir: Path | None = None) -> datasets.Datase
         raise ValueError(f"data set {name!r} can't be loaded: {error}; check its name and the connection") from error
     if "train" not in loaded:
         raise ValueError(f"data set {name!r} has the splits {sorted(loaded)}, but needs train; rename one of them")
+    if list(loaded) == ["train"] and "split" in loaded["train"].features:
+        loaded = _divided(name, loaded["train"])
     if ignored := sorted(set(loaded) - set(_SPLITS)):
         logger.warning("Data set %r: the splits %s are not used", name, ignored)
     loaded = datasets.DatasetDict({split: loaded[split] for split in _SPLITS if split in loaded})
     features = loaded["train"].features
     video = _only_column(name, features, datasets.Video)
-    if isinstance(features.get("label"), datasets.Value) and features["label"].dtype in ("string", "large_string"):
-        names = sorted(set().union(*(records.unique("label") for records in loaded.values())))
-        loaded = loaded.cast_column("label", datasets.ClassLabel(names=names))
+    plain = [own for own in _LABELS if isinstance(features.get(own), datasets.Value)]
+    if plain and not any(isinstance(feature, datasets.ClassLabel) for feature in features.values()):
+        loaded = _with_classes(name, loaded, plain[0])
         features = loaded["train"].features
     label = _only_column(name, features, datasets.ClassLabel)
     for split, records in loaded.items():
         loaded[split] = _standard(name, records, split, video, label)
     return loaded
+
+
+def _divided(name: str, records: datasets.Dataset) -> datasets.DatasetDict:
+    places: dict[str, list[int]] = {}
+    for index, split in enumerate(records["split"]):
+        if str(split).strip().lower() not in SPLITS:
+            raise ValueError(f"data set {name!r}: split is {split!r} in row {index}; allowed: {', '.join(SPLITS)}")
+        places.setdefault(SPLITS[split.strip().lower()], []).append(index)
+    if "train" not in places:
+        raise ValueError(f"data set {name!r}: the column split has {sorted(places)}, but needs train")
+    return datasets.DatasetDict({split: records.select(indices) for split, indices in places.items()})
+
+
+def _with_classes(name: str, loaded: datasets.DatasetDict, column: str) -> datasets.DatasetDict:
+    labels = set().union(*(records.unique(column) for records in loaded.values()))
+    if None in labels:
+        raise ValueError(f"data set {name!r} has videos without a {column}; only labelled ones can be used")
+    classes = datasets.ClassLabel(names=sorted_labels({str(label) for label in labels}))
+    return loaded.cast_column(column, datasets.Value("string")).cast_column(column, classes)
 
 
 def _only_column(name: str, features: datasets.Features, kind: type) -> str:
@@ -60,7 +85,7 @@ def _only_column(name: str, features: datasets.Features, kind: type) -> str:
 
 
 def _standard(name: str, records: datasets.Dataset, split: str, video: str, label: str) -> datasets.Dataset:
-    if min(records[label], default=0) < 0:
+    if any(number is None or number < 0 for number in records[label]):
         raise ValueError(f"data set {name!r}: {split} has videos without a label (-1); only labelled ones can be used")
     if "group" in records.features:
         groups = list(map(str, records["group"]))

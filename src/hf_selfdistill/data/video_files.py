@@ -3,18 +3,34 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
+from collections import Counter
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 import datasets
 
-from hf_selfdistill.data.class_folders import VIDEO_SUFFIXES
-
-__all__ = ["find_videos", "listed_videos", "named_videos", "stream_shards"]
+__all__ = [
+    "FOLDERS_OF_SYSTEMS",
+    "VIDEO_SUFFIXES",
+    "find_videos",
+    "hint_for_missing",
+    "listed_videos",
+    "named_videos",
+    "say_once",
+    "stream_shards",
+    "videos_below",
+]
 
 logger = logging.getLogger(__name__)
 
+VIDEO_SUFFIXES = frozenset(  # FFmpeg opens them all
+    """.3g2 .3gp .asf .avi .divx .f4v .flv .gif .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .mxf .ogv .ts .vob .webm
+    .wmv""".split()
+)
+FOLDERS_OF_SYSTEMS = frozenset({"@eaDir", "__MACOSX", "lost+found"})
 _CLASS_NUMBER = re.compile(r"\s+\d+$")
 
 
@@ -26,7 +42,7 @@ def find_videos(root: Path) -> datasets.Dataset:
     """
     if not root.is_dir():
         raise ValueError(f"`root` {root} is not a folder; give the folder of the videos")
-    return _records([file.absolute() for file in _below(root)])
+    return _records([root.absolute() / file for file in videos_below(root)])
 
 
 def named_videos(names: Sequence[str]) -> datasets.Dataset:
@@ -40,7 +56,7 @@ def named_videos(names: Sequence[str]) -> datasets.Dataset:
     Raises:
         ValueError: `names` is empty, or a folder holds no video.
     """
-    files = [file for name in names for file in (_below(Path(name)) if Path(name).is_dir() else [Path(name)])]
+    files = [file for name in names for file in _named(Path(name).expanduser())]
     if not files:
         raise ValueError("`names` is empty; give video files, or folders of videos")
     return _records(list(dict.fromkeys(files)))
@@ -70,17 +86,72 @@ def listed_videos(file: Path, root: Path | None = None, max_missing_fraction: fl
     missing = [path for path in files if not path.is_file()]
     if missing:
         about = f"{len(missing)} of the {len(files)} videos of {file} are missing, the first: {missing[0]}"
+        about += hint_for_missing([os.path.relpath(path, folder) for path in missing], folder)
         if len(missing) == len(files) or len(missing) > max_missing_fraction * len(files):
             raise ValueError(f"{about}; check `root`, the base folder of relative paths")
         logger.warning("%s", about)
     return _records([file.absolute() for file in files])
 
 
-def _below(root: Path) -> list[Path]:
-    files = sorted(file for file in root.rglob("*") if file.suffix.lower() in VIDEO_SUFFIXES and file.is_file())
-    if not files:
-        raise ValueError(f"no video ({' '.join(sorted(VIDEO_SUFFIXES))}) in {root} or its subfolders")
-    return files
+def videos_below(root: Path) -> list[str]:
+    """Return the video files in a folder and its subfolders, relative to it, in alphabetical order.
+
+    Links to folders are followed, and each folder is visited once. Hidden files, folders that operating systems
+    write, and files that are not videos by their type are left out; the log has their numbers.
+
+    Raises:
+        ValueError: the folder holds no video.
+    """
+    found, left_out, seen = [], Counter[str](), {os.path.realpath(root)}
+    for folder, folders, files in os.walk(root, followlinks=True, onerror=lambda _: left_out.update(["unreadable"])):
+        visited = []
+        for name in sorted(folders):
+            real = os.path.realpath(os.path.join(folder, name))
+            if name.startswith(".") or name in FOLDERS_OF_SYSTEMS:
+                left_out["hidden or of the system"] += 1
+            elif real in seen:
+                left_out["links to a folder that is listed already"] += 1
+            else:
+                seen.add(real)
+                visited.append(name)
+        folders[:] = visited
+        for name in files:
+            suffix = os.path.splitext(name)[1].lower()
+            if name.startswith("."):
+                left_out["hidden or of the system"] += 1
+            elif suffix not in VIDEO_SUFFIXES:
+                left_out[f"of type {suffix or 'none'}"] += 1
+            elif not os.path.isfile(path := os.path.join(folder, name)):
+                left_out["no regular file"] += 1
+            else:
+                found.append(os.path.relpath(path, root) if folder != str(root) else name)
+    reasons = ", ".join(f"{number} {reason}" for reason, number in left_out.most_common())
+    if not found:
+        types = " ".join(sorted(VIDEO_SUFFIXES))
+        raise ValueError(f"no video ({types}) in {root} or its subfolders{reasons and '; left out: ' + reasons}")
+    say_once(f"{len(found)} videos in {root}{reasons and '; left out: ' + reasons}")
+    return sorted(found, key=lambda path: path.split(os.sep))
+
+
+@cache
+def say_once(message: str) -> None:
+    """Log a message, unless it was logged before."""
+    logger.info("%s", message)
+
+
+def _named(path: Path) -> list[Path]:
+    return [path / file for file in videos_below(path)] if path.is_dir() else [path]
+
+
+def hint_for_missing(missing: Sequence[str], root: Path) -> str:
+    """Describe the change to the paths of a list that finds most of the missing videos; empty if none finds any."""
+    found: Counter[str] = Counter()
+    for path in missing:
+        slashed = path.replace("\\", "/")
+        changes = {"with / in place of \\": slashed, "without the first folder": slashed.partition("/")[2] or slashed}
+        changes |= {f"with the suffix {suffix}": os.path.splitext(slashed)[0] + suffix for suffix in VIDEO_SUFFIXES}
+        found.update(change for change, other in changes.items() if other != path and (root / other).is_file())
+    return "".join(f" ({number} of them were found {change})" for change, number in found.most_common(1))
 
 
 def _named_by(line: str, folder: Path) -> Path:
