@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import shutil
 import wave
 
 import pytest
@@ -30,15 +31,18 @@ def mixed(tmp_path_factory):
         sound.setparams((1, 2, 8000, 0, "NONE", ""))
         sound.writeframes(bytes(int(128 + 100 * math.sin(i / 5)) for i in range(8000)))
     bad = ["empty.mp4", "truncated.mp4", "text.mp4", "sound.wav"]
+    (root / "test").mkdir()
+    for name in good + bad:
+        shutil.copy(root / name, root / "test" / name)
     with (root / "list.csv").open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream)
         writer.writerow(["video", "label", "group", "split"])
         for split in ("train", "test"):
             for i, name in enumerate(good + bad):
                 # Groups keep the two splits apart, as a list must.
-                writer.writerow([name, "ab"[i % 2], f"{split}{i}", split])
+                writer.writerow([name if split == "train" else f"test/{name}", "ab"[i % 2], f"{split}{i}", split])
         writer.writerow(["missing.mp4", "a", "trainX", "train"])
-        writer.writerow(["missing.mp4", "a", "testX", "test"])
+        writer.writerow(["test/missing.mp4", "a", "testX", "test"])
     return root, [*bad, "missing.mp4"]
 
 
@@ -68,7 +72,7 @@ def test_evaluation_goes_on_without_bad_files_and_lists_them(trained, mixed, tmp
     output = ["--output_file", tmp_path / "e.json", "--output_dir", tmp_path, "--use_cpu", True]
     evaluate.main([str(w) for w in ["--model_name_or_path", trained, "--dataset_root", root, *words, *output]])
     results = json.loads((tmp_path / "e.json").read_text())
-    check(results["failed"], bad, root)
+    check(results["failed"], [f"test/{name}" for name in bad], root)
     assert results["num_videos"] == 7
 
 

@@ -160,7 +160,7 @@ def _check_entries(entries: list[VideoEntry], source: str) -> None:
 
 
 def _check_files(entries: list[VideoEntry], root: Path, source: str, max_missing_fraction: float) -> None:
-    """Refuse many missing files, and one file under two names in two parts, or in two groups before a cut."""
+    """Refuse many missing files, and one file in two parts, or in two groups before a cut."""
     missing: list[str] = []
     seen: dict[tuple[int, int], VideoEntry] = {}
     for entry in entries:
@@ -171,7 +171,7 @@ def _check_files(entries: list[VideoEntry], root: Path, source: str, max_missing
             continue
         before = seen.setdefault((about.st_dev, about.st_ino), entry)
         alike = (before.label, before.group) == (entry.label, entry.group)  # if so, a cut keeps both together
-        if before.path != entry.path and not alike and (entry.split is None or before.split != entry.split):
+        if not alike and (entry.split is None or before.split != entry.split):
             raise ValueError(
                 f"{source}: {before.path} ({before.split or before.group}) and {entry.path} "
                 f"({entry.split or entry.group}) are the same file; keep one of the two"
