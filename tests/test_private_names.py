@@ -39,6 +39,7 @@ OVERRIDDEN = {
         "_load_from_checkpoint",
         "_load_optimizer_and_scheduler",
         "_save",
+        "_save_checkpoint",
         "_save_optimizer_and_scheduler",
     },
     PreTrainedModel: {"_init_weights", "_no_split_modules"},
@@ -47,7 +48,7 @@ OVERRIDDEN = {
 }
 LIBRARIES = ("transformers", "accelerate", "datasets", "evaluate", "torch")
 USED = {
-    Trainer: {"_prepare_inputs"},
+    Trainer: {"_get_output_dir", "_prepare_inputs"},
     HfArgumentParser: {"_actions"},
     batchnorm: {"_BatchNorm"},
     torch: {"_C"},

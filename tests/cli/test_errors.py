@@ -66,3 +66,19 @@ def test_log_lines_of_the_package_show_flags_and_those_of_other_packages_stay():
         for name in ("hf_selfdistill.training.trainer", "transformers.trainer")
     ]
     assert lines == ["set --max_grad_norm to 1", "set `max_grad_norm` to 1"]
+
+
+@pytest.mark.parametrize(
+    ("message", "cure"),
+    [
+        ("CUDA out of memory. Tried to allocate 2 GiB", "--auto_find_batch_size"),
+        ("DataLoader worker (pid(s) 7) exited unexpectedly", "--dataloader_num_workers"),
+        ("DataLoader worker (pid 7) is killed by signal: Killed. ", "--dataloader_num_workers"),
+        ("[enforce fail at inline_container.cc:668] . unexpected pos 64 vs 0", "the disk is not full"),
+        ("PytorchStreamWriter failed writing file data/0: file write failed", "the disk is not full"),
+    ],
+)
+def test_memory_workers_and_disks_that_fail_are_one_line_with_the_cure(message, cure):
+    with pytest.raises(SystemExit) as stopped, user_errors({"auto_find_batch_size", "dataloader_num_workers"}):
+        raise RuntimeError(message)
+    assert cure in stopped.value.code and "\n" not in stopped.value.code

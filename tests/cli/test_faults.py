@@ -18,6 +18,8 @@ from processes import command_of
 from safetensors.torch import load_file
 
 from hf_selfdistill.cli import finetune
+from hf_selfdistill.training.checkpoints import last_checkpoint
+from hf_selfdistill.training.manifest import check_manifest
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "finetune.py"
 DIES_WHILE_SAVING = """
@@ -91,6 +93,7 @@ def check_that_one_dies_while_saving(flags, out):
 @pytest.mark.parametrize("damage", ["missing", "half of it"])
 def test_a_checkpoint_without_a_whole_teacher_is_refused_in_one_line(shapes, tiny_flags, fine_tuned, tmp_path, damage):
     checkpoint = shutil.copytree(next(fine_tuned.glob("checkpoint-*")), tmp_path / "checkpoint-4")
+    (checkpoint / "manifest.json").unlink()  # as an earlier version made it
     teacher = checkpoint / "teacher.safetensors"
     content = teacher.read_bytes()
     teacher.unlink()
@@ -146,3 +149,27 @@ def test_a_rank_that_dies_ends_the_job_within_a_minute(shapes, tiny_flags, tmp_p
         assert job.returncode != 0
     finally:
         job.kill()
+
+
+@pytest.mark.slow
+def test_a_signal_to_one_of_two_ranks_ends_both_at_the_same_step_with_a_whole_checkpoint(shapes, tiny_flags, tmp_path):
+    out = tmp_path / "out"
+    flags = tiny_flags(shapes, out, **{**SETTINGS, "num_train_epochs": 200, "save_steps": 3, "save_total_limit": 2})
+    job = subprocess.Popen(
+        [*command_of(SCRIPT, processes=2), *flags],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    try:
+        wait_for(lambda: any(out.glob("checkpoint-*/manifest.json")), job)
+        ranks = Path(f"/proc/{job.pid}/task/{job.pid}/children").read_text().split()
+        os.kill(int(ranks[1]), signal.SIGTERM)
+        _, error = job.communicate(timeout=60)
+    finally:
+        job.kill()
+    assert job.returncode != 0 and error.count("the same command continues the run") == 1
+    last = last_checkpoint(out)
+    assert f"stopped after {last.name};" in error and len(list(last.glob("rng_state_*.pth"))) == 2
+    check_manifest(last)

@@ -79,10 +79,10 @@ def test_a_run_is_not_resumed_on_other_videos():
 
 
 def test_parameters_that_a_resumed_run_changes_are_listed_with_both_values(caplog):
-    before = record({"learning_rate": 0.1, "seed": 1, "output_dir": "a"})
-    changes = changed_parameters(before, record({"learning_rate": 0.2, "seed": 1, "output_dir": "b"}), step=7)
-    assert changes == [{"step": 7, "parameter": "learning_rate", "before": 0.1, "after": 0.2}]
-    assert "`learning_rate`: it was 0.1, now it is 0.2" in caplog.text
+    before = record({"distill_weight": 0.1, "seed": 1, "output_dir": "a"})
+    changes = changed_parameters(before, record({"distill_weight": 0.2, "seed": 1, "output_dir": "b"}), step=7)
+    assert changes == [{"step": 7, "parameter": "distill_weight", "before": 0.1, "after": 0.2}]
+    assert "`distill_weight`: it was 0.1, now it is 0.2" in caplog.text
 
 
 def test_what_of_a_finished_run_is_overwritten_and_what_grows_stale_is_named(tmp_path, caplog):

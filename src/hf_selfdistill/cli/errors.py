@@ -22,6 +22,9 @@ FLAGS = {
 }
 """Parameters of library functions whose flag has another name."""
 
+OUT_OF_MEMORY = ("out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
+FAILED_WRITE = ("inline_container.cc", "basic_ios::clear", "enforce fail", "PytorchStreamWriter", "iostream error")
+
 
 @contextmanager
 def user_errors(flags: Collection[str] = ()) -> Iterator[None]:
@@ -46,16 +49,34 @@ def _is_the_users(error: Exception) -> bool:
     from huggingface_hub.errors import HTTPError
     from safetensors import SafetensorError
 
-    return _is_failed_write(error) or isinstance(
+    return _cure(str(error), error) is not None or isinstance(
         error, ValueError | OSError | ImportError | HTTPError | SafetensorError
     )
 
 
-def _is_failed_write(error: Exception) -> bool:
-    """Return whether torch.save could not write; on a full disk it raises a plain RuntimeError."""
-    return isinstance(error, RuntimeError) and (
-        "inline_container.cc" in str(error) or "basic_ios::clear" in str(error)
-    )
+def _cure(text: str, error: Exception) -> str | None:
+    """Return a message with the cure for an error of PyTorch that has none; PyTorch raises plain RuntimeErrors."""
+    if not isinstance(error, RuntimeError | ValueError):
+        return None
+    if any(words in text for words in OUT_OF_MEMORY):
+        return (
+            "the accelerator's memory is too small; lower `per_device_train_batch_size` and raise "
+            "`gradient_accumulation_steps`, set `gradient_checkpointing` or `bf16` true, or set "
+            f"`auto_find_batch_size` true ({text.splitlines()[0]})"
+        )
+    if any(words in text for words in FAILED_WRITE):
+        return f"a file could not be written ({text.splitlines()[0]}); check that the disk is not full"
+    if "DataLoader worker" in text:
+        return (
+            f"a worker that reads videos ended ({text.splitlines()[0]}); if memory ran out, lower "
+            "`dataloader_num_workers` or `per_device_train_batch_size`"
+        )
+    if text.startswith("Expected more than 1 value per channel"):
+        return (
+            "a batch of one clip leaves BatchNorm a single value per channel; raise `per_device_train_batch_size` to "
+            "2 or more, and with a last batch of one clip set `dataloader_drop_last` true"
+        )
+    return None
 
 
 def one_line(error: Exception) -> str:
@@ -63,14 +84,7 @@ def one_line(error: Exception) -> str:
     text = str(error)
     if text.startswith("Caught "):  # error of a DataLoader's worker, with its traceback as text
         text = text.splitlines()[-1].partition(": ")[2]
-    if _is_failed_write(error):
-        text = f"a file could not be written ({text}); check that the disk is not full"
-    if text.startswith("Expected more than 1 value per channel"):
-        text = (
-            "a batch of one clip leaves BatchNorm a single value per channel; raise `per_device_train_batch_size` to "
-            "2 or more, and with a last batch of one clip set `dataloader_drop_last` true"
-        )
-    return " ".join(text.split())
+    return " ".join((_cure(text, error) or text).split())
 
 
 def with_dashes(text: str, flags: Collection[str]) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 import uuid
 from pathlib import Path
 from typing import Any
 
-__all__ = ["write_json", "write_whole"]
+__all__ = ["without_nan", "write_json", "write_whole"]
 
 
 def write_whole(file: Path, content: str | bytes) -> None:
@@ -27,8 +28,17 @@ def write_whole(file: Path, content: str | bytes) -> None:
 
 def write_json(file: Path, fields: dict[str, Any]) -> None:
     """Write a JSON file with `write_whole`: dictionaries are indented, each element of a list has its own line."""
-    lines = ",\n  ".join(f"{json.dumps(name)}: {_indented(value)}" for name, value in fields.items())
+    lines = ",\n  ".join(f"{json.dumps(name)}: {_indented(value)}" for name, value in without_nan(fields).items())
     write_whole(file, f"{{\n  {lines}\n}}\n")
+
+
+def without_nan(value: Any) -> Any:
+    """Return a value with None in place of numbers that are not finite, which JSON does not have."""
+    if isinstance(value, dict):
+        return {name: without_nan(of) for name, of in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_nan(of) for of in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _indented(value: Any) -> str:

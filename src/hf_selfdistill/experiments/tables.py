@@ -16,6 +16,7 @@ from hf_selfdistill.experiments.grid import Place
 from hf_selfdistill.experiments.paper_results import paper_accuracy
 from hf_selfdistill.experiments.plots import Outcome, frontier_figure, lambda_figure
 from hf_selfdistill.training.accuracies import MEASURED
+from hf_selfdistill.training.figures import save_figure
 from hf_selfdistill.training.record import RunRecord
 
 __all__ = ["row_of", "write_comparison", "write_csv"]
@@ -123,6 +124,6 @@ def _draw(output_dir: Path, runs: list[Run]) -> None:
                 Outcome(name, statistics.fmean(top1), spread(top1), statistics.fmean(values), spread(values))
             )
     if any(len(curve) > 1 for curve in curves.values()):
-        lambda_figure(curves).savefig(output_dir / "weights.png", dpi=150)
+        save_figure(lambda_figure(curves), output_dir / "weights.png", dpi=150)
     if outcomes:
-        frontier_figure(outcomes).savefig(output_dir / "frontier.png", dpi=150)
+        save_figure(frontier_figure(outcomes), output_dir / "frontier.png", dpi=150)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import logging
 from pathlib import Path
 from typing import Any
 
@@ -30,13 +29,12 @@ from hf_selfdistill.pretraining.metrics import MetricMeans
 from hf_selfdistill.pretraining.objective import Objective
 from hf_selfdistill.pretraining.objectives import OBJECTIVES
 from hf_selfdistill.pretraining.samples import describe_short_videos, samples_of, streamed_failures
+from hf_selfdistill.training.checkpoints import was_interrupted
 from hf_selfdistill.training.citations import PRETRAINED_BY
 from hf_selfdistill.training.clips import set_sampling
 from hf_selfdistill.training.trainer import VideoTrainer
 
 __all__ = ["PretrainingTrainer"]
-
-logger = logging.getLogger(__name__)
 
 
 class PretrainingTrainer(VideoTrainer):
@@ -108,7 +106,6 @@ class PretrainingTrainer(VideoTrainer):
             raise ValueError("`fsdp` is not supported in pre-training; use DDP (configs/accelerate/multi_gpu.yaml)")
         self.metrics = {True: MetricMeans(), False: MetricMeans()}  # in training, in evaluation
         self.last_logged: dict[str, float] = {}
-        self.diverged, self.warns_of_divergence = torch.tensor(False, device=args.device), True
         self.add_callback(_BeginStep(model))
         if raw:
             listed = {part: records for part, records in videos.items() if isinstance(records, datasets.Dataset)}
@@ -119,6 +116,7 @@ class PretrainingTrainer(VideoTrainer):
     def train(self, *args: Any, **kwargs: Any) -> TrainOutput:
         """Train; a new run on a stream forgets what an earlier one found out about the videos."""
         resumes = any(args) or kwargs.get("resume_from_checkpoint") or self.args.resume_from_checkpoint
+        resumes = resumes or was_interrupted(Path(str(self.args.output_dir)))
         if isinstance(self.train_dataset, StreamedUnlabelledClips) and self.train_dataset.findings and not resumes:
             with self.args.main_process_first(desc="clearing the findings of an earlier run"):
                 if self.args.local_process_index == 0:
@@ -154,7 +152,6 @@ class PretrainingTrainer(VideoTrainer):
         if not model.training:  # videos that Accelerate repeats, so that processes have as many, are left out
             metrics = self.accelerator.gather_for_metrics(metrics)
         self.metrics[model.training].add(metrics)
-        self.diverged |= ~output.loss.detach().isfinite()
         return (output.loss, output) if return_outputs else output.loss
 
     def prediction_step(
@@ -178,7 +175,7 @@ class PretrainingTrainer(VideoTrainer):
         return output
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Add the metrics since the last log, averaged over all processes; warn once where the loss is not finite.
+        """Add the metrics since the last log, averaged over all processes.
 
         At the end of the training those of the last log are among its results, as `train_<metric>`.
         """
@@ -187,15 +184,6 @@ class PretrainingTrainer(VideoTrainer):
         if "loss" in logs:
             self.last_logged = self.metrics[True].pop(self.accelerator)
             logs |= self.last_logged
-            if self.diverged and self.warns_of_divergence:
-                self.warns_of_divergence = False
-                logger.warning(
-                    "The loss is not finite at step %d, and is logged as 0: the run has diverged. Begin again with a "
-                    "lower `learning_rate` (now %g) or clipped gradients (`max_grad_norm` 1.0, now %g).",
-                    self.state.global_step,
-                    self.args.learning_rate,
-                    self.args.max_grad_norm,
-                )
         super().log(logs, start_time)
 
     def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:

@@ -74,7 +74,11 @@ def predict(config: PredictConfig) -> Iterator[Prediction]:
 def predictions(
     clips: TestingClips, model: PreTrainedModel, batch_size: int = 1, num_workers: int = 0, top_k: int = 5
 ) -> Iterator[Prediction]:
-    """Classify the videos of a data set of clips, in their order."""
+    """Classify the videos of a data set of clips, in their order.
+
+    Raises:
+        ValueError: the scores of a video are not finite.
+    """
     device = torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
     model.to(device)
     paths = [video["path"] for video in clips.records["video"]]
@@ -87,6 +91,11 @@ def predictions(
             if label == UNREADABLE:
                 yield Prediction(paths[index], None, error=clips.why_unreadable(index))
             else:
+                if not row.isfinite().all():
+                    raise ValueError(
+                        f"the scores of {paths[index]} are not finite: the model has diverged; take an earlier "
+                        "checkpoint or train with a lower `learning_rate`"
+                    )
                 best = likeliest(row.mean(0).softmax(-1), model.config.id2label, top_k)
                 yield Prediction(paths[index], row, tuple(best))
             index += 1

@@ -13,6 +13,7 @@ from hf_selfdistill.data.whole_files import write_json, write_whole
 from hf_selfdistill.reporting.forgetting_table import as_markdown
 from hf_selfdistill.runs.configs import EvaluateConfig, ForgettingConfig
 from hf_selfdistill.training.card import write_card
+from hf_selfdistill.training.figures import save_figure
 from hf_selfdistill.training.record import RECORD, Result, RunRecord, hash_of_model, software
 
 __all__ = ["keep_results", "prepare_output"]
@@ -33,6 +34,8 @@ def prepare_output(config: Config) -> Config:
         file.parent.mkdir(parents=True, exist_ok=True)
         if file.is_dir():
             raise ValueError(f"`output_file` is {file}, a folder; name a file in it, such as {file}/evaluation.json")
+        with tempfile.TemporaryFile(dir=file.parent):  # raises OSError if the folder can't be written
+            pass
     ready = copy.copy(config)
     if not ready.output_dir:
         ready.output_dir = str(Path(config.output_file).parent) if config.output_file else tempfile.gettempdir()
@@ -84,5 +87,5 @@ def _write_table(values: dict[str, Any], file: Path) -> None:
             figure = forgetting_figure(values["before"], values["after"], values["chance"])
         else:
             figure = drift_figure(values["drift"]["layers"])
-        figure.savefig(file.with_suffix(".png"), dpi=150)
+        save_figure(figure, file.with_suffix(".png"), dpi=150)
         logger.info("The figure is in %s", file.with_suffix(".png"))

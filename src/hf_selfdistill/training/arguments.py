@@ -112,6 +112,7 @@ class VideoTrainingArguments(TrainingArguments):
             `epoch_schedule`; `"none"` uses `lr_scheduler_type`, per step.
         weight_decay: decay of every parameter of C3D and R(2+1)D, and of the parameters that transformers chooses in
             other models.
+        on_nan: `"stop"` ends a run whose loss is not finite, before another checkpoint is written; `"warn"` goes on.
         log_format: `"table"` prints one row per epoch; `"raw"` prints every log as a dictionary, as transformers does.
         resume_from_checkpoint: a checkpoint's folder, `"true"` for the last one in `output_dir`, `"false"` to start
             over where a run was interrupted, or `user/model` on the Hub.
@@ -150,6 +151,9 @@ class VideoTrainingArguments(TrainingArguments):
         },
     )
     logging_steps: float = field(default=10, metadata={"help": "Log every n steps."})
+    on_nan: Literal["stop", "warn"] = field(
+        default="stop", metadata={"help": "End a run whose loss is not finite, or warn and go on."}
+    )
     log_format: Literal["table", "raw"] = field(
         default="table", metadata={"help": "Print one row per epoch, or every log as a dictionary."}
     )
@@ -169,6 +173,7 @@ class VideoTrainingArguments(TrainingArguments):
             raise ValueError(
                 f"`optim_args` is {self.optim_args!r}; give name=value[,name=value], such as momentum=0.9"
             )
+        check_choice("on_nan", self.on_nan, ("stop", "warn"))
         check_choice("log_format", self.log_format, ("table", "raw"))
         check_choice("epoch_lr_schedule", self.epoch_lr_schedule, ("none", *EPOCH_SCHEDULES))
         whole_epochs = self.max_steps <= 0 and float(self.num_train_epochs).is_integer()

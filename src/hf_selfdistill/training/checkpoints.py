@@ -12,6 +12,7 @@ from huggingface_hub.errors import HTTPError
 from transformers import AutoConfig, PreTrainedConfig, TrainerState, TrainingArguments
 from transformers.trainer import TRAINER_STATE_NAME
 
+from hf_selfdistill.training.manifest import check_manifest
 from hf_selfdistill.training.record import RunRecord
 
 if TYPE_CHECKING:
@@ -25,12 +26,19 @@ __all__ = [
     "find_checkpoint",
     "last_checkpoint",
     "warn_of_overwriting",
+    "was_interrupted",
 ]
 
 logger = logging.getLogger(__name__)
 
 ALL_RESULTS = "all_results.json"
 ON_THE_HUB = "last-checkpoint"  # name that the Trainer gives to the folder with `hub_strategy="checkpoint"`
+DECIDED = {
+    *("adam_beta1", "adam_beta2", "adam_epsilon", "data_seed", "learning_rate", "learning_rate_batch_size", "optim"),
+    *("optim_args", "seed", "teacher_update", "weight_decay"),
+}
+"""Parameters that a resumed run keeps: the optimizer's state holds them, or the order of the clips follows them."""
+
 WRITTEN = ("*.safetensors", "config.json", "README.md", ALL_RESULTS, "trainer_state.json", "checkpoint-*")
 """Files that a run overwrites or deletes in its output folder."""
 
@@ -52,6 +60,9 @@ def checkpoint_to_resume(
             missing, or an interrupted run in the output folder would be lost.
     """
     given, output_dir = args.resume_from_checkpoint, Path(str(args.output_dir))
+    if given is None and was_interrupted(output_dir):
+        given = "true"
+        logger.info("`output_dir` %s holds a run that a signal ended; it is continued", output_dir)
     if given is None:
         _refuse_to_lose_a_run(output_dir)
     if given is None or given.lower() == "false":
@@ -70,13 +81,19 @@ def checkpoint_to_resume(
     return str(checkpoint)
 
 
+def was_interrupted(output_dir: Path) -> bool:
+    """Return whether a signal ended the run in a folder, after a checkpoint was written."""
+    record = RunRecord.load(output_dir)
+    return record is not None and record.status == "interrupted" and last_checkpoint(output_dir) is not None
+
+
 def find_checkpoint(given: str, output_dir: Path, token: str | None = None) -> Path:
     """Return the whole checkpoint that `resume_from_checkpoint` means.
 
     The Trainer writes its state last, so a checkpoint that a crash cut short has none.
 
     Raises:
-        ValueError: there is no whole checkpoint.
+        ValueError: there is no whole checkpoint, or its files differ from its manifest.
     """
     if given.lower() == "true":
         last = last_checkpoint(output_dir)
@@ -85,6 +102,7 @@ def find_checkpoint(given: str, output_dir: Path, token: str | None = None) -> P
                 f"`resume_from_checkpoint` is true, but {output_dir} holds no whole checkpoint-* folder; omit it to "
                 "begin a run"
             )
+        check_manifest(last)
         return last
     checkpoint = Path(given)
     names_a_checkpoint = checkpoint.name.startswith("checkpoint-")
@@ -95,6 +113,7 @@ def find_checkpoint(given: str, output_dir: Path, token: str | None = None) -> P
             f"`resume_from_checkpoint` {given} is not a whole checkpoint: {given}/{TRAINER_STATE_NAME} is missing or "
             "was cut short; give a checkpoint-* folder, or true for the last one of `output_dir`"
         )
+    check_manifest(checkpoint)
     return checkpoint
 
 
@@ -134,14 +153,28 @@ def check_same_data(before: RunRecord, now: RunRecord) -> None:
 
 
 def changed_parameters(before: RunRecord, now: RunRecord, step: int) -> list[dict[str, Any]]:
-    """Return the parameters that a resumed run changes from a step on, with both values; None is the default."""
+    """Return the parameters that a resumed run changes from a step on, with both values; None is the default.
+
+    Raises:
+        ValueError: a parameter has no effect on a resumed run, or would make it another run.
+    """
     changes = []
     for name in sorted({*before.config, *now.config} - {"resume_from_checkpoint", "output_dir"}):
         old, new = before.config.get(name), now.config.get(name)
+        if old != new and name in DECIDED:
+            raise ValueError(
+                f"`{name}` is {_or_default(new)}, but the run began with {_or_default(old)}, which its checkpoints "
+                f"keep: another `{name}` has no effect on a resumed run; give the old one, or begin a new run in "
+                "another `output_dir`"
+            )
         if old != new:
             logger.warning("The run is resumed with another `%s`: it was %s, now it is %s", name, old, new)
             changes.append({"step": step, "parameter": name, "before": old, "after": new})
     return changes
+
+
+def _or_default(value: Any) -> str:
+    return "its default" if value is None else str(value)
 
 
 def _refuse_to_lose_a_run(output_dir: Path) -> None:

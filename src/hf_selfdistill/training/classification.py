@@ -178,7 +178,8 @@ class ClassificationTrainer(VideoTrainer):
             `failed`.
 
         Raises:
-            ValueError: the videos have other classes than the model, or too many of them can't be read.
+            ValueError: the videos have other classes than the model, too many of them can't be read, or scores are not
+            finite.
         """
         if num_clips is None:
             return super().evaluate(self.clips_of(eval_dataset), ignore_keys, metric_key_prefix)
@@ -200,6 +201,13 @@ class ClassificationTrainer(VideoTrainer):
         finally:
             self.data_collator, self.compute_metrics, self.preprocess_logits_for_metrics = kept
         unreadable.check()
+        lost = accuracy.not_finite(prediction)
+        if lost:
+            raise ValueError(
+                f"the scores of {len(lost)} videos are not finite, the first of {video_name(videos, lost[0])}: the "
+                "model has diverged, and can't be measured; take an earlier checkpoint or train with a lower "
+                "`learning_rate`"
+            )
         metrics: Mapping[str, Any] = {key.removeprefix("_"): value for key, value in prediction.metrics.items()}
         return {
             **{key: metrics[key] for key in MEASURED},

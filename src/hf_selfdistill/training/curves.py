@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from hf_selfdistill.training.accuracies import with_a_blank
 from hf_selfdistill.training.card import CURVES
-from hf_selfdistill.training.figures import COLOURS, MARKERS, new_figure
+from hf_selfdistill.training.figures import COLOURS, MARKERS, new_figure, save_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -70,7 +70,7 @@ def draw_curves(log_history: Sequence[Mapping[str, Any]], folder: Path) -> None:
         return
     if figure is not None:
         folder.mkdir(parents=True, exist_ok=True)
-        figure.savefig(folder / CURVES)
+        save_figure(figure, folder / CURVES)
 
 
 def _panels(log_history: Sequence[Mapping[str, Any]]) -> dict[str, Series]:

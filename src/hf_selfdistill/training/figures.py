@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import io
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from hf_selfdistill.data.whole_files import write_whole
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["COLOURS", "GREY", "MARKERS", "look", "new_figure"]
+__all__ = ["COLOURS", "GREY", "MARKERS", "look", "new_figure", "save_figure"]
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 """Colours of Okabe and Ito without black and yellow, visible on white and on black."""
@@ -47,3 +51,10 @@ def new_figure(width: float, height: float) -> Figure:
     figure = Figure(figsize=(width, height), dpi=120, layout="constrained")
     FigureCanvasAgg(figure)
     return figure
+
+
+def save_figure(figure: Figure, file: Path, dpi: float | None = None) -> None:
+    """Write a PNG file atomically; by default with the dots per inch of the figure."""
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=dpi or "figure")
+    write_whole(file, content.getvalue())

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import gc
+import logging
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -12,18 +15,24 @@ from torch import nn
 from torch.utils.data import DataLoader
 from transformers import PreTrainedModel, Trainer
 from transformers.integrations import MLflowCallback
+from transformers.trainer import SCHEDULER_NAME
 from transformers.trainer_utils import EvalLoopOutput, TrainOutput
 
 from hf_selfdistill.data.streaming import StreamedVideos
+from hf_selfdistill.data.whole_files import without_nan
 from hf_selfdistill.models.modeling_video_encoder import VideoEncoderPreTrainedModel
 from hf_selfdistill.training.arguments import VideoTrainingArguments
 from hf_selfdistill.training.buffers import share_buffers
 from hf_selfdistill.training.epoch_end import SaveAfterEpochCallback
+from hf_selfdistill.training.manifest import write_manifest
 from hf_selfdistill.training.progress import show_epochs
 from hf_selfdistill.training.schedule import epoch_schedule
+from hf_selfdistill.training.signals import StopOnSignalCallback
 from hf_selfdistill.training.trackers import AlikeMLflowCallback, check_trackers
 
 __all__ = ["TrainingLoop"]
+
+logger = logging.getLogger(__name__)
 
 
 class TrainingLoop(Trainer):
@@ -57,6 +66,8 @@ class TrainingLoop(Trainer):
             model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
         super().__init__(model, args, **kwargs)
         self.first_weights: dict[str, torch.Tensor] | None = None  # for another attempt with a smaller batch
+        self.signals, self.diverged, self.said = StopOnSignalCallback(), torch.tensor(False), False
+        self.add_callback(self.signals)  # before the callback that can postpone the checkpoint
         self.add_callback(SaveAfterEpochCallback())
         if args.log_format == "table":
             show_epochs(self)
@@ -68,6 +79,71 @@ class TrainingLoop(Trainer):
             self.accelerator.state.fsdp_plugin.mixed_precision_policy = None
             self.model.to(memory_format=torch.contiguous_format)  # FSDP2 does not shard channels-last weights
 
+    def train(self, *args: Any, **kwargs: Any) -> TrainOutput:
+        """Train; SIGTERM, SIGINT and SIGHUP end the run with a checkpoint and the exit code 143, 130 or 129.
+
+        Raises:
+            ValueError: the loss is not finite and `on_nan` is `"stop"`.
+        """
+        self.first_weights, self.said = None, False
+        self.diverged = torch.tensor(False, device=self.args.device)
+        with self.signals.handled():
+            return super().train(*args, **kwargs)
+
+    def training_step(self, *args: Any, **kwargs: Any) -> torch.Tensor:
+        """Compute a step and note whether its loss is finite, without waiting for the device."""
+        loss = super().training_step(*args, **kwargs)
+        self.diverged |= ~loss.isfinite().all()
+        return loss
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Log, after a check that the losses of the training were finite."""
+        if "loss" in logs or "train_loss" in logs:
+            self._check_finite()
+        super().log(logs, start_time)
+
+    def _check_finite(self) -> None:
+        if self.said or not self.accelerator.gather(self.diverged.int()[None]).any():
+            return
+        self.said = True
+        message = (
+            f"The loss is not finite at step {self.state.global_step}: the run has diverged. Lower `learning_rate` "
+            f"(now {self.args.learning_rate:g}) and λ if there is one, or clip gradients (`max_grad_norm` 1.0, now "
+            f"{self.args.max_grad_norm:g})"
+        )
+        if self.args.on_nan == "stop":
+            raise ValueError(f"{message}; earlier checkpoints are kept; to continue all the same, set `on_nan` warn")
+        if self.is_world_process_zero():
+            logger.warning("%s. The Trainer logs such a loss as 0.", message)
+
+    def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
+        self._check_finite()
+        super()._save_checkpoint(model, trial)
+        self.accelerator.wait_for_everyone()  # each process writes its random state
+        if self.args.should_save:
+            folder = self.args.output_dir if trial is None else self._get_output_dir(trial)
+            write_manifest(Path(str(folder)) / f"checkpoint-{self.state.global_step}")
+
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        folder = Path(checkpoint or "")
+        saved = (folder / SCHEDULER_NAME).is_file() and any(folder.glob("optimizer*"))
+        if checkpoint is not None and not (saved or self.is_deepspeed_enabled):
+            raise ValueError(
+                f"{checkpoint} lacks optimizer.pt or {SCHEDULER_NAME}, without which the run would be another one; "
+                "resume from a checkpoint saved without `save_only_model`"
+            )
+        try:
+            super()._load_optimizer_and_scheduler(checkpoint)
+        except (EOFError, OSError, RuntimeError, UnpicklingError) as error:
+            raise ValueError(
+                f"optimizer and scheduler can't be restored from {checkpoint} ({' '.join(str(error).split())}); "
+                "resume from another checkpoint"
+            ) from error
+
+    def save_metrics(self, split: str, metrics: dict[str, Any], combined: bool = True) -> None:
+        """Save metrics as JSON, with null in place of values that are not finite."""
+        super().save_metrics(split, without_nan(metrics), combined)
+
     def save_without_upload(self, folder: str | None = None) -> None:
         """Save the model, by default into the output folder, without the upload that `push_to_hub` adds."""
         self.save_model(folder, _internal_call=True)
@@ -78,11 +154,6 @@ class TrainingLoop(Trainer):
         Without FSDP2, Accelerate applies mixed precision automatically.
         """
         return self.accelerator.autocast() if self.is_fsdp_enabled else nullcontext()
-
-    def train(self, *args: Any, **kwargs: Any) -> TrainOutput:
-        """Train as the Trainer does."""
-        self.first_weights = None
-        return super().train(*args, **kwargs)
 
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
         """Create the optimiser; every attempt of `auto_find_batch_size` begins with the weights of the first."""

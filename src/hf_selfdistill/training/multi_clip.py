@@ -82,6 +82,11 @@ class MultiClipAccuracy:
             if rows.any()
         }
 
+    def not_finite(self, prediction: EvalPrediction) -> list[int]:
+        """Return the indices of the videos that count and have a logit that is not finite."""
+        lost = ~np.isfinite(prediction.predictions).all(axis=(1, 2))
+        return np.flatnonzero(lost & (prediction.label_ids[:, 0] != UNREADABLE)).tolist()
+
     def predictions(self, prediction: EvalPrediction) -> list[tuple[int, str, str, float]]:
         """Return index, class, predicted class and its probability for each video that counts.
 

@@ -14,7 +14,7 @@ from typing import Any, Literal, Self
 from huggingface_hub.dataclasses import strict
 from huggingface_hub.errors import StrictDataclassError
 
-from hf_selfdistill.data.whole_files import write_whole
+from hf_selfdistill.data.whole_files import without_nan, write_whole
 
 __all__ = ["RECORD", "Input", "Result", "RunRecord", "hash_of_model", "software", "together"]
 
@@ -73,7 +73,7 @@ class RunRecord:
         identity: hash of all that changes the result, see `RunConfig.identity`; empty for a run without a config.
         inputs: maps each input (`encoder`, `train`, `validation`, `test`, `reference`) to the hash of its contents.
         software: versions, and the commit of the package.
-        status: `"running"` until the model is saved.
+        status: `"running"` until the model is saved, `"interrupted"` if a signal ended the run with a checkpoint.
         model: facts about the model: `architecture`, `model_type`, `classes`, `num_frames`, `frame_stride`, …
         description: tables for the card and the report, by title: name → value as text.
         progress: `step`, `max_steps`, `epoch` and `num_epochs`.
@@ -90,7 +90,7 @@ class RunRecord:
     identity: str = ""
     inputs: dict[str, Input] = field(default_factory=dict)
     software: dict[str, str] = field(default_factory=dict)
-    status: Literal["running", "finished"] = "running"
+    status: Literal["running", "interrupted", "finished"] = "running"
     model: dict[str, Any] = field(default_factory=dict)
     description: dict[str, dict[str, str]] = field(default_factory=dict)
     progress: dict[str, Any] = field(default_factory=dict)
@@ -123,7 +123,7 @@ class RunRecord:
     def save(self, folder: str | Path) -> None:
         """Write the record into a folder atomically."""
         Path(folder).mkdir(parents=True, exist_ok=True)
-        content = json.dumps(dataclasses.asdict(self), indent=1, ensure_ascii=False)
+        content = json.dumps(without_nan(dataclasses.asdict(self)), indent=1, ensure_ascii=False)
         write_whole(Path(folder) / RECORD, content + "\n")
 
     def add(self, result: Result) -> None:

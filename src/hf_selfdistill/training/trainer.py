@@ -5,11 +5,13 @@ from __future__ import annotations
 import dataclasses
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import datasets
+from filelock import FileLock, Timeout
 from huggingface_hub.errors import HTTPError
 from torch import nn
 from transformers import PreTrainedModel, TrainerState
@@ -112,24 +114,54 @@ class VideoTrainer(TrainingLoop):
             found = None if given in (None, "false") else find_checkpoint(given, Path(str(self.args.output_dir)))
             return super().train(None if found is None else str(found), trial, **kwargs)
         self.args.resume_from_checkpoint = given or self.args.resume_from_checkpoint
-        checkpoint = checkpoint_to_resume(self.args, self.model.config, self._adapters())
-        self._begin_record(checkpoint)
-        output = super().train(checkpoint, **kwargs)
-        self._finish(output.metrics)
+        with self._lock():
+            checkpoint = checkpoint_to_resume(self.args, self.model.config, self._adapters())
+            self.accelerator.wait_for_everyone()  # all processes read the earlier record before it is written
+            self._begin_record(checkpoint)
+            try:
+                output = super().train(checkpoint, **kwargs)
+            except SystemExit:  # after a signal
+                self.record.status = "interrupted"
+                self.write_record()
+                raise
+            self._finish(output.metrics)
         return output
+
+    @contextmanager
+    def _lock(self) -> Iterator[None]:
+        """Keep other runs out of the output folder."""
+        folder = Path(str(self.args.output_dir))
+        folder.mkdir(parents=True, exist_ok=True)
+        # The Trainer uploads no file whose name begins with _.
+        lock = FileLock(folder / "_run.lock", blocking=False) if self.is_world_process_zero() else nullcontext()
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(lock)
+            except Timeout:
+                raise ValueError(
+                    f"`output_dir` {folder} is in use by another run; wait for its end, or name another folder"
+                ) from None
+            yield
 
     def _begin_record(self, checkpoint: str | None) -> None:
         """Write the record of a run that begins, or that continues from a checkpoint."""
         self._began = time.monotonic()
         self.record.software, self.record.status, self.record.wall_seconds = software(), "running", 0.0
-        before = RunRecord.load(str(self.args.output_dir))
+        before = RunRecord.load(Path(checkpoint).parent if checkpoint else str(self.args.output_dir))
         if before is not None:
             self.record.results = before.results  # stale from now on, unless the weights stay
             if checkpoint is not None:
                 check_same_data(before, self.record)
-                step = TrainerState.load_from_json(str(Path(checkpoint) / TRAINER_STATE_NAME)).global_step
+                state = TrainerState.load_from_json(str(Path(checkpoint) / TRAINER_STATE_NAME))
                 self.record.wall_seconds = before.wall_seconds
-                self.record.changes = [*before.changes, *changed_parameters(before, self.record, step)]
+                self.record.changes = [*before.changes, *changed_parameters(before, self.record, state.global_step)]
+                if self.args.max_steps <= 0 and (state.epoch or 0) > self.args.num_train_epochs:
+                    logger.warning(
+                        "`num_train_epochs` is %g, but %s has done %g epochs: nothing is trained",
+                        self.args.num_train_epochs,
+                        checkpoint,
+                        state.epoch,
+                    )
         if self.is_world_process_zero():
             self.record.save(str(self.args.output_dir))
 

@@ -1,0 +1,52 @@
+"""Manifest of a checkpoint: the sizes and hashes of its files."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from pathlib import Path
+
+from hf_selfdistill.data.whole_files import write_json
+
+__all__ = ["MANIFEST", "check_manifest", "write_manifest"]
+
+MANIFEST = "manifest.json"
+
+logger = logging.getLogger(__name__)
+
+
+def write_manifest(checkpoint: Path) -> None:
+    """Write the manifest of a checkpoint whose other files are complete."""
+    names = sorted(str(file.relative_to(checkpoint)) for file in checkpoint.rglob("*") if file.is_file())
+    files = {name: _describe(checkpoint / name) for name in names if name != MANIFEST}
+    write_json(checkpoint / MANIFEST, {"files": files})
+
+
+def check_manifest(checkpoint: Path) -> None:
+    """Compare the files of a checkpoint with its manifest; warn if there is none, as in older checkpoints.
+
+    Raises:
+        ValueError: a file is missing or differs, or the manifest is damaged.
+    """
+    file = checkpoint / MANIFEST
+    if not file.is_file():
+        logger.warning("%s has no %s, as an earlier version made it: its files are not checked", checkpoint, MANIFEST)
+        return
+    try:
+        files = json.loads(file.read_text(encoding="utf-8"))["files"].items()
+        damaged = [name for name, own in files if own != _describe(checkpoint / name)]
+    except (AttributeError, KeyError, OSError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"{checkpoint} does not fit its {MANIFEST} ({' '.join(str(error).split())}); resume from another "
+            "checkpoint"
+        ) from None
+    if damaged:
+        raise ValueError(
+            f"{checkpoint} is damaged: {', '.join(damaged)} differs from {MANIFEST}; resume from another checkpoint"
+        )
+
+
+def _describe(file: Path) -> dict[str, int | str]:
+    with file.open("rb") as stream:
+        return {"bytes": file.stat().st_size, "sha256": hashlib.file_digest(stream, "sha256").hexdigest()}
