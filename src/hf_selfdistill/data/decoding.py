@@ -31,7 +31,7 @@ GROUP_BYTES = 2**26  # of frames that are transformed together: 16 frames of 128
 
 # Codecs whose keyframes hold all that a decoder needs; elsewhere a palette can be only in the first packet.
 # Packets of at least so many bytes hold one frame each: a shorter MPEG-4 packet only says "no change", for which the
-# decoder may give no frame. With infinity a packet can hold one field, or a picture that is never shown.
+# decoder can give no frame. With infinity a packet can hold one field, or a picture that is never shown.
 _FRAME_BYTES: dict[str, float] = {"mpeg4": 16, "h264": 1, "hevc": 1, "mjpeg": 1}
 _FRAME_BYTES |= dict.fromkeys(["mpeg2video", "vp8", "vp9", "av1"], math.inf)
 # Formats with an index, or time stamps, by which FFmpeg finds a keyframe again.
