@@ -7,6 +7,8 @@ from videos import frame_numbers, numbered_frames, write_video
 from hf_selfdistill.data.clips import TestingClips, TrainingClips, collate_clips
 from hf_selfdistill.data.decoding import VideoDecodingError
 from hf_selfdistill.data.sampling import clip_sampler
+from hf_selfdistill.data.transforms import ClipProcessor, training_augmentation
+from hf_selfdistill.models.video_processing_c3d import C3DVideoProcessor
 
 
 @pytest.fixture
@@ -97,11 +99,22 @@ def test_a_replacement_is_another_draw_than_its_own(records):
     assert not torch.equal(clips[2]["pixel_values"], clips[3]["pixel_values"])
 
 
-def test_clips_of_large_videos_are_read_one_by_one_and_are_the_same(records, monkeypatch):
-    clips = TestingClips(records, clip_sampler(4, 8), as_float)
-    at_once = clips[4]["pixel_values"]
-    monkeypatch.setattr("hf_selfdistill.data.clips.MOST_PIXELS", 1000)
-    assert torch.equal(clips[4]["pixel_values"], at_once)
+@pytest.mark.parametrize("group_bytes", [1, 30_000])
+def test_frames_of_large_videos_are_transformed_a_few_at_a_time_and_are_the_same(group_bytes, records, monkeypatch):
+    testing, training = clips_of_both_kinds(records)
+    at_once = testing[4]["pixel_values"], training[4]["pixel_values"]
+    monkeypatch.setattr("hf_selfdistill.data.decoding.GROUP_BYTES", group_bytes)
+    assert torch.equal(testing[4]["pixel_values"], at_once[0])
+    assert torch.equal(training[4]["pixel_values"], at_once[1])
+
+
+def clips_of_both_kinds(records):
+    processor = C3DVideoProcessor(size={"shortest_edge": 20}, crop_size={"height": 16, "width": 16})
+    augment = training_augmentation((16, 16))
+    return (
+        TestingClips(records, clip_sampler(4, 8), ClipProcessor(processor)),
+        TrainingClips(records, clip_sampler(None, 8), ClipProcessor(processor, augment)),
+    )
 
 
 def test_where_no_video_can_be_read_the_error_names_one(records):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import os
 import tarfile
 from pathlib import Path
 
@@ -156,3 +157,9 @@ def test_tar_files_without_one_kind_of_video_are_refused_with_what_they_hold(tmp
 def test_a_folder_without_tar_files_is_named(tmp_path):
     with pytest.raises(ValueError, match=rf"`root` {tmp_path} holds no \*\.tar"):
         stream_shards(tmp_path)
+
+
+def test_a_name_that_is_not_utf8_is_listed_escaped_and_one_that_is_too_long_is_left_to_the_reader(tmp_path):
+    open(os.fsencode(tmp_path) + b"/caf\xe9.mp4", "wb").close()
+    assert [video["path"] for video in named_videos([str(tmp_path)])["video"]] == [f"{tmp_path}/caf\\xe9.mp4"]
+    assert len(named_videos(["x" * 300 + ".mp4"])) == 1

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 import torch
 from PIL import Image
@@ -7,7 +9,7 @@ from tiny_classifiers import save_checkpoint, tiny_model, tiny_processor
 from hf_selfdistill.cli import predict
 from hf_selfdistill.data.video_files import named_videos
 from hf_selfdistill.models.loading import load_for_inference
-from hf_selfdistill.reporting.explain import Explainer
+from hf_selfdistill.reporting.explain import Explainer, _picture_name
 from hf_selfdistill.training.clips import clips_without_labels
 
 
@@ -62,3 +64,12 @@ def test_what_cannot_be_explained_is_refused_in_one_line(shapes, tmp_path, capsy
         and capsys.readouterr().out == ""
     )
     assert not (tmp_path / "pictures").exists()
+
+
+@pytest.mark.parametrize("has_own_stem", [True, False])
+def test_names_of_pictures_are_cut_off_where_no_file_system_takes_them_and_stay_unique(has_own_stem):
+    paths = [Path("é" * 120 + f"{folder}/" + "é" * 130 + f"{folder}.ts") for folder in "ab"]
+    names = [_picture_name(path, has_own_stem) for path in paths]
+    assert len(set(names)) == 2
+    assert all(len(f"{name}.png".encode()) <= 255 for name in names)
+    assert _picture_name(Path("a/b.mp4"), has_own_stem) == ("b" if has_own_stem else "a-b.mp4")

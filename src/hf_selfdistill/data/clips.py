@@ -12,15 +12,14 @@ from torch.utils.data import Dataset
 
 from hf_selfdistill.data.decoding import VideoDecodingError, VideoReader
 from hf_selfdistill.data.sampling import ClipSampler
-from hf_selfdistill.data.transforms import seeded_draws
+from hf_selfdistill.data.transforms import same_draws, seeded_draws
 
 __all__ = ["UNREADABLE", "RandomClips", "TestingClips", "TrainingClips", "VideoClips", "collate_clips", "video_name"]
 
 ClipTransform = Callable[[torch.Tensor], torch.Tensor]
-"""Transform from `(T, C, H, W)` uint8 to the `(T, C, h, w)` float that a model takes."""
+"""Transform of a clip or a part of it, `(T, C, H, W)` uint8, to the `(T, C, h, w)` float that a model takes."""
 
 UNREADABLE = -100  # cross-entropy and the Trainer's count of clips ignore this label
-MOST_PIXELS = 2**28  # limit for the clips of a video in memory, 0.8 GB: ten clips of 16 frames at 1080p exceed it
 
 
 class VideoClips(Dataset[dict[str, Any]]):
@@ -150,7 +149,8 @@ class TrainingClips(RandomClips):
     def draw(self, index: int, reader: VideoReader) -> dict[str, Any]:
         """Draw a clip, with the label of its video."""
         (clip,) = self.sampler(reader.num_frames, reader.fps)
-        return {"labels": self.records[index]["label"], self.input_name: self.transform(reader.read(clip))}
+        frames = reader.read(clip, same_draws(self.transform))
+        return {"labels": self.records[index]["label"], self.input_name: frames}
 
 
 class TestingClips(VideoClips):
@@ -180,19 +180,15 @@ class TestingClips(VideoClips):
         self.input_name = input_name
 
     def read(self, index: int) -> list[torch.Tensor]:
-        """Read the clips of one video, `(T, C, h, w)` each; one after the other if together they need much memory.
+        """Read the clips of one video, `(T, C, h, w)` each.
 
         Raises:
             VideoDecodingError: the file can't be read.
         """
         with self.open(index) as reader:
             clips = self.sampler(reader.num_frames, reader.fps)
-            at_once = MOST_PIXELS >= reader.frame_pixels * len(clips) * len(clips[0])
-            transformed = []
-            for group in [clips] if at_once else [[clip] for clip in clips]:
-                frames = reader.read([frame for clip in group for frame in clip])
-                transformed += [self.transform(clip) for clip in frames.unflatten(0, (len(group), -1))]
-            return transformed
+            frames = reader.read([frame for clip in clips for frame in clip], self.transform)
+            return list(frames.unflatten(0, (len(clips), -1)))
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         try:

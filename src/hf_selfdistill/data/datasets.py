@@ -16,6 +16,7 @@ from hf_selfdistill.data.annotations import (
     read_ucf101_lists,
 )
 from hf_selfdistill.data.class_folders import scan_class_folders
+from hf_selfdistill.data.containers import escaped
 from hf_selfdistill.data.hub_dataset import load_hub_dataset
 from hf_selfdistill.data.moving_shapes import LIST_NAME, write_moving_shapes
 from hf_selfdistill.data.origin import Origin, note_origin
@@ -199,7 +200,7 @@ def _to_dataset_dict(classes: list[str], entries: list[VideoEntry], root: Path) 
         members = [entry for entry in entries if (entry.split or "train") == split]
         if members:
             columns = {
-                "video": [str((root / entry.path).absolute()) for entry in members],
+                "video": [escaped((root / entry.path).absolute()) for entry in members],
                 "label": [entry.label for entry in members],
                 "group": [entry.group for entry in members],
             }

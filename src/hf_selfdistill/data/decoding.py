@@ -3,57 +3,43 @@
 A frame's index is its position in the decoder's output. Time stamps are no substitute: in AVI files with B-frames,
 real UCF101 clips among them, they are shifted or scrambled. So the packets of a file are counted once. Decoding begins
 at the last keyframe before the wanted frames and is checked: from that keyframe on each packet must give one frame. If
-the check fails, or the position of a keyframe can't be counted, decoding begins at the first frame.
+the check fails, or keyframes can't be counted or don't hold all state, decoding begins at the first frame.
 """
 
 from __future__ import annotations
 
 import contextlib
-import io
 import itertools
 import math
-import os
-import struct
+import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
 import av
 import numpy as np
 import torch
-from av.buffer import Buffer
-from av.stream import Disposition
-from av.video.reformatter import Colorspace, VideoReformatter
+
+from hf_selfdistill.data.containers import Video, VideoDecodingError, name_of, open_video_stream
+from hf_selfdistill.data.rgb import RgbConverter
 
 __all__ = ["Video", "VideoDecodingError", "VideoReader", "read_frames"]
 
-Video = str | os.PathLike[str] | bytes | BinaryIO
+MAX_PIXELS = 8192 * 4320  # 8K
+MAX_BYTES = 2**30
+MAX_SECONDS = 600.0
+GROUP_BYTES = 2**26  # of frames that are transformed together: 16 frames of 1280x720 take less
 
-# Codecs with one frame per packet, and the smallest size in bytes of such a packet: a shorter MPEG-4 packet only means
-# "no change", and the decoder can skip it. In other codecs a packet can be one field, or a picture never shown.
-_FRAME_BYTES = {"mpeg4": 16, "h264": 1, "hevc": 1, "mjpeg": 1}
-# AVCOL_SPC_BT2020_CL. FFmpeg can't convert it, but phones put this tag on videos that are coded as BT2020_NCL.
-_BT2020_CONSTANT_LUMINANCE = 10
-
-
-class VideoDecodingError(ValueError):
-    """Error for a video that can't be decoded; the message is `<file>: <reason>`.
-
-    Args:
-        video: path of the file, `<bytes>` or `<file object>`; the whole text of an error that a `DataLoader` rebuilt.
-        reason: one line of plain English.
-    """
-
-    def __init__(self, video: str, reason: str = "") -> None:
-        super().__init__(video, reason)  # both arguments, so that pickling keeps both
-        self.video = video
-        self.reason = reason
-
-    def __str__(self) -> str:
-        return f"{self.video}: {self.reason}" if self.reason else self.video
+# Codecs whose keyframes hold all that a decoder needs; elsewhere a palette can be only in the first packet.
+# Packets of at least so many bytes hold one frame each: a shorter MPEG-4 packet only says "no change", for which the
+# decoder can give no frame. With infinity a packet can hold one field, or a picture that is never shown.
+_FRAME_BYTES: dict[str, float] = {"mpeg4": 16, "h264": 1, "hevc": 1, "mjpeg": 1}
+_FRAME_BYTES |= dict.fromkeys(["mpeg2video", "vp8", "vp9", "av1"], math.inf)
+# Formats with an index, or time stamps, by which FFmpeg finds a keyframe again.
+_SEEKABLE = {"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "avi", "mpegts"}
 
 
-class _PositionsUnknown(Exception):
-    """Error for a decoding from a keyframe that did not give one frame per packet."""
+class _Mistaken(Exception):
+    """Signal to decode again: positions or number of frames proved wrong and were corrected."""
 
 
 class _Keyframe(NamedTuple):
@@ -73,34 +59,38 @@ class VideoReader:
     colours not mapped to a smaller gamut. Files without a YUV matrix in their header are read as BT.601, as in FFmpeg.
 
     Args:
-        video: path, content of a file as bytes, or seekable binary file object. A file object stays open.
+        video: path of a regular file, the file's bytes, or a seekable binary file object (which stays open).
+        max_pixels: height times width of a frame, at most; 8K by default.
+        max_bytes: memory for the frames of one `read`, at most.
+        max_seconds: time for counting the frames, and for one `read`, at most.
 
     Attributes:
         num_frames (`int`): whole frames, counted in the file's packets. `read` lowers it if the decoder gives fewer.
         fps (`float`): average frames per second.
-        frame_pixels (`int`): height times width of a frame.
 
     Raises:
-        VideoDecodingError: the file is missing, empty, not a video, without a video stream, or without its index.
+        VideoDecodingError: the file is missing, empty, not a video, without a video stream, without its index, or
+            exceeds one of the limits.
     """
 
-    def __init__(self, video: Video) -> None:
-        self._source: str | BinaryIO
-        if isinstance(video, bytes):
-            self._name, self._source = "<bytes>", io.BytesIO(video)
-        elif isinstance(video, str | os.PathLike):
-            # The path is made absolute, because FFmpeg reads a bare "a:b.mp4" as address b.mp4 of a protocol "a".
-            self._name, self._source = os.fspath(video), os.path.abspath(video)
-        else:
-            self._name, self._source = "<file object>", video
-        self._reformatter = VideoReformatter()
+    def __init__(
+        self, video: Video, max_pixels: int = MAX_PIXELS, max_bytes: int = MAX_BYTES, max_seconds: float = MAX_SECONDS
+    ) -> None:
+        self._video, self._name = video, name_of(video)
+        self._max_pixels, self._max_bytes, self._max_seconds = max_pixels, max_bytes, max_seconds
+        self._deadline = time.monotonic() + max_seconds
+        self._to_rgb = RgbConverter()
         self._open()
-        self.num_frames, self._keyframes = self._count()
-        rate = self._stream.average_rate or self._stream.guessed_rate
-        if not self.num_frames or not rate:
+        try:
+            self.num_frames, self._keyframes = self._count()
+            rate = self._stream.average_rate or self._stream.guessed_rate
+            if not self.num_frames or not rate:
+                lacking = "frame rate" if self.num_frames else "whole frame"
+                raise VideoDecodingError(self._name, f"it holds no {lacking}")
+        except VideoDecodingError:
             self.close()
-            raise VideoDecodingError(self._name, f"it holds no {'frame rate' if self.num_frames else 'whole frame'}")
-        self.fps, self.frame_pixels = float(rate), self._stream.height * self._stream.width
+            raise
+        self.fps = float(rate)
 
     def __enter__(self) -> VideoReader:
         return self
@@ -112,63 +102,56 @@ class VideoReader:
         """Close the file; a file object given by the caller stays open."""
         self._container.close()
 
-    def read(self, indices: Sequence[int]) -> torch.Tensor:
+    def read(
+        self, indices: Sequence[int], transform: Callable[[torch.Tensor], torch.Tensor] | None = None
+    ) -> torch.Tensor:
         """Return the frames at `indices`, decoded in one pass.
 
         Args:
             indices: positions of frames, from 0, in any order; repetitions are allowed. Positions are taken modulo
                 `num_frames`, so that a short video repeats.
+            transform: function from a few frames `(t, 3, height, width)` to the tensor `(t, ...)` that is kept.
 
         Returns:
             Tensor of shape `(len(indices), 3, height, width)`, uint8 RGB, with the file's display rotation applied;
-            channels-last in memory, the format that `torchvision` resizes fastest.
+            channels-last in memory, the format that `torchvision` resizes fastest. With `transform`, its results.
 
         Raises:
             ValueError: `indices` is empty or holds a negative number.
-            VideoDecodingError: no frame can be decoded, or not all of them to RGB of one size.
+            VideoDecodingError: no frame can be decoded, not all of them to RGB of one size, or one limit is exceeded.
         """
         indices = [int(index) for index in indices]
         if not indices or min(indices) < 0:
             raise ValueError(f"`indices` is {indices}; give one or more numbers, each at least 0")
-        clip = None
-        while clip is None:
+        self._deadline = time.monotonic() + self._max_seconds
+        while True:
             wanted = {index % self.num_frames for index in indices}
             if max(indices) >= self.num_frames:
                 wanted.add(self.num_frames - 1)  # a repetition needs the exact length: decode to the end
             rows = {position: row for row, position in enumerate(sorted(wanted))}
-            clip = self._decode_clip(rows)
-        order = [rows[index % self.num_frames] for index in indices]
-        frames = torch.from_numpy(clip).permute(0, 3, 1, 2)
-        return frames if order == list(range(len(frames))) else frames[order]
+            order = [rows[index % self.num_frames] for index in indices]
+            ascending = order == list(range(len(rows)))
+            try:
+                if transform is None:
+                    (frames,) = self._grouped(sorted(wanted), len(rows) + (0 if ascending else len(order)))
+                else:
+                    parts = [transform(group) for group in self._grouped(sorted(wanted))]
+                    frames = parts[0] if len(parts) == 1 else torch.cat(parts)
+            except _Mistaken:
+                continue
+            return frames if ascending else frames[order]
 
     def _open(self) -> None:
-        try:
-            if not isinstance(self._source, str):
-                self._source.seek(0)
-            self._container = av.open(self._source, "r", metadata_errors="replace")
-        except (av.InvalidDataError, av.EOFError):
-            source = self._source
-            size = os.path.getsize(source) if isinstance(source, str) else source.seek(0, os.SEEK_END)
-            reason = "it is not a video, or it is damaged or cut off before its index" if size else "it is empty"
-            raise VideoDecodingError(self._name, reason) from None
-        except av.FFmpegError as error:
-            raise VideoDecodingError(self._name, f"it can't be opened ({error.strerror})") from None
-        # The cover art of an audio file is also a video stream.
-        streams = [s for s in self._container.streams.video if not s.disposition & Disposition.attached_pic]
-        if not streams or streams[0].codec_context is None:
-            self.close()
-            raise VideoDecodingError(self._name, f"it has {'an unknown codec' if streams else 'no video stream'}")
-        self._stream = streams[0]
-        # One thread costs the least CPU time, and closing a file while several threads decode can hang.
-        self._stream.thread_count = 1
-        self._stream.thread_type = "NONE"
+        self._container, self._stream = open_video_stream(self._video, self._max_pixels)
+        self._seekable = self._container.format.name in _SEEKABLE and self._stream.codec_context.name in _FRAME_BYTES
 
     def _count(self) -> tuple[int, list[_Keyframe]]:
         """Count the frames and find the keyframes; the first one is the beginning of the video."""
         count = 0
         keyframes: list[_Keyframe] = []
         countable = True  # as long as each packet so far gives exactly one frame
-        frame_bytes = _FRAME_BYTES.get(self._stream.codec_context.name, math.inf)
+        frame_bytes = _FRAME_BYTES[self._stream.codec_context.name] if self._seekable else math.inf
+        latest: float = -math.inf
         for packet in self._packets():
             kept = not packet.is_discard  # an edit list discards it: it is decoded, but not output
             if not keyframes:
@@ -178,49 +161,70 @@ class VideoReader:
                 keyframes[-1] = keyframes[-1]._replace(position=keyframes[-1].position + kept)
             elif packet.is_keyframe and countable and kept and count:
                 keyframes.append(_Keyframe(count, packet.pts, packet.dts, packet.pos))
-            countable = countable and packet.size >= frame_bytes
+            countable = countable and packet.size >= frame_bytes and not packet.is_corrupt
             count += kept
+            if packet.dts is not None:
+                if packet.dts < latest:  # joined files: a time is no longer one place
+                    countable = False
+                    del keyframes[1:]
+                latest = packet.dts
         if count and keyframes[0].position > 0:
             # The first frames refer to frames that are not in the file. The decoder can skip them: no count is valid.
             keyframes = [keyframes[0]._replace(position=0)]
         return count, keyframes
 
     def _packets(self) -> Iterator[av.Packet[av.VideoStream]]:
-        """Yield whole packets from the container's position; a packet that is cut short would give half a picture."""
-        try:
+        """Yield packets from the container's position; a last packet that is cut short would give half a picture."""
+        damaged: av.Packet[av.VideoStream] | None = None
+        with contextlib.suppress(av.FFmpegError):  # The file is cut off here, after the last whole packet.
             for packet in self._container.demux(self._stream):
-                if packet.size and not packet.is_corrupt:
+                if time.monotonic() > self._deadline:
+                    raise VideoDecodingError(self._name, f"it takes more than `max_seconds` {self._max_seconds:g}")
+                if damaged is not None and packet.size:
+                    yield damaged
+                    damaged = None
+                if packet.is_corrupt:
+                    damaged = packet
+                elif packet.size:
                     yield packet
-        except av.FFmpegError:
-            return  # The file is cut off here, after the last whole packet.
 
-    def _decode_clip(self, rows: dict[int, int]) -> np.ndarray | None:
-        """Decode the frame at each position in `rows` into that row of an array (T, H, W, C).
+    def _grouped(self, positions: list[int], copies: int = 0) -> Iterator[torch.Tensor]:
+        """Yield the frames at ascending `positions` in order as `(t, 3, height, width)`, all at once with `copies`."""
+        group, filled, left = np.empty(0), 0, len(positions)
+        for image in self._images(positions):
+            if left == len(positions) and not filled:
+                if copies * image.nbytes > self._max_bytes:
+                    reason = f"{copies} frames of {image.nbytes} bytes are more than `max_bytes` {self._max_bytes}"
+                    raise VideoDecodingError(self._name, reason)
+                shape, size = image.shape, left if copies else max(1, GROUP_BYTES // image.nbytes)
+            if image.shape != shape:
+                raise VideoDecodingError(self._name, "its frames differ in size")
+            if not filled:
+                group = np.empty((min(size, left), *shape), np.uint8)
+            group[filled] = image
+            filled += 1
+            if filled == len(group):
+                yield torch.from_numpy(group).permute(0, 3, 1, 2)
+                left, filled = left - filled, 0
 
-        Returns:
-            The array; None, to try again, if the keyframes or the number of frames proved wrong and were corrected.
-        """
-        first, last = min(rows), max(rows)
-        keyframe = next(key for key in reversed(self._keyframes) if key.position <= first)
-        clip, end = None, 0
-        try:
-            for position, frame in self._frames(keyframe, last):
-                end = position + 1
-                if position in rows:
-                    image = self._to_rgb(frame)
-                    clip = np.empty((len(rows), *image.shape), np.uint8) if clip is None else clip
-                    if image.shape != clip.shape[1:]:
-                        raise VideoDecodingError(self._name, "its frames differ in size")
-                    clip[rows[position]] = image
-        except _PositionsUnknown:
-            del self._keyframes[1:]
-            return None
+    def _images(self, positions: list[int]) -> Iterator[np.ndarray]:
+        """Decode the images (H, W, 3) at ascending `positions`."""
+        wanted, last = set(positions), positions[-1]
+        keyframe = next(key for key in reversed(self._keyframes) if key.position <= positions[0])
+        end = 0
+        for position, frame in self._frames(keyframe, last):
+            end = position + 1
+            if position in wanted:
+                try:
+                    yield self._to_rgb(frame)
+                except ValueError as error:
+                    raise VideoDecodingError(self._name, str(error)) from None
         if end == 0:
-            raise VideoDecodingError(self._name, "none of its frames can be decoded")
-        if end > last:
-            return clip
-        self.num_frames = end
-        return None
+            reason = f"none of its frames can be decoded (`max_pixels` is {self._max_pixels})"
+            raise VideoDecodingError(self._name, reason)
+        if end <= last:
+            self.num_frames = end
+            raise _Mistaken
 
     def _frames(self, keyframe: _Keyframe, last: int) -> Iterator[tuple[int, av.VideoFrame]]:
         """Yield positions and frames from `keyframe` to at least `last`, then check the positions."""
@@ -238,18 +242,20 @@ class VideoReader:
                 break
             due += not packet.is_discard and not keyframe.is_shown_after(packet)
         if position != due and keyframe.position > 0:
-            raise _PositionsUnknown
+            del self._keyframes[1:]
+            raise _Mistaken
 
     def _packets_from(self, keyframe: _Keyframe) -> Iterator[av.Packet[av.VideoStream]]:
-        for time in (keyframe.pts, keyframe.dts):  # some formats seek by pts, others by dts
+        for stamp in (keyframe.pts, keyframe.dts) if self._seekable else ():  # some formats seek by pts, others by dts
             with contextlib.suppress(av.FFmpegError):  # an AVI file cut off before its index can't seek
-                self._container.seek(time or 0, stream=self._stream)
+                self._container.seek(stamp or 0, stream=self._stream)
                 packets = self._packets()
                 first = next(packets, None)
                 if first is not None and first.pos is not None and first.pos == keyframe.offset:
                     return itertools.chain([first], packets)
         if keyframe.position > 0:
-            raise _PositionsUnknown
+            del self._keyframes[1:]
+            raise _Mistaken
         self.close()
         self._open()
         return self._packets()
@@ -260,40 +266,30 @@ class VideoReader:
         except av.FFmpegError:
             return []  # A damaged packet gives no frame; the next packets can be whole.
 
-    def _to_rgb(self, frame: av.VideoFrame) -> np.ndarray:
-        matrix = Colorspace.BT2020 if frame.colorspace == _BT2020_CONSTANT_LUMINANCE else None
-        try:
-            rgb = self._reformatter.reformat(frame, format="rgb24", src_colorspace=matrix, threads=1)
-        except av.FFmpegError:
-            pixels = f"{frame.format.name} in colour space {frame.colorspace}"
-            raise VideoDecodingError(self._name, f"its pixels ({pixels}) can't be converted to RGB") from None
-        image = rgb.to_ndarray()  # (H, W, C)
-        display_matrix = frame.side_data.get("DISPLAYMATRIX")
-        return _upright(image, bytes(display_matrix)) if isinstance(display_matrix, Buffer) else image
 
-
-def _upright(image: np.ndarray, display_matrix: bytes) -> np.ndarray:
-    """Rotate and mirror an image (H, W, C) by FFmpeg's 3x3 matrix, x' = xx·x + yx·y and y' = xy·x + yy·y."""
-    xx, xy, _, yx, yy = struct.unpack_from("=5i", display_matrix)
-    if abs(xy) > abs(xx):
-        image, xx, yy = image.swapaxes(0, 1), yx, xy
-    return image[:: -1 if yy < 0 else 1, :: -1 if xx < 0 else 1]
-
-
-def read_frames(video: Video, indices: Sequence[int] | Callable[[int, float], Sequence[int]]) -> torch.Tensor:
+def read_frames(
+    video: Video,
+    indices: Sequence[int] | Callable[[int, float], Sequence[int]],
+    max_pixels: int = MAX_PIXELS,
+    max_bytes: int = MAX_BYTES,
+    max_seconds: float = MAX_SECONDS,
+) -> torch.Tensor:
     """Open a video, read the frames at `indices`, and close the video.
 
     Args:
-        video: path, content of a file as bytes, or seekable binary file object.
+        video: path of a regular file, the file's bytes, or a seekable binary file object.
         indices: positions of frames as in [`VideoReader.read`], or a function that returns them, called with the
             number of frames and the frames per second.
+        max_pixels: height times width of a frame, at most; 8K by default.
+        max_bytes: memory for the frames, at most.
+        max_seconds: time for counting the frames, and for reading them, at most.
 
     Returns:
         Tensor of shape `(len(indices), 3, height, width)`, uint8 RGB.
 
     Raises:
         ValueError: `indices` is empty or holds a negative number.
-        VideoDecodingError: the video can't be decoded.
+        VideoDecodingError: the video can't be decoded or exceeds a limit.
     """
-    with VideoReader(video) as reader:
+    with VideoReader(video, max_pixels, max_bytes, max_seconds) as reader:
         return reader.read(indices(reader.num_frames, reader.fps) if callable(indices) else indices)

@@ -18,7 +18,7 @@ from hf_selfdistill.data.clips import ClipTransform
 from hf_selfdistill.data.decoding import VideoDecodingError, VideoReader
 from hf_selfdistill.data.findings import VideoFindings
 from hf_selfdistill.data.sampling import ClipSampler
-from hf_selfdistill.data.transforms import seeded_draws
+from hf_selfdistill.data.transforms import same_draws, seeded_draws
 
 __all__ = ["StreamedClips", "StreamedVideos"]
 
@@ -185,4 +185,4 @@ class StreamedClips(StreamedVideos):
     def draw(self, record: dict[str, Any], reader: VideoReader) -> dict[str, Any]:
         """Draw a clip, with the label of its video."""
         (clip,) = self.sampler(reader.num_frames, reader.fps)
-        return {"labels": record["label"], self.input_name: self.transform(reader.read(clip))}
+        return {"labels": record["label"], self.input_name: reader.read(clip, same_draws(self.transform))}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import numpy as np
@@ -10,7 +10,7 @@ import torch
 from torchvision.transforms import v2
 from transformers import BaseVideoProcessor
 
-__all__ = ["ClipProcessor", "seeded_draws", "training_augmentation"]
+__all__ = ["ClipProcessor", "same_draws", "seeded_draws", "training_augmentation"]
 
 
 class ClipProcessor:
@@ -76,6 +76,17 @@ def training_augmentation(
             v2.RandomHorizontalFlip(flip_probability),
         ]
     )
+
+
+def same_draws(transform: Callable[[torch.Tensor], torch.Tensor]) -> Callable[[torch.Tensor], torch.Tensor]:
+    """Return a transform that draws the same at each call, so that the parts of a clip are augmented alike."""
+    state = torch.get_rng_state()
+
+    def transform_part(frames: torch.Tensor) -> torch.Tensor:
+        torch.set_rng_state(state)
+        return transform(frames)
+
+    return transform_part
 
 
 @contextmanager

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import datasets
 
+from hf_selfdistill.data.containers import escaped
+
 __all__ = [
     "FOLDERS_OF_SYSTEMS",
     "VIDEO_SUFFIXES",
@@ -140,7 +142,7 @@ def say_once(message: str) -> None:
 
 
 def _named(path: Path) -> list[Path]:
-    return [path / file for file in videos_below(path)] if path.is_dir() else [path]
+    return [path / file for file in videos_below(path)] if os.path.isdir(path) else [path]
 
 
 def hint_for_missing(missing: Sequence[str], root: Path) -> str:
@@ -177,4 +179,4 @@ def stream_shards(root: Path) -> datasets.IterableDataset:
 
 def _records(files: list[Path]) -> datasets.Dataset:
     features = datasets.Features(video=datasets.Video(decode=False))
-    return datasets.Dataset.from_dict({"video": [str(file) for file in files]}, features=features)
+    return datasets.Dataset.from_dict({"video": [escaped(file) for file in files]}, features=features)

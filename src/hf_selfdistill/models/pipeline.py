@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from transformers import BatchFeature, VideoClassificationPipeline
 from transformers.modeling_outputs import ImageClassifierOutput
 
@@ -53,9 +52,8 @@ class MultiClipPipeline(VideoClassificationPipeline):
         sampler = clip_sampler(num_clips, num_frames or frames_per_clip(self.model.config), *rate)
         with VideoReader(video) as reader:
             indices = sampler(reader.num_frames, reader.fps)
-            frames = reader.read([frame for clip in indices for frame in clip])
-        process = ClipProcessor(self.video_processor)
-        clips = torch.stack([process(clip) for clip in frames.unflatten(0, (num_clips, -1))])
+            process = ClipProcessor(self.video_processor)
+            clips = reader.read([frame for clip in indices for frame in clip], process).unflatten(0, (num_clips, -1))
         return BatchFeature({self.model.main_input_name: clips[None].to(self.dtype)})
 
     def _forward(self, model_inputs: BatchFeature) -> ImageClassifierOutput:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections import Counter
 from pathlib import Path
@@ -20,6 +21,7 @@ __all__ = ["Explainer"]
 
 SHOWN_SIZE = 160  # minimum of pixels of a frame's shorter side in the pictures
 SHOWN_CLASSES = 5
+MOST_NAME_BYTES = 240  # of a picture, without its suffix; file systems take 255
 
 
 class Explainer:
@@ -49,7 +51,7 @@ class Explainer:
         self.columns, self.side = columns, side
         paths = [Path(video["path"]) for video in clips.records["video"]]
         stems = Counter(path.stem for path in paths)
-        self.names = {str(path): path.stem if stems[path.stem] == 1 else _whole_name(path) for path in paths}
+        self.names = {str(path): _picture_name(path, stems[path.stem] == 1) for path in paths}
 
     def write(self, video: str, logits: torch.Tensor, folder: Path) -> None:
         """Write the pictures of a video.
@@ -124,5 +126,10 @@ def _as_seen(frames: torch.Tensor, processor: BaseVideoProcessor, side: int) -> 
     return batch[processor.model_input_names[0]][0].clamp(0, 255).to(torch.uint8)
 
 
-def _whole_name(path: Path) -> str:
-    return "-".join(part for part in path.parts if part != path.anchor)
+def _picture_name(path: Path, has_own_stem: bool) -> str:
+    """Return the stem of a video's name, or its whole path, cut off and made unique where no file system takes it."""
+    name = path.stem if has_own_stem else "-".join(part for part in path.parts if part != path.anchor)
+    if len(name.encode()) <= MOST_NAME_BYTES:
+        return name
+    end = name.encode()[-MOST_NAME_BYTES + 9 :].decode(errors="ignore")
+    return f"{hashlib.sha256(name.encode()).hexdigest()[:8]}-{end}"
