@@ -135,21 +135,10 @@ class SelfDistillationTrainer(ClassificationTrainer):
     ) -> torch.Tensor | tuple[torch.Tensor, Any]:
         """Eq. 3: cross-entropy plus λ times the distance to the teacher's features of the same clips."""
         inputs = dict(inputs)  # the Trainer takes the labels out
-        labels = inputs.get("labels")
-        by_model = self._is_for_model(labels)
-        loss, outputs = (
-            _loss_of_model(model, inputs)
-            if by_model
-            else super().compute_loss(model, inputs, True, num_items_in_batch)
-        )
+        loss, share, labelled, outputs = self._cross_entropy(model, inputs, num_items_in_batch)
         features = self.student_features.take()
         if model.training:
-            clips, distance = len(features), None
-            part = 1.0 if self.clips_of_step is None else torch.tensor(clips) / self.clips_of_step
-            labelled = self._labelled(labels, clips)
-            share = part if by_model else self._share_of_step(labelled, num_items_in_batch)
-            loss = loss * part if by_model else loss
-            ce = loss.detach() / share
+            ce, distance = loss.detach() / share, None
             if self.teacher is not None:
                 inputs.pop("labels", None)
                 with self.accelerator.autocast():
@@ -157,11 +146,24 @@ class SelfDistillationTrainer(ClassificationTrainer):
                 distance = self_distillation_loss(
                     features, teacher_features, self.args.distill_reduction, self.args.distill_normalize
                 )
-                loss = loss + self.distill_weight * part * distance
+                loss = loss + self.distill_weight * self._part_of_step(len(features)) * distance
             self.terms.add(ce, labelled, distance, features)
-        if isinstance(outputs, tuple) and not by_model:
-            outputs = (loss, *outputs)  # evaluation drops the first one, which it takes for the loss
         return (loss, outputs) if return_outputs else loss
+
+    def _cross_entropy(
+        self, model: nn.Module, inputs: dict[str, Any], num_items_in_batch: torch.Tensor | int | None
+    ) -> tuple[torch.Tensor, torch.Tensor | float, torch.Tensor | int, Any]:
+        """Return this batch's part of the step's loss, its share of the step, its labelled clips, and the outputs."""
+        labels, clips = inputs.get("labels"), find_batch_size(inputs)
+        if self._is_for_model(labels):
+            outputs = model(**inputs)
+            loss, part = outputs["loss"] if isinstance(outputs, dict) else outputs[0], self._part_of_step(clips)
+            return loss * part if model.training else loss, part, clips, outputs
+        loss, outputs = super().compute_loss(model, inputs, True, num_items_in_batch)
+        if isinstance(outputs, tuple):
+            outputs = (loss, *outputs)  # evaluation drops the first one, which it takes for the loss
+        labelled = self._labelled(labels, clips)
+        return loss, self._share_of_step(labelled, num_items_in_batch), labelled, outputs
 
     def get_batch_samples(
         self, epoch_iterator: Iterator[dict[str, Any]], num_batches: int, device: torch.device
@@ -170,6 +172,9 @@ class SelfDistillationTrainer(ClassificationTrainer):
         batches, num_items = super().get_batch_samples(epoch_iterator, num_batches, device)
         self.clips_of_step = sum(find_batch_size(batch) for batch in batches)
         return batches, num_items
+
+    def _part_of_step(self, clips: int) -> torch.Tensor | float:
+        return 1.0 if self.clips_of_step is None else torch.tensor(clips) / self.clips_of_step
 
     def _is_for_model(self, labels: torch.Tensor | None) -> bool:
         """Labels as floats that are not of mixed clips: class probabilities, several labels, regression."""
@@ -220,8 +225,3 @@ class SelfDistillationTrainer(ClassificationTrainer):
         super()._load_optimizer_and_scheduler(checkpoint)
         if self.teacher is not None and checkpoint is not None:
             self.teacher.load(checkpoint)
-
-
-def _loss_of_model(model: nn.Module, inputs: dict[str, Any]) -> tuple[torch.Tensor, Any]:
-    outputs = model(**inputs)
-    return outputs["loss"] if isinstance(outputs, dict) else outputs[0], outputs
