@@ -25,7 +25,7 @@ _PUBLIC = {
     "SelfDistillationArguments": "self_distillation.arguments",
     "SelfDistillationTrainer": "self_distillation.trainer",
     "TeacherRefreshCallback": "self_distillation.callbacks",
-    "VideoDecodingError": "data.decoding",
+    "VideoDecodingError": "data.containers",
     "load_video_dataset": "data.datasets",
     "FinetuneConfig": "runs.configs",
     "PretrainConfig": "runs.configs",
