@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -106,10 +107,12 @@ def _correct(features: Tensor, labels: Tensor, test_features: Tensor, test_label
 
 def _fit(features: Tensor, labels: Tensor, strength: float) -> Pipeline:
     """Minimise mean cross-entropy + strength / 2 · |weight|² on standardised features."""
+    draws = random.getstate()  # the first import of scikit-learn draws from it, and a probe can run during training
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
+    random.setstate(draws)
     # For two classes scikit-learn fits one row w. Softmax has w/2 and −w/2, with half the penalty.
     penalty = strength / 2 if len(labels.unique()) == 2 else strength
     regression = LogisticRegression(C=1 / (penalty * len(labels)), tol=1e-7, max_iter=10_000)
