@@ -5,6 +5,8 @@ from __future__ import annotations
 import configparser
 from pathlib import Path
 
+import yaml
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -36,3 +38,12 @@ def test_the_versions_of_make_test_are_allowed():
     daily = versions((ROOT / "constraints.txt").read_text(), "==")
     for name, lowest in versions((ROOT / "constraints-lowest.txt").read_text(), "==").items():
         assert [int(part) for part in daily[name].split(".")] >= [int(part) for part in lowest.split(".")], name
+
+
+def test_citation_and_changelog_have_the_version_and_the_day_of_the_release():
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert citation["version"] == setup["metadata"]["version"]
+    released = next(line for line in (ROOT / "CHANGELOG.md").read_text().splitlines() if line.startswith("## 0"))
+    assert released == f"## {citation['version']} - {citation['date-released']}"
