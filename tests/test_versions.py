@@ -47,3 +47,16 @@ def test_citation_and_changelog_have_the_version_and_the_day_of_the_release():
     assert citation["version"] == setup["metadata"]["version"]
     released = next(line for line in (ROOT / "CHANGELOG.md").read_text().splitlines() if line.startswith("## 0"))
     assert released == f"## {citation['version']} - {citation['date-released']}"
+
+
+def test_pre_commit_runs_the_version_of_ruff_that_make_lint_runs():
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]
+    pins = versions("\n".join(pin for hook in hooks for pin in hook["additional_dependencies"]), "==")
+    assert pins["ruff"] == versions((ROOT / "constraints.txt").read_text(), "==")["ruff"]
+
+
+def test_the_workflow_runs_the_quick_tests_on_the_lowest_python():
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "tests.yml").read_text())
+    assert setup["options"]["python_requires"] == f">={workflow['jobs']['quick']['strategy']['matrix']['python'][0]}"
