@@ -5,6 +5,8 @@ from __future__ import annotations
 import configparser
 from pathlib import Path
 
+import yaml
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -36,3 +38,25 @@ def test_the_versions_of_make_test_are_allowed():
     daily = versions((ROOT / "constraints.txt").read_text(), "==")
     for name, lowest in versions((ROOT / "constraints-lowest.txt").read_text(), "==").items():
         assert [int(part) for part in daily[name].split(".")] >= [int(part) for part in lowest.split(".")], name
+
+
+def test_citation_and_changelog_have_the_version_and_the_day_of_the_release():
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert citation["version"] == setup["metadata"]["version"]
+    released = next(line for line in (ROOT / "CHANGELOG.md").read_text().splitlines() if line.startswith("## 0"))
+    assert released == f"## {citation['version']} - {citation['date-released']}"
+
+
+def test_pre_commit_runs_the_version_of_ruff_that_make_lint_runs():
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]
+    pins = versions("\n".join(pin for hook in hooks for pin in hook["additional_dependencies"]), "==")
+    assert pins["ruff"] == versions((ROOT / "constraints.txt").read_text(), "==")["ruff"]
+
+
+def test_the_workflow_runs_the_quick_tests_on_the_lowest_python():
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "tests.yml").read_text())
+    assert setup["options"]["python_requires"] == f">={workflow['jobs']['quick']['strategy']['matrix']['python'][0]}"
