@@ -35,7 +35,7 @@ def cut_short(teacher, folder):
 Teacher.save = cut_short
 finetune.main(sys.argv[1:])
 """
-SETTINGS = {"save_strategy": "steps", "save_steps": 1, "save_total_limit": 50, "num_train_epochs": 4}
+SETTINGS = {"save_strategy": "steps", "save_steps": 1, "save_total_limit": 50, "num_train_epochs": 8}
 
 
 def start(flags, program=(str(SCRIPT),), **kwargs):

@@ -245,7 +245,7 @@ def test_the_script_on_two_processes_says_once_that_the_queue_is_cut_and_lists_w
     one_step = {"per_device_train_batch_size": 6, "queue_size": 15, "num_train_epochs": 1}
     done = run_script("pretrain", *flags_of(mixed, out, max_unreadable=0.3, **one_step), processes=2)
     assert done.returncode == 0, done.stderr[-3000:]
-    assert done.stderr.count("`queue_size` 15 is cut to 12, a multiple of 12") == 1
+    assert done.stderr.count("--queue_size 15 is cut to 12, a multiple of 12") == 1
     assert done.stderr.count("1 of 12 videos are shorter") == done.stderr.count("The model is in") == 1
     assert load_file(out / OBJECTIVE_NAME)["queue"].shape == (12, 6)
     results = json.loads((out / "all_results.json").read_text())
