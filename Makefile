@@ -5,7 +5,7 @@ STAMP := .venv/.installed
 LOWEST := .venv-lowest/.installed
 SUITE = $(1)/python -m pytest -n 2 --dist loadfile
 
-.PHONY: help install demo reproduce-smoke test test-slow test-lowest lint format bench cards docs
+.PHONY: help install demo reproduce-smoke test test-slow test-lowest test-upstream lint format bench cards docs
 
 help:  ## Show this help
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -38,6 +38,14 @@ test-slow: $(STAMP)  ## Run the other tests: guides, reproduction, second launch
 
 test-lowest: $(LOWEST)  ## Run all tests on the lowest versions that setup.cfg allows (builds .venv-lowest)
 	$(call SUITE,.venv-lowest/bin)
+
+test-upstream: $(STAMP)  ## Run the tests that transformers has for its own models on ours (downloads its sdist)
+	rm -rf .upstream
+	$(BIN)/python -m pip download --quiet --no-deps --no-build-isolation --no-binary transformers --dest .upstream \
+		"transformers==$$($(BIN)/python -c 'import transformers; print(transformers.__version__)')"
+	cd .upstream && tar -xzf transformers-*.tar.gz && mv transformers-*/tests transformers_tests && touch transformers_tests/__init__.py
+	$(BIN)/python -m pip install --quiet --no-deps --target .upstream parameterized==0.9.0
+	$(call SUITE,$(BIN)) -o verbosity_subtests=0 tests/upstream
 
 lint: $(STAMP)  ## ruff and mypy
 	$(BIN)/ruff check .
