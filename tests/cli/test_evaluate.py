@@ -92,3 +92,12 @@ def test_flags_that_do_not_go_together_are_refused_in_one_line(shapes, tmp_path,
         evaluate.main(flags("model", shapes, tmp_path / "evaluation.json", **wrong))
     (line,) = capsys.readouterr().err.splitlines()
     assert stopped.value.code == 2 and message in line
+
+
+def test_the_line_names_chance_and_a_class_that_all_videos_are_predicted_as():
+    values = {"video_top1": 0.25, "video_top5": 1.0, "clip_top1": 0.25, "clip_top5": 1.0, "num_videos": 4}
+    values |= {"num_classes": 4, "protocol": "p"}
+    values["predictions"] = [{"label": label, "predicted": "Bend"} for label in ("Bend", "Jump", "Run", "Walk")]
+    assert evaluate.describe_accuracies(values) == (
+        "p: video top-1 0.2500; clip top-1 0.2500; chance is 25.0 %; all videos were predicted as Bend; 4 videos"
+    )

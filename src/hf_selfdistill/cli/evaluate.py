@@ -13,7 +13,7 @@ from typing import Any
 from hf_selfdistill.cli.errors import user_errors
 from hf_selfdistill.cli.parser import MOST_USED_EVALUATION, CommandParser, config_flags, fit_workers, start_logging
 from hf_selfdistill.runs.configs import EvaluateConfig, ForgettingConfig
-from hf_selfdistill.training.accuracies import silent
+from hf_selfdistill.training.accuracies import describe_chance, only_prediction, silent
 
 __all__ = ["main", "parser"]
 
@@ -85,4 +85,6 @@ def describe_accuracies(values: dict[str, Any]) -> str:
         if k and name not in unsaid:
             of_unit.setdefault(unit.replace("_", " "), []).append(f"top-{k} {value:.4f}")
     accuracies = "; ".join(f"{unit} {', '.join(found)}" for unit, found in of_unit.items())
-    return f"{values['protocol']}: {accuracies}; {values['num_videos']} videos"
+    chance = [describe_chance(values["num_classes"])] if "num_classes" in values else []
+    parts = [accuracies, *chance, only_prediction(values), f"{values['num_videos']} videos"]
+    return f"{values['protocol']}: {'; '.join(part for part in parts if part)}"
