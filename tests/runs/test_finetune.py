@@ -45,3 +45,10 @@ def test_self_distillation_of_random_weights_is_warned_of(values, caplog, weight
     build_trainer(FinetuneConfig(**values, distill_weight=weight))
     line = "c3d has random weights, so there is nothing to retain; set `distill_weight` to 0, or give a pre-trained"
     assert (line in caplog.text) == warned
+
+
+def test_the_record_keeps_the_warnings_of_the_run(values, tmp_path):
+    steps = {"teacher_update": "steps", "teacher_update_steps": 1, "max_steps": 2}
+    finetune(FinetuneConfig(**{**values, **steps}))
+    random, teacher = RunRecord.load(tmp_path / "out").warnings
+    assert "random weights" in random and "the teacher always equals the student" in teacher

@@ -14,6 +14,7 @@ from hf_selfdistill.runs.inputs import begin_record
 from hf_selfdistill.runs.regularize import regularize
 from hf_selfdistill.runs.retention import watch_retention
 from hf_selfdistill.self_distillation.trainer import SelfDistillationTrainer
+from hf_selfdistill.training.kept_warnings import kept_warnings
 from hf_selfdistill.training.record import RunRecord
 
 __all__ = ["build_trainer", "finetune"]
@@ -30,9 +31,11 @@ def finetune(config: FinetuneConfig) -> RunRecord:
         ValueError: the data set, the model and the arguments do not fit.
         OSError: there is no such model.
     """
-    trainer = build_trainer(config)
-    trainer.train()
-    trainer.end()
+    with kept_warnings() as warnings:
+        trainer = build_trainer(config)
+        trainer.record.warnings = warnings
+        trainer.train()
+        trainer.end()
     return trainer.record
 
 
