@@ -35,6 +35,12 @@ def test_nothing_but_the_results_is_written(fine_tuned, shapes, tmp_path, monkey
     ]
 
 
+def test_it_ends_with_the_command_that_writes_the_report(fine_tuned, shapes, tmp_path, caplog):
+    with caplog.at_level("INFO", logger="hf_selfdistill"):
+        evaluate.main(flags(fine_tuned, shapes, tmp_path / "evaluation.json"))
+    assert caplog.messages[-1].endswith(f": hf-selfdistill report --run {fine_tuned}")
+
+
 def test_results_have_the_documented_fields(evaluation):
     assert evaluation.keys() == {
         "video_top1",
