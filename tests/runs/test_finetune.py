@@ -52,3 +52,8 @@ def test_the_record_keeps_the_warnings_of_the_run(values, tmp_path):
     finetune(FinetuneConfig(**{**values, **steps}))
     random, teacher = RunRecord.load(tmp_path / "out").warnings
     assert "random weights" in random and "the teacher always equals the student" in teacher
+
+
+def test_a_negative_number_of_epochs_is_refused(values):
+    with pytest.raises(ValueError, match="`num_train_epochs` is -1; it must be 0 or positive"):
+        FinetuneConfig(**values, num_train_epochs=-1)
