@@ -57,3 +57,13 @@ def test_the_words_go_to_the_command_as_they_are(monkeypatch):
 def test_it_tells_its_version(capsys):
     console.main(["--version"])
     assert capsys.readouterr().out == f"hf-selfdistill {version('hf_selfdistill')}\n"
+
+
+def test_an_interruption_while_libraries_are_loaded_is_one_line(monkeypatch, capsys):
+    def interrupt(name):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(console, "import_module", interrupt)
+    with pytest.raises(SystemExit) as stopped:
+        console.main(["finetune"])
+    assert stopped.value.code == 130 and capsys.readouterr().err == "interrupted\n"

@@ -35,6 +35,12 @@ def test_nothing_but_the_results_is_written(fine_tuned, shapes, tmp_path, monkey
     ]
 
 
+def test_it_ends_with_the_command_that_writes_the_report(fine_tuned, shapes, tmp_path, caplog):
+    with caplog.at_level("INFO", logger="hf_selfdistill"):
+        evaluate.main(flags(fine_tuned, shapes, tmp_path / "evaluation.json"))
+    assert caplog.messages[-1].endswith(f": hf-selfdistill report --run {fine_tuned}")
+
+
 def test_results_have_the_documented_fields(evaluation):
     assert evaluation.keys() == {
         "video_top1",
@@ -92,3 +98,12 @@ def test_flags_that_do_not_go_together_are_refused_in_one_line(shapes, tmp_path,
         evaluate.main(flags("model", shapes, tmp_path / "evaluation.json", **wrong))
     (line,) = capsys.readouterr().err.splitlines()
     assert stopped.value.code == 2 and message in line
+
+
+def test_the_line_names_chance_and_a_class_that_all_videos_are_predicted_as():
+    values = {"video_top1": 0.25, "video_top5": 1.0, "clip_top1": 0.25, "clip_top5": 1.0, "num_videos": 4}
+    values |= {"num_classes": 4, "protocol": "p"}
+    values["predictions"] = [{"label": label, "predicted": "Bend"} for label in ("Bend", "Jump", "Run", "Walk")]
+    assert evaluate.describe_accuracies(values) == (
+        "p: video top-1 0.2500; clip top-1 0.2500; chance is 25.0 %; all videos were predicted as Bend; 4 videos"
+    )

@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import json
 import logging
+import shlex
 
 import pytest
 import torch
 from safetensors.torch import load_file
 from transformers import AutoModelForVideoClassification, AutoVideoProcessor, pipeline
 
-from hf_selfdistill.cli import finetune
+from hf_selfdistill.cli import evaluate, finetune
 
 
 def test_it_leaves_a_model_its_processor_its_card_and_its_results(fine_tuned):
@@ -143,3 +144,19 @@ def test_a_checkpoint_of_the_other_architecture_is_refused(shapes, tiny_flags, f
                 resume_from_checkpoint=next((tmp_path / "c3d").glob("checkpoint-*")),
             )
         )
+
+
+def test_it_ends_with_the_folder_the_accuracy_and_the_command_that_tests_the_model(
+    shapes, tiny_flags, tmp_path, caplog, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    with caplog.at_level(logging.INFO, logger="hf_selfdistill"):
+        finetune.main(tiny_flags(shapes, tmp_path / "my model", max_steps=1, validation_fraction=0.2))
+    ours = [record.getMessage() for record in caplog.records if record.name.startswith("hf_selfdistill")]
+    folder, accuracy, command = ours[-3:]
+    assert folder == f"The model is in {tmp_path / 'my model'}"
+    assert accuracy.startswith("Validation: video top-1 0.") and accuracy.endswith("; chance is 33.3 %")
+    program, task, *words = shlex.split(command.partition(": ")[2])
+    assert (program, task) == ("hf-selfdistill", "evaluate") and "--validation_fraction" in words
+    evaluate.main(words)
+    assert json.loads((tmp_path / "evaluation.json").read_text())["num_videos"] == 6

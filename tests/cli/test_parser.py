@@ -62,6 +62,15 @@ def test_a_wrong_argument_gives_one_line_and_exit_code_2(parser, capsys, argv, m
     assert message in error and error.count("\n") == 1
 
 
+def test_a_misspelt_flag_in_a_file_is_named_with_the_file(parser, capsys, tmp_path):
+    config = tmp_path / "recipe.yaml"
+    config.write_text("nane: x\n")
+    with pytest.raises(SystemExit):
+        parser.parse(["--name", "x", "--config", str(config)])
+    expected = f"error: {config}: unrecognized arguments: --nane (did you mean --name?)\n"
+    assert capsys.readouterr().err.endswith(expected)
+
+
 @pytest.mark.parametrize(
     ("content", "message"), [("a: [1", "not YAML"), ("just words", "expected lines of `flag: value`")]
 )

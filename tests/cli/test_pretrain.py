@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import re
+import shlex
 import shutil
 
 import pytest
@@ -200,3 +202,13 @@ def test_the_help_shows_the_flags_of_the_objective_named(capsys):
         with pytest.raises(SystemExit):
             pretrain.main(words)
         assert ("--ranking_margin" in capsys.readouterr().out) == shown
+
+
+def test_it_ends_with_the_command_that_fine_tunes_the_encoder(flags, tmp_path, caplog):
+    with caplog.at_level(logging.INFO, logger="hf_selfdistill"):
+        pretrain.main(flags(max_steps=1))
+    ours = [record.getMessage() for record in caplog.records if record.name.startswith("hf_selfdistill")]
+    folder, loss, command = ours[-3:]
+    assert folder == f"The model is in {tmp_path / 'encoder'}" and loss.startswith("Training loss ")
+    (config,) = finetune.parser().parse(shlex.split(command.partition(": ")[2])[2:])
+    assert config.model_name_or_path == str(tmp_path / "encoder")

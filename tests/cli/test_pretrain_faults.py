@@ -235,7 +235,7 @@ def test_a_typing_error_in_a_file_of_flags_is_named(videos, tmp_path, capsys):
     recipe.write_text("objective: rspnet\ntemprature: 0.1\n")
     with pytest.raises(SystemExit, match="2"):
         pretrain.main(["--config", str(recipe), "--model_type", "c3d", "--dataset_root", str(videos)])
-    said = "error: unrecognized arguments: --temprature 0.1 (did you mean --temperature?)\n"
+    said = f"error: {recipe}: unrecognized arguments: --temprature (did you mean --temperature?)\n"
     assert capsys.readouterr().err.endswith(said)
 
 

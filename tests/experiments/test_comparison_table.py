@@ -46,6 +46,10 @@ def test_for_five_classes_the_table_has_no_top_5():
     assert len({line.count("|") for line in narrow}) == 1 and narrow[0].count("|") == wide[0].count("|") - 1
 
 
+def test_the_table_names_chance():
+    assert "Percent; chance is 25.0 %." in as_table(runs_of(PLAIN, [0.4]), 4)
+
+
 def test_plain_fine_tuning_at_a_lower_rate_is_compared_with_that_at_the_highest():
     slow, slow_taught = (Setting(1.0, 0.01, "self_distillation", weight) for weight in (0.0, 100.0))
     runs = runs_of(PLAIN, [0.4, 0.6]) + runs_of(slow, [0.5, 0.7]) + runs_of(slow_taught, [0.2, 0.4])

@@ -30,6 +30,14 @@ def test_table_and_csv_are_made_from_the_records(folders, tmp_path):
     assert rows[1]["retention_low"] == "0.8" and rows[1]["identity"] == "i"
 
 
+def test_the_warnings_of_the_runs_are_below_the_table(folders, tmp_path):
+    folder = next(iter(folders.values()))
+    record = RunRecord.load(folder)
+    record.warnings = ["An epoch has a single step"]
+    record.save(folder)
+    assert write_comparison(tmp_path, folders).endswith("- 1 of 2 models: An epoch has a single step\n")
+
+
 def test_a_row_without_a_reference_set_has_no_retention(folders):
     folder = next(iter(folders.values()))
     record = RunRecord.load(folder)

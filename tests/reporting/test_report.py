@@ -208,6 +208,12 @@ def test_without_a_retention_the_page_gives_the_reason_and_shows_the_drift(page_
     assert ("Accuracy of frozen features" in page) == ("before" in forgetting)
 
 
+def test_chance_and_a_class_that_all_videos_are_predicted_as_are_named(page_of):
+    predictions = [{"video": "v", "label": label, "predicted": "walk", "score": 0.5} for label in ("run", "walk")]
+    page = page_of(classified(protocol="my test", predictions=predictions))
+    assert "<p>Chance is 50.0 %. In the test part, all videos were predicted as walk.</p>" in page
+
+
 @pytest.mark.parametrize(("classes", "shown"), [(5, False), (6, True)])
 def test_top_5_is_shown_for_more_than_five_classes(page_of, classes, shown):
     page = page_of(model={"classes": [f"class {number}" for number in range(classes)]})

@@ -114,3 +114,8 @@ def test_a_part_that_the_run_did_not_hold_out_is_warned_of(model, shapes, tmp_pa
     table.write_text("\n".join(line for line in lines if "_g08_" not in line) + "\n")
     evaluate(model, tmp_path, dataset_root=str(other))
     assert "the model was possibly trained on some of these videos" in caplog.text
+
+
+def test_a_missing_file_of_the_baseline_is_named_with_its_parameter(fine_tuned, shapes, tmp_path):
+    with pytest.raises(ValueError, match=r"`baseline_file` nosuch\.json is not a file of results"):
+        evaluate(fine_tuned, tmp_path, dataset_root=str(shapes), baseline_file="nosuch.json")

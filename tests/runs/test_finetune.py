@@ -2,7 +2,7 @@ import pytest
 
 from hf_selfdistill.cli import finetune as command
 from hf_selfdistill.runs.configs import FinetuneConfig
-from hf_selfdistill.runs.finetune import finetune
+from hf_selfdistill.runs.finetune import build_trainer, finetune
 from hf_selfdistill.training.record import RunRecord
 
 
@@ -38,3 +38,22 @@ def test_a_class_that_a_part_lacks_is_named(values, shapes, tmp_path, caplog):
     lists.write_text("\n".join(row for row in rows if not (row.endswith("test") and "moving_up" in row)))
     finetune(FinetuneConfig(**{**values, "dataset": "csv", "annotations": str(lists)}))
     assert "No test video of moving_up" in caplog.text
+
+
+@pytest.mark.parametrize(("weight", "warned"), [(10, True), (0, False)])
+def test_self_distillation_of_random_weights_is_warned_of(values, caplog, weight, warned):
+    build_trainer(FinetuneConfig(**values, distill_weight=weight))
+    line = "c3d has random weights, so there is nothing to retain; set `distill_weight` to 0, or give a pre-trained"
+    assert (line in caplog.text) == warned
+
+
+def test_the_record_keeps_the_warnings_of_the_run(values, tmp_path):
+    steps = {"teacher_update": "steps", "teacher_update_steps": 1, "max_steps": 2}
+    finetune(FinetuneConfig(**{**values, **steps}))
+    random, teacher = RunRecord.load(tmp_path / "out").warnings
+    assert "random weights" in random and "the teacher always equals the student" in teacher
+
+
+def test_a_negative_number_of_epochs_is_refused(values):
+    with pytest.raises(ValueError, match="`num_train_epochs` is -1; it must be 0 or positive"):
+        FinetuneConfig(**values, num_train_epochs=-1)

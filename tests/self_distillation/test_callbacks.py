@@ -45,20 +45,26 @@ def test_training_with_a_huge_weight_and_no_clipping_is_warned_of(make_trainer, 
 
 
 @pytest.mark.parametrize(
-    ("batch", "update", "warned"), [(8, "epoch", True), (2, "epoch", False), (8, "frozen", False)]
+    ("batch", "update", "interval", "warned"),
+    [
+        (8, "epoch", None, "An epoch has a single step"),
+        (2, "epoch", None, ""),
+        (8, "frozen", None, ""),
+        (2, "steps", 1, "`teacher_update_steps` is 1"),
+        (2, "steps", 2, ""),
+    ],
 )
-def test_epochs_of_a_single_step_in_which_a_renewed_teacher_does_nothing_are_warned_of(
-    make_trainer, caplog, batch, update, warned
-):
+def test_a_teacher_that_always_equals_the_student_is_warned_of(make_trainer, caplog, batch, update, interval, warned):
     trainer = make_trainer(
         distill_weight=10.0,
         teacher_update=update,
+        teacher_update_steps=interval,
         per_device_train_batch_size=batch,
         num_train_epochs=2,
         logging_steps=1,
     )
     with caplog.at_level(logging.WARNING):
         trainer.train()
-    assert ("An epoch has a single step" in caplog.text) == warned
+    assert warned in caplog.text and ("always equals the student" in caplog.text) == bool(warned)
     distances = [log["distill_loss"] for log in trainer.state.log_history if "distill_loss" in log]
-    assert (max(distances) == 0) == warned
+    assert (max(distances) == 0) == bool(warned)

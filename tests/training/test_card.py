@@ -92,6 +92,14 @@ def test_without_any_result_the_card_claims_nothing(card_of):
     assert "Nothing has been measured yet." in sections(card)["Results"] and card.data.eval_results is None
 
 
+def test_chance_and_a_class_that_all_videos_are_predicted_as_are_named(card_of):
+    alike = [{"label": label, "predicted": "walk"} for label in ("run", "walk")]
+    results = [classified(), classified(protocol="my test", predictions=alike)]
+    text = sections(card_of(fine_tuning(results=results)))["Results"]
+    assert "\nChance is 50.0 %. In the test part, all videos were predicted as walk.\n" in text
+    assert "Chance is" not in card_of(fine_tuning(metrics={})).text
+
+
 @pytest.mark.parametrize(("classes", "shown"), [(5, False), (6, True)])
 def test_top_5_is_shown_for_more_than_five_classes(card_of, classes, shown):
     names = [f"class {number}" for number in range(classes)]

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from importlib import import_module
 from importlib.metadata import version
 
+from hf_selfdistill.cli.errors import user_errors
+
 __all__ = ["COMMANDS", "main"]
 
 NAME = "hf-selfdistill"
@@ -43,7 +45,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         sys.stderr.write(f"{NAME}: error: {command!r} is not a subcommand; choose from {', '.join(COMMANDS)}\n")
         sys.exit(2)
     sys.argv[0] = f"{NAME} {command}"  # the name in help and errors
-    import_module(f"{__package__}.{command}").main(words)
+    with user_errors():  # Ctrl-C while libraries are loaded
+        import_module(f"{__package__}.{command}").main(words)
 
 
 def _overview() -> str:

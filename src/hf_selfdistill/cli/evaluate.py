@@ -5,15 +5,18 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import logging
+import shlex
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from hf_selfdistill.cli.errors import user_errors
 from hf_selfdistill.cli.parser import MOST_USED_EVALUATION, CommandParser, config_flags, fit_workers, start_logging
 from hf_selfdistill.runs.configs import EvaluateConfig, ForgettingConfig
-from hf_selfdistill.training.accuracies import silent
+from hf_selfdistill.training.accuracies import describe_chance, only_prediction, silent
+from hf_selfdistill.training.record import RECORD
 
 __all__ = ["main", "parser"]
 
@@ -35,6 +38,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         fit_workers(config)
         logger.info("%s", _measure(config))
         logger.info("The results are in %s", config.output_file)
+        if config.task == "classification" and (Path(config.model_name_or_path) / RECORD).is_file():
+            command = shlex.join(["hf-selfdistill", "report", "--run", config.model_name_or_path])
+            logger.info("Next, write a page about the model: %s", command)
 
 
 def parser(argv: Sequence[str]) -> CommandParser:
@@ -85,4 +91,6 @@ def describe_accuracies(values: dict[str, Any]) -> str:
         if k and name not in unsaid:
             of_unit.setdefault(unit.replace("_", " "), []).append(f"top-{k} {value:.4f}")
     accuracies = "; ".join(f"{unit} {', '.join(found)}" for unit, found in of_unit.items())
-    return f"{values['protocol']}: {accuracies}; {values['num_videos']} videos"
+    chance = [describe_chance(values["num_classes"])] if "num_classes" in values else []
+    parts = [accuracies, *chance, only_prediction(values), f"{values['num_videos']} videos"]
+    return f"{values['protocol']}: {'; '.join(part for part in parts if part)}"

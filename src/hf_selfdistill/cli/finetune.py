@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import logging
+import shlex
 from collections.abc import Sequence
 
 from hf_selfdistill.cli.errors import user_errors
-from hf_selfdistill.cli.parser import MOST_USED_TRAINING, CommandParser, fit_workers, start_logging
+from hf_selfdistill.cli.parser import MOST_USED_TRAINING, CommandParser, as_flags, fit_workers, start_logging
 from hf_selfdistill.runs.configs import FinetuneConfig
+from hf_selfdistill.training.accuracies import describe_chance
+from hf_selfdistill.training.record import RunRecord
 
 __all__ = ["main", "parser"]
+
+logger = logging.getLogger(__name__)
+
+DATA = ("dataset", "dataset_root", "annotations", "split", "validation_fraction", "max_unreadable", "use_cpu")
+"""Flags that `evaluate` takes over."""
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -20,7 +29,18 @@ def main(argv: Sequence[str] | None = None) -> None:
         fit_workers(config)
         from hf_selfdistill.runs.finetune import finetune
 
-        finetune(config)
+        _say_what_is_next(config, finetune(config))
+
+
+def _say_what_is_next(config: FinetuneConfig, record: RunRecord) -> None:
+    """Log the validation accuracy and the command that tests the model."""
+    if "eval_video_top1" in record.metrics:
+        chance = describe_chance(len(record.model["classes"]))
+        logger.info("Validation: video top-1 %.4f; %s", record.metrics["eval_video_top1"], chance)
+    values = {name: value for name, value in config.to_dict().items() if name in DATA}
+    part = {} if "test" in record.inputs else {"part": "validation"}
+    flags = as_flags({"model_name_or_path": config.output_dir, **values, **part})
+    logger.info("Next, test it: hf-selfdistill evaluate %s", shlex.join(flags))
 
 
 def parser() -> CommandParser:

@@ -104,7 +104,12 @@ class CommandParser(HfArgumentParser):
     def parse(self, argv: Sequence[str] | None = None) -> tuple[Any, ...]:
         """Return the dataclasses filled in; exit with one line if an argument is wrong or unknown."""
         argv = list(sys.argv[1:] if argv is None else argv)
-        namespace = self.parse_args([*self._config(argv), *argv])
+        of_file = self._config(argv)
+        known = {flag for action in self._actions for flag in action.option_strings}
+        unknown = [word for word in of_file if word.startswith("--") and word not in known]
+        if unknown:
+            self.error(f"{_config_file(argv)}: unrecognized arguments: {' '.join(unknown)}")
+        namespace = self.parse_args([*of_file, *argv])
         positional = [getattr(namespace, self.positional[0])] if self.positional else []
         return (*self._fill(namespace), *positional)
 
@@ -200,11 +205,9 @@ def config_flags(argv: Sequence[str]) -> list[str]:
     Raises:
         ValueError: there is no such file, or it does not map flags to values.
     """
-    files = [b for a, b in pairwise(argv) if a == "--config"]
-    files += [a.removeprefix("--config=") for a in argv if a.startswith("--config=")]
-    if not files:
+    file = _config_file(argv)
+    if file is None:
         return []
-    file = Path(files[-1])
     if not file.is_file():
         raise ValueError(f"--config {file}: no such file")
     try:
@@ -214,6 +217,12 @@ def config_flags(argv: Sequence[str]) -> list[str]:
     if not isinstance(values, dict):
         raise ValueError(f"--config {file}: expected lines of `flag: value`")
     return as_flags(values)
+
+
+def _config_file(argv: Sequence[str]) -> Path | None:
+    files = [b for a, b in pairwise(argv) if a == "--config"]
+    files += [a.removeprefix("--config=") for a in argv if a.startswith("--config=")]
+    return Path(files[-1]) if files else None
 
 
 def as_flags(values: Mapping[str, Any]) -> list[str]:

@@ -4,16 +4,27 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import logging
+import shlex
 import sys
 from collections.abc import Sequence
 
 from hf_selfdistill.cli.errors import user_errors
-from hf_selfdistill.cli.parser import MOST_USED_TRAINING, CommandParser, config_flags, fit_workers, start_logging
+from hf_selfdistill.cli.parser import (
+    MOST_USED_TRAINING,
+    CommandParser,
+    as_flags,
+    config_flags,
+    fit_workers,
+    start_logging,
+)
 from hf_selfdistill.pretraining.objective_arguments import OBJECTIVE_ARGUMENTS, RSPNetArguments
 from hf_selfdistill.runs.configs import PretrainConfig
 from hf_selfdistill.training.arguments import given_values
 
 __all__ = ["main", "parse", "parser"]
+
+logger = logging.getLogger(__name__)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -26,7 +37,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         fit_workers(config)
         from hf_selfdistill.runs.pretrain import pretrain
 
-        pretrain(config)
+        record = pretrain(config)
+        logger.info("Training loss %.4f, the mean over the run", record.metrics["train_loss"])
+        values = {"model_name_or_path": config.output_dir, "dataset": "folder", "dataset_root": "LABELLED_VIDEOS"}
+        following = shlex.join(as_flags({**values, "output_dir": "FINE_TUNED"}))
+        logger.info("Next, fine-tune it: hf-selfdistill finetune %s", following)
 
 
 def parse(argv: Sequence[str]) -> PretrainConfig:

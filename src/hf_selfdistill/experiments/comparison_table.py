@@ -12,15 +12,16 @@ from hf_selfdistill.experiments.comparison import (
     paired_difference,
     runs_by_setting,
 )
-from hf_selfdistill.training.accuracies import telling
+from hf_selfdistill.training.accuracies import describe_chance, telling
 
 __all__ = ["as_table"]
 
 Paper = Callable[[float], tuple[float, float] | None]
 
 NOTES = """
-Percent; mean ± standard deviation over runs (splits × seeds). "Against" is the mean difference from plain fine-tuning
-with the same split, seed, learning rate, labels and choice of the epoch, ± the standard deviation over the pairs.
+Percent; {chance}. Mean ± standard deviation over runs (splits × seeds). "Against" is the mean difference from plain
+fine-tuning with the same split, seed, learning rate, labels and choice of the epoch, ± the standard deviation over the
+pairs.
 Plain fine-tuning at a lower learning rate is compared with plain fine-tuning at the highest. p is the p value of a
 two-sided sign-flip test over the n pairs; it cannot fall below 2 / 2ⁿ. A large p shows no difference. Seeds of one
 split share its test videos, so a small p applies to these videos first. "Best on test" selects the epoch on the test
@@ -60,7 +61,7 @@ def as_table(runs: Sequence[Run], classes: int, paper: Paper | None = None) -> s
             known = paper(setting.distill_weight) if in_paper else None
             cells.append("" if known is None else f"{known[0]:.1f} / {known[1]:.1f}")
         lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n" + NOTES
+    return "\n".join(lines) + "\n" + NOTES.format(chance=describe_chance(classes))
 
 
 def _baseline(setting: Setting, by_setting: dict[Setting, list[Run]]) -> list[Run]:

@@ -17,9 +17,11 @@ from hf_selfdistill.experiments.grid import with_tests
 from hf_selfdistill.experiments.launcher import launch
 from hf_selfdistill.experiments.paper_results import BEST_WEIGHT, CLASSES
 from hf_selfdistill.experiments.paper_tables import MODELS, Cell, table_1, table_2
+from hf_selfdistill.experiments.run_warnings import describe_warnings
 from hf_selfdistill.experiments.tables import row_of, write_csv
 from hf_selfdistill.runs.configs import FinetuneConfig, PretrainConfig
 from hf_selfdistill.training.best_epochs import CHOICE, best_folder
+from hf_selfdistill.training.record import RunRecord
 
 __all__ = ["RECIPES", "Reproduction", "Row", "reproduce"]
 
@@ -200,12 +202,14 @@ def _write_tables(output_dir: Path, folders: Mapping[Row, Path], smoke: bool) ->
     for row in rows:
         cell = Cell(row["model_type"], row["dataset"], row["distill_weight"], row["choice"])
         measured.setdefault(cell, {})[row["split"], row["seed"]] = row["video_top1"], row["video_top5"]
+    records = [record for run in folders.values() if (record := RunRecord.load(run)) is not None]
+    warnings = describe_warnings(records)
     tables = table_1(measured), table_2(measured)
     for number, table in enumerate(tables, start=1):
-        text = "\n".join([f"# Table {number}", *([SMOKE_NOTES] if smoke else [""]), table]) + NOTES
+        text = "\n".join([f"# Table {number}", *([SMOKE_NOTES] if smoke else [""]), table]) + NOTES + warnings
         write_whole(output_dir / f"table{number}.md", text)
     write_csv(output_dir / "results.csv", rows)
-    return tables[0]
+    return f"{tables[0]}\n{warnings}"
 
 
 def _line(row: Row, choice: str, run: Path) -> dict[str, Any]:

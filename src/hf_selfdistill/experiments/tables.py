@@ -15,6 +15,7 @@ from hf_selfdistill.experiments.comparison_table import as_table
 from hf_selfdistill.experiments.grid import Place
 from hf_selfdistill.experiments.paper_results import paper_accuracy
 from hf_selfdistill.experiments.plots import Outcome, frontier_figure, lambda_figure
+from hf_selfdistill.experiments.run_warnings import describe_warnings
 from hf_selfdistill.training.accuracies import MEASURED
 from hf_selfdistill.training.figures import save_figure
 from hf_selfdistill.training.record import RunRecord
@@ -43,6 +44,7 @@ def write_comparison(output_dir: Path, folders: Mapping[Place, Path]) -> str:
     measured = [record.latest("forgetting") for record in records.values()]
     unknown = sum(values is not None and values["retention"] is None for values in measured)
     table += WHY_NO_RETENTION.format(unknown, len(records)) if unknown else ""
+    table += describe_warnings(records.values())
     write_whole(output_dir / "table.md", table)
     write_csv(
         output_dir / "results.csv",

@@ -26,7 +26,7 @@ from hf_selfdistill.reporting.retrieval_examples import retrieval_examples
 from hf_selfdistill.reporting.saliency_examples import saliency_examples
 from hf_selfdistill.reporting.tables import class_table, pair_table, percent, result_tables, run_tables
 from hf_selfdistill.training.accuracies import telling, with_a_blank
-from hf_selfdistill.training.card import REPORT, write_card
+from hf_selfdistill.training.card import REPORT, accuracy_notes, write_card
 from hf_selfdistill.training.curves import curve_figures
 from hf_selfdistill.training.record import RECORD, RunRecord, hash_of_model
 
@@ -84,6 +84,7 @@ def write_report(folder: str | Path, saliency: Sequence[str] = ()) -> Path:
         record=record,
         wall_time=timedelta(seconds=round(record.wall_seconds)),
         results=result_tables(record),
+        notes=accuracy_notes(record),
         curves=_draw_curves(folder / "trainer_state.json"),
         tables=run_tables(record),
         unreadable=_unreadable(record),

@@ -11,6 +11,7 @@ from transformers import set_seed
 
 from hf_selfdistill.data.clips import video_name
 from hf_selfdistill.evaluation.features import FeatureSet, MappedFeatures, PooledFeatures, VideoFeatures, read_features
+from hf_selfdistill.evaluation.forgetting import chance
 from hf_selfdistill.evaluation.probe import TEMPERATURE, groups_to_choose_by, knn, linear_probe
 from hf_selfdistill.evaluation.retrieval import nearest_first, retrieved
 from hf_selfdistill.models.loading import load_for_features
@@ -88,13 +89,19 @@ def _video(records: datasets.Dataset, place: int) -> dict[str, str]:
 
 def _linear_probe(known: FeatureSet, asked: FeatureSet) -> tuple[dict[str, float], str]:
     result = linear_probe(known, asked)
-    how = f"logistic regression on standardised features, L2 strength {result.setting:g} chosen on held-out groups"
+    how = (
+        f"logistic regression on standardised features, L2 strength {result.setting:g} chosen on held-out groups; "
+        f"chance is {100 * chance(known, asked):.1f} %"
+    )
     return {"linear_probe_top1": result.accuracy}, how
 
 
 def _knn(known: FeatureSet, asked: FeatureSet) -> tuple[dict[str, float], str]:
     result = knn(known, asked)
-    how = f"{result.setting:g} nearest by cosine, votes weighted exp(cosine / {TEMPERATURE})"
+    how = (
+        f"{result.setting:g} nearest by cosine, votes weighted exp(cosine / {TEMPERATURE}); "
+        f"chance is {100 * chance(known, asked):.1f} %"
+    )
     return {"knn_top1": result.accuracy}, how
 
 

@@ -7,13 +7,14 @@ import logging
 import datasets
 from transformers import set_seed
 
-from hf_selfdistill.models.loading import load_classifier
+from hf_selfdistill.models.loading import FROM_SCRATCH, load_classifier
 from hf_selfdistill.regularizers.wise_ft import WeightAverageCallback
 from hf_selfdistill.runs.configs import FinetuneConfig
 from hf_selfdistill.runs.inputs import begin_record
 from hf_selfdistill.runs.regularize import regularize
 from hf_selfdistill.runs.retention import watch_retention
 from hf_selfdistill.self_distillation.trainer import SelfDistillationTrainer
+from hf_selfdistill.training.kept_warnings import kept_warnings
 from hf_selfdistill.training.record import RunRecord
 
 __all__ = ["build_trainer", "finetune"]
@@ -30,9 +31,11 @@ def finetune(config: FinetuneConfig) -> RunRecord:
         ValueError: the data set, the model and the arguments do not fit.
         OSError: there is no such model.
     """
-    trainer = build_trainer(config)
-    trainer.train()
-    trainer.end()
+    with kept_warnings() as warnings:
+        trainer = build_trainer(config)
+        trainer.record.warnings = warnings
+        trainer.train()
+        trainer.end()
     return trainer.record
 
 
@@ -49,6 +52,12 @@ def build_trainer(config: FinetuneConfig) -> SelfDistillationTrainer:
     labels = videos["train"].features["label"].names
     _log_videos(videos, labels)
     record = begin_record("finetune", config)
+    if config.model_name_or_path in FROM_SCRATCH and config.distill_weight:
+        logger.warning(
+            "%s has random weights, so there is nothing to retain; set `distill_weight` to 0, or give a pre-trained "
+            "encoder",
+            config.model_name_or_path,
+        )
     set_seed(config.seed)  # for random weights
     model, processor = load_classifier(
         config.model_name_or_path, labels, config.config_overrides, config.lora_rank, config.lora_target_modules

@@ -39,7 +39,14 @@ class TeacherRefreshCallback(TrainerCallback):
     ) -> None:
         """Detect a resume within an epoch, and warn if the distance would always be 0."""
         self._resumes_within_an_epoch = not float(state.epoch).is_integer()
-        if args.teacher_update == "epoch" and 1 < state.max_steps <= state.num_train_epochs:
+        if state.max_steps == 1:
+            return
+        if args.teacher_update == "steps" and args.teacher_update_steps == 1:
+            logger.warning(
+                "`teacher_update_steps` is 1, so the teacher always equals the student and has no effect. Raise it, "
+                "or set `teacher_update` to 'epoch'."
+            )
+        if args.teacher_update == "epoch" and state.max_steps <= state.num_train_epochs:
             logger.warning(
                 "An epoch has a single step, so the teacher always equals the student and has no effect. Lower "
                 "`per_device_train_batch_size` (now %d), or set `teacher_update` to 'frozen'.",

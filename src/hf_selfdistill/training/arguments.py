@@ -176,6 +176,8 @@ class VideoTrainingArguments(TrainingArguments):
         check_choice("on_nan", self.on_nan, ("stop", "warn"))
         check_choice("log_format", self.log_format, ("table", "raw"))
         check_choice("epoch_lr_schedule", self.epoch_lr_schedule, ("none", *EPOCH_SCHEDULES))
+        if self.num_train_epochs < 0:
+            raise ValueError(f"`num_train_epochs` is {self.num_train_epochs:g}; it must be 0 or positive")
         whole_epochs = self.max_steps <= 0 and float(self.num_train_epochs).is_integer()
         if self.epoch_lr_schedule != "none" and not (whole_epochs and self.warmup_steps == 0):
             raise ValueError(

@@ -9,11 +9,21 @@ from typing import Any
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from hf_selfdistill.data.whole_files import write_whole
-from hf_selfdistill.training.accuracies import MEASURED, telling, with_a_blank
+from hf_selfdistill.training.accuracies import MEASURED, describe_chance, only_prediction, telling, with_a_blank
 from hf_selfdistill.training.citations import works_behind
 from hf_selfdistill.training.record import RunRecord
 
-__all__ = ["CARD", "CURVES", "KEPT", "REPORT", "accuracy_rows", "describe_rate", "feature_rows", "write_card"]
+__all__ = [
+    "CARD",
+    "CURVES",
+    "KEPT",
+    "REPORT",
+    "accuracy_notes",
+    "accuracy_rows",
+    "describe_rate",
+    "feature_rows",
+    "write_card",
+]
 
 CARD = "README.md"
 CURVES = "training_curves.png"
@@ -54,6 +64,7 @@ def write_card(folder: str | Path, record: RunRecord) -> None:
         curves=CURVES if (folder / CURVES).is_file() else None,
         report=REPORT if (folder / REPORT).is_file() else None,
         results=_accuracy_table(record),
+        notes=accuracy_notes(record),
         features=_table(["task", "accuracy", "videos", "measured on"], feature_rows(record)),
         card=record.card,
         works=works_behind(record.model["model_type"], record.model.get("pretrained_by")),
@@ -129,6 +140,17 @@ def accuracy_rows(record: RunRecord) -> list[tuple[str, Mapping[str, Any]]]:
     measured = [(protocol, values) for _, protocol, values in _accuracies(record)]
     baselines = [test.values["baseline"] for test in record.current("classification") if test.values.get("baseline")]
     return measured + [(f"{baseline['protocol']} — the same with λ = 0", baseline) for baseline in baselines]
+
+
+def accuracy_notes(record: RunRecord) -> str:
+    """Describe chance, and the tests in which all videos were predicted as one class; "" without accuracies."""
+    if not accuracy_rows(record):
+        return ""
+    tests = [
+        (test.config.get("part", "test"), only_prediction(test.values)) for test in record.current("classification")
+    ]
+    alike = {f" In the {part} part, {only}." for part, only in tests if only}
+    return f"{describe_chance(len(record.model['classes'])).capitalize()}.{''.join(sorted(alike))}"
 
 
 def feature_rows(record: RunRecord) -> list[list[str]]:

@@ -78,6 +78,7 @@ class RunRecord:
         description: tables for the card and the report, by title: name → value as text.
         progress: `step`, `max_steps`, `epoch` and `num_epochs`.
         changes: parameters that changed in a resumed run: `step`, `parameter`, `before`, `after`.
+        warnings: warnings that the run logged, in their order.
         wall_seconds: wall time of all attempts.
         weights: `hash_of_model` of the saved model.
         metrics: metrics of the training and of the last validation, as in `all_results.json`.
@@ -95,6 +96,7 @@ class RunRecord:
     description: dict[str, dict[str, str]] = field(default_factory=dict)
     progress: dict[str, Any] = field(default_factory=dict)
     changes: list[dict[str, Any]] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
     wall_seconds: float = 0.0
     weights: str | None = None
     metrics: dict[str, Any] = field(default_factory=dict)

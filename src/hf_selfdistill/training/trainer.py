@@ -152,6 +152,7 @@ class VideoTrainer(TrainingLoop):
             self.record.results = before.results  # stale from now on, unless the weights stay
             if checkpoint is not None:
                 check_same_data(before, self.record)
+                self.record.warnings[:0] = before.warnings
                 state = TrainerState.load_from_json(str(Path(checkpoint) / TRAINER_STATE_NAME))
                 self.record.wall_seconds = before.wall_seconds
                 self.record.changes = [*before.changes, *changed_parameters(before, self.record, state.global_step)]
