@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import shutil
 import socket
 from pathlib import Path
@@ -28,7 +29,7 @@ def video(shapes):
 
 @pytest.fixture
 def classifier(fine_tuned, tmp_path):
-    return app_page.Classifier(str(fine_tuned), app.AppArguments(str(fine_tuned)), 3, tmp_path)
+    return app_page.Classifier(str(fine_tuned), app.AppArguments(str(fine_tuned)), 3, tmp_path, 60)
 
 
 def test_an_answer_has_classes_clips_and_pictures(classifier, video):
@@ -42,9 +43,8 @@ def test_an_answer_has_classes_clips_and_pictures(classifier, video):
 
 def test_other_classifiers_answer_without_pictures(video, tmp_path):
     folder = save_checkpoint(tiny_model("videomae"), tiny_processor("videomae"), tmp_path / "model")
-    classes, rows, *pictures = app_page.Classifier(str(folder), app.AppArguments(str(folder)), 2, tmp_path).look_at(
-        video
-    )
+    classifier = app_page.Classifier(str(folder), app.AppArguments(str(folder)), 2, tmp_path, 60)
+    classes, rows, *pictures = classifier.look_at(video)
     assert len(classes) == 3 and len(rows) == 2 and pictures == [None, None]
 
 
@@ -58,10 +58,11 @@ def test_examples_are_moving_shapes_that_the_model_knows_or_those_of_a_folder(cl
     written = app_page.example_videos(classifier, None, tmp_path)
     assert {Path(file).parent.name for file in written} == MOTIONS
     given = app_page.example_videos(classifier, str(shapes), tmp_path)
-    assert len(given) == 6 and all(Path(file).is_relative_to(shapes) for file in given)
+    assert len(given) == 6 and all(Path(file).is_relative_to(tmp_path) for file in given)
+    assert {Path(file).name for file in given} <= {file.name for file in shapes.glob("*/*")}
 
 
-@pytest.mark.parametrize("flag", ["--num_clips", "--frame_stride", "--target_fps"])
+@pytest.mark.parametrize("flag", ["--num_clips", "--frame_stride", "--target_fps", "--max_upload", "--max_seconds"])
 def test_a_number_that_is_not_positive_is_refused(flag, capsys):
     with pytest.raises(SystemExit) as stopped:
         app.main(["--model_name_or_path", "x", flag, "0"])
@@ -97,11 +98,11 @@ def address(fine_tuned_once, shapes, tmp_path_factory):
     pytest.importorskip("gradio")
     folder = tmp_path_factory.mktemp("page")
     models = [
-        app_page.Classifier(str(fine_tuned_once), app.AppArguments(str(fine_tuned_once)), clips, folder)
+        app_page.Classifier(str(fine_tuned_once), app.AppArguments(str(fine_tuned_once)), clips, folder, 60)
         for clips in (3, 2)
     ]
     page = app_page.build_page(models, app_page.example_videos(models[0], None, folder))
-    app_page.launch(page, "127.0.0.1", None, folder, None)
+    app_page.launch(page, "127.0.0.1", None, 200)
     yield page.local_url
     page.close()
 
@@ -113,7 +114,7 @@ def test_a_port_that_is_taken_is_one_line(tmp_path):
         taken.listen()
         port = taken.getsockname()[1]
         with pytest.raises(ValueError, match=f"`server_port` {port} is taken; give another one"):
-            app_page.launch(page, "127.0.0.1", port, tmp_path, None)
+            app_page.launch(page, "127.0.0.1", port, 200)
 
 
 def test_the_address_is_said_and_nothing_else(tmp_path, capsys, caplog):
@@ -121,7 +122,7 @@ def test_the_address_is_said_and_nothing_else(tmp_path, capsys, caplog):
     with gradio.Blocks() as page:
         pass
     with caplog.at_level("INFO", logger="hf_selfdistill"):
-        app_page.launch(page, "127.0.0.1", None, tmp_path, None)
+        app_page.launch(page, "127.0.0.1", None, 200)
     assert capsys.readouterr().out == ""
     page.close()
     ours = [record.getMessage() for record in caplog.records if record.name.startswith("hf_selfdistill")]
@@ -179,3 +180,28 @@ def test_a_bad_file_is_explained_in_the_page_and_the_next_one_is_classified(page
 def test_an_example_is_classified_at_a_click(page):
     page.click(".gallery button, .gallery-item")
     page.wait_for_selector("#label-0 h2")
+
+
+def test_a_pass_over_a_video_has_a_time_limit(classifier, video):
+    classifier.max_seconds = 0
+    with pytest.raises(VideoDecodingError, match="it takes more than `max_seconds` 0"):
+        classifier.look_at(video)
+
+
+def test_all_files_of_the_page_are_deleted_at_the_end(fine_tuned, video, monkeypatch):
+    gradio, client = pytest.importorskip("gradio"), pytest.importorskip("gradio_client")
+    folders = []
+
+    def visit(page):
+        client.Client(page.local_url, verbose=False).predict(client.handle_file(video), api_name="/classify")
+        folders.append(Path(os.environ["GRADIO_TEMP_DIR"]))
+        assert list(folders[0].rglob(Path(video).name)) and list(folders[0].rglob("*.gif"))
+        page.close()
+
+    monkeypatch.setenv("GRADIO_TEMP_DIR", "")
+    monkeypatch.setattr(gradio.Blocks, "block_thread", visit)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    app.main(["--model_name_or_path", str(fine_tuned), "--server_port", str(port)])
+    assert folders and not folders[0].exists()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import signal
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -37,10 +39,14 @@ class AppArguments:
     )
     server_name: str = field(default="127.0.0.1", metadata={"help": "Address of the server; 0.0.0.0 listens on all."})
     server_port: int = field(default=7860, metadata={"help": "Port of the server."})
+    max_upload: int = field(default=200, metadata={"help": "Maximum size of an uploaded video in megabytes."})
+    max_seconds: float = field(
+        default=60.0, metadata={"help": "Maximum time in seconds for each pass over a video; a request takes several."}
+    )
 
     def __post_init__(self) -> None:
         """Check the numbers."""
-        for name in ("num_clips", "frame_stride", "target_fps"):
+        for name in ("num_clips", "frame_stride", "target_fps", "max_upload", "max_seconds"):
             check_positive(name, getattr(self, name))
 
 
@@ -55,10 +61,12 @@ def main(argv: Sequence[str] | None = None) -> None:
             raise ValueError('the page needs Gradio; install it with pip install "hf_selfdistill[app]"')
         from hf_selfdistill.runs.page import Classifier, build_page, example_videos, launch
 
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # or the folder stays when a container stops
         with tempfile.TemporaryDirectory() as folder:
             names = [args.model_name_or_path, *([args.compare_with] if args.compare_with else [])]
-            models = [Classifier(name, args, args.num_clips, Path(folder)) for name in names]
+            models = [Classifier(name, args, args.num_clips, Path(folder), args.max_seconds) for name in names]
             examples = example_videos(models[0], args.examples, Path(folder))
+            os.environ["GRADIO_TEMP_DIR"] = folder  # for uploads and Gradio's copies
             page = build_page(models, examples)
-            launch(page, args.server_name, args.server_port, Path(folder), args.examples)
+            launch(page, args.server_name, args.server_port, args.max_upload)
             page.block_thread()

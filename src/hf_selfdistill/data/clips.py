@@ -10,7 +10,7 @@ import datasets
 import torch
 from torch.utils.data import Dataset
 
-from hf_selfdistill.data.decoding import VideoDecodingError, VideoReader
+from hf_selfdistill.data.decoding import MAX_SECONDS, VideoDecodingError, VideoReader
 from hf_selfdistill.data.sampling import ClipSampler
 from hf_selfdistill.data.transforms import same_draws, seeded_draws
 
@@ -30,7 +30,12 @@ class VideoClips(Dataset[dict[str, Any]]):
 
     Args:
         records: videos, with the column `video`.
+
+    Attributes:
+        max_seconds (`float`): time limit of `VideoReader` for each video.
     """
+
+    max_seconds = MAX_SECONDS
 
     def __init__(self, records: datasets.Dataset) -> None:
         self.records = records
@@ -47,8 +52,9 @@ class VideoClips(Dataset[dict[str, Any]]):
             VideoDecodingError: the file can't be read.
         """
         video = self.records[index]["video"]
+        source = video["bytes"] if video["bytes"] is not None else video["path"]
         try:
-            with VideoReader(video["bytes"] if video["bytes"] is not None else video["path"]) as reader:
+            with VideoReader(source, max_seconds=self.max_seconds) as reader:
                 yield reader
         except VideoDecodingError as error:
             self._unreadable[index] = True

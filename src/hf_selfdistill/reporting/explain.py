@@ -96,7 +96,7 @@ class Explainer:
         Raises:
             VideoDecodingError: the file can't be read.
         """
-        with VideoReader(video) as reader:
+        with VideoReader(video, max_seconds=self.clips.max_seconds) as reader:
             positions = self.clips.sampler(reader.num_frames, reader.fps)[number]
             frames = reader.read(positions)
             times = [position % reader.num_frames / reader.fps for position in positions]

@@ -43,13 +43,9 @@ def grad_cam(model: PreTrainedModel, pixel_values: Tensor, classes: Tensor) -> T
         ValueError: the model has no last feature map over time and space.
     """
     check_explainable(model)
-    kept: list[Tensor] = []
-    hook = model.base_model.register_forward_hook(lambda module, args, outputs: kept.append(outputs.last_hidden_state))
-    try:
-        logits = model(**{model.main_input_name: pixel_values}).logits  # (B, classes)
-    finally:
-        hook.remove()
-    maps = kept[0]  # (B, C, t, h, w)
+    features = model.base_model(pixel_values)  # without a hook: threads share the model
+    maps = features.last_hidden_state  # (B, C, t, h, w)
+    logits = model.classifier(features.pooler_output)  # (B, classes)
     (gradients,) = torch.autograd.grad(logits.gather(1, classes[:, None]).sum(), maps)
     weights = gradients.mean((2, 3, 4), keepdim=True)  # (B, C, 1, 1, 1)
     evidence = (weights * maps).sum(1, keepdim=True).relu().detach()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import logging
+import shutil
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -28,6 +29,9 @@ logger = logging.getLogger(__name__)
 
 TITLE = "What is in this video?"
 EXAMPLES_SHOWN = 6
+REQUESTS = 4  # answered at the same time
+QUEUED = 20
+CLEANING = (60, 1800)  # every minute, files older than half an hour are deleted
 
 
 class Classifier:
@@ -38,14 +42,16 @@ class Classifier:
         sampling: arguments with `frame_stride` and `target_fps`.
         num_clips: number of clips per video.
         folder: folder of the pictures.
+        max_seconds: time limit of `VideoReader` for each pass over a video.
 
     Raises:
         ValueError: it is not a fine-tuned classifier.
         OSError: there is no such model.
     """
 
-    def __init__(self, name: str, sampling: Any, num_clips: int, folder: Path) -> None:
-        self.name, self.num_clips, self.folder = name, num_clips, folder
+    def __init__(self, name: str, sampling: Any, num_clips: int, folder: Path, max_seconds: float) -> None:
+        self.name = Path(name).resolve().name if Path(name).is_dir() else name
+        self.num_clips, self.folder, self.max_seconds = num_clips, folder, max_seconds
         self.model, self.processor = load_for_inference(name)
         set_sampling(self.processor, sampling)
         self.explainable = isinstance(self.model, VideoEncoderForVideoClassification)
@@ -57,13 +63,14 @@ class Classifier:
             VideoDecodingError: the file can't be read.
         """
         clips = clips_without_labels(named_videos([video]), self.model, self.processor, self.num_clips)
+        clips.max_seconds = self.max_seconds
+        with VideoReader(video, max_seconds=self.max_seconds) as reader:
+            indices = clips.sampler(reader.num_frames, reader.fps)
+            spans = [f"{clip[0] / reader.fps:.2f} – {clip[-1] / reader.fps:.2f}" for clip in indices]
         (prediction,) = predictions(clips, self.model)
         if prediction.error is not None:
             raise prediction.error
         classes = dict(prediction.classes)
-        with VideoReader(video) as reader:
-            indices = clips.sampler(reader.num_frames, reader.fps)
-            spans = [f"{clip[0] / reader.fps:.2f} – {clip[-1] / reader.fps:.2f}" for clip in indices]
         rows = self._rows(prediction, spans)
         if not self.explainable:
             return classes, rows, None, None
@@ -83,8 +90,14 @@ class Classifier:
         return rows
 
 
-def launch(page: gradio.Blocks, server_name: str, server_port: int | None, folder: Path, examples: str | None) -> None:
+def launch(page: gradio.Blocks, server_name: str, server_port: int | None, max_megabytes: int) -> None:
     """Serve a page and log its address; fonts are the system's, so that nothing is fetched from elsewhere.
+
+    Args:
+        page: page from `build_page`.
+        server_name: address of the server.
+        server_port: port of the server; None takes a free one.
+        max_megabytes: size of an upload, at most.
 
     Raises:
         ValueError: something else listens at the port.
@@ -92,10 +105,10 @@ def launch(page: gradio.Blocks, server_name: str, server_port: int | None, folde
     import gradio
 
     try:
-        page.launch(
+        page.queue(max_size=QUEUED, default_concurrency_limit=REQUESTS).launch(
             server_name=server_name,
             server_port=server_port,
-            allowed_paths=[str(folder), *([examples] if examples else [])],
+            max_file_size=f"{max_megabytes}mb",
             theme=gradio.themes.Default(font=["system-ui", "sans-serif"], font_mono=["monospace"]),
             css=STYLE,
             footer_links=[],
@@ -110,7 +123,7 @@ def launch(page: gradio.Blocks, server_name: str, server_port: int | None, folde
 
 
 def example_videos(classifier: Classifier, folder: str | None, scratch: Path) -> list[str]:
-    """Return videos to choose from: some of a folder, or moving shapes if the model has such classes.
+    """Return example videos in `scratch`: copies from a folder, or moving shapes if the model has such classes.
 
     Raises:
         ValueError: the folder holds no video.
@@ -118,7 +131,9 @@ def example_videos(classifier: Classifier, folder: str | None, scratch: Path) ->
     known = tuple(motion for motion in MOTIONS if motion in classifier.model.config.label2id)
     if folder is not None:
         found = [video["path"] for video in named_videos([folder])["video"]]
-        return found[:: max(1, len(found) // EXAMPLES_SHOWN)][:EXAMPLES_SHOWN]
+        chosen = found[:: max(1, len(found) // EXAMPLES_SHOWN)][:EXAMPLES_SHOWN]
+        folders = [tempfile.mkdtemp(dir=scratch) for _ in chosen]  # names can repeat
+        return [shutil.copy(video, into) for video, into in zip(chosen, folders, strict=True)]
     if not known:
         return []
     write_moving_shapes(scratch / "examples", known[:EXAMPLES_SHOWN], videos_per_class=8, seed=1)
@@ -134,11 +149,11 @@ def build_page(models: Sequence[Classifier], examples: Sequence[str] = ()) -> gr
     """Build the page, which classifies as soon as there is a video."""
     import gradio
 
-    with gradio.Blocks(title=TITLE, analytics_enabled=False) as page:
+    with gradio.Blocks(title=TITLE, analytics_enabled=False, delete_cache=CLEANING) as page:
         gradio.Markdown(f"# {TITLE}\n{_introduction(models)}")
         with gradio.Row():
             with gradio.Column(min_width=280):
-                video = gradio.Video(label="video", sources=["upload"], height=260, elem_id="video")
+                video = _upload()
             with gradio.Column(min_width=280):
                 if examples:
                     gradio.Examples([[example] for example in examples], [video], label="or choose an example")
@@ -148,6 +163,22 @@ def build_page(models: Sequence[Classifier], examples: Sequence[str] = ()) -> gr
         outputs = [problem, *(part for answer in answers for part in answer)]
         video.change(_classify(models), [video], outputs, show_progress="minimal")
     return page
+
+
+def _upload() -> gradio.Video:
+    """Return the field for a video, without Gradio's download of addresses, which has no limit."""
+    import gradio
+
+    video = gradio.Video(label="video", sources=["upload"], height=260, elem_id="video")
+    keep = video.async_move_resource_to_block_cache
+
+    async def keep_file(path: str | Path | None) -> str | None:
+        if str(path).startswith(("http:", "https:")):
+            raise ValueError("the video is an address; upload the file")
+        return await keep(path)
+
+    video.async_move_resource_to_block_cache = keep_file
+    return video
 
 
 def _introduction(models: Sequence[Classifier]) -> str:
