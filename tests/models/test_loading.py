@@ -87,7 +87,7 @@ def test_a_folder_that_is_not_there_is_named_with_the_form_of_a_name_on_the_hub(
 
 
 def test_what_the_hub_says_of_a_name_is_passed_on(monkeypatch):
-    def refuse(name):
+    def refuse(name, **options):
         raise OSError(f"{name} is a gated repository\nPlease log in")
 
     monkeypatch.setattr(AutoConfig, "from_pretrained", refuse)
@@ -119,3 +119,29 @@ def test_a_config_without_a_number_of_frames_is_refused():
     del config.num_frames
     with pytest.raises(ValueError, match="none of num_frames, frames_per_clip"):
         frames_per_clip(config)
+
+
+CONFIG = {"model_type": "unknown", "auto_map": {"AutoConfig": "custom.Config"}}
+MODEL = {
+    "model_type": "bert",
+    "architectures": ["CustomForVideoClassification"],
+    "auto_map": {"AutoModelForVideoClassification": "custom.Config"},
+}
+PROCESSOR = {"video_processor_type": "Unknown", "auto_map": {"AutoVideoProcessor": "custom.Config"}}
+
+
+@pytest.mark.parametrize(
+    ("file", "changes", "loads"),
+    [
+        *[("config.json", CONFIG, loads) for loads in (load, load_for_inference, load_for_features, load_encoder)],
+        *[("config.json", MODEL, loads) for loads in (load, load_for_inference, load_for_features)],
+        *[("video_preprocessor_config.json", PROCESSOR, loads) for loads in (load, load_for_inference, load_encoder)],
+    ],
+)
+def test_custom_code_is_refused_in_one_line_and_neither_run_nor_asked_about(saved, file, changes, loads, monkeypatch):
+    monkeypatch.setattr("builtins.input", lambda *text: pytest.fail("a question on the terminal"))
+    (saved / "custom.py").write_text("from pathlib import Path\nPath(__file__).with_name('ran').touch()\n")
+    (saved / file).write_text(json.dumps(json.loads((saved / file).read_text()) | changes))
+    with pytest.raises(ValueError, match="needs custom code, which is never run; use a model that") as refused:
+        loads(str(saved))
+    assert "\n" not in str(refused.value) and not (saved / "ran").exists()

@@ -92,7 +92,7 @@ def load_classifier(
     else:
         refuse_overrides(name, config_overrides)
         _check_found(name)
-        processor = AutoVideoProcessor.from_pretrained(name)
+        processor = _without_custom_code(AutoVideoProcessor, name)
         model, new_layers = _pretrained(name, classes, labels)
     model = in_its_memory_format(model)
     if lora_rank is not None:
@@ -109,16 +109,14 @@ def load_for_inference(name: str) -> tuple[PreTrainedModel, BaseVideoProcessor]:
         OSError: there is no such model.
     """
     _check_found(name)
-    model, report = AutoModelForVideoClassification.from_pretrained(
-        name, dtype=TRAINED_IN, ignore_mismatched_sizes=True, output_loading_info=True
-    )
+    model, report = _weights(AutoModelForVideoClassification, name)
     absent = absent_weights(name, model, report)
     if absent:
         raise ValueError(
             f"{name} lacks {', '.join(absent)}: it is not a fine-tuned classifier; "
             f"fine-tune it first: hf-selfdistill finetune --model_name_or_path {name}"
         )
-    return in_its_memory_format(model.eval()), AutoVideoProcessor.from_pretrained(name)
+    return in_its_memory_format(model.eval()), _without_custom_code(AutoVideoProcessor, name)
 
 
 def load_for_features(name: str, overrides: str | None = None) -> tuple[PreTrainedModel, BaseVideoProcessor]:
@@ -133,17 +131,15 @@ def load_for_features(name: str, overrides: str | None = None) -> tuple[PreTrain
         return in_its_memory_format(AutoModel.from_config(config).eval()), processor
     refuse_overrides(name, overrides)
     _check_found(name)
-    architectures = AutoConfig.from_pretrained(name).architectures or []
+    architectures = _without_custom_code(AutoConfig, name).architectures or []
     if any(architecture.endswith("ForVideoClassification") for architecture in architectures):
         return load_for_inference(name)
-    model, report = AutoModel.from_pretrained(
-        name, dtype=TRAINED_IN, ignore_mismatched_sizes=True, output_loading_info=True
-    )
+    model, report = _weights(AutoModel, name)
     check_weights_fit(name, model, sorted(absent_keys(report)))
-    processor = AutoVideoProcessor.from_pretrained(name)
+    processor = _without_custom_code(AutoVideoProcessor, name)
     if type(model.config) in MODEL_FOR_VIDEO_CLASSIFICATION_MAPPING and not _is_pooled(model, processor):
         # The classifier defines the feature of a clip. If the checkpoint has no head, a random head stays unused.
-        model = AutoModelForVideoClassification.from_pretrained(name, dtype=TRAINED_IN, ignore_mismatched_sizes=True)
+        model, _ = _weights(AutoModelForVideoClassification, name)
     return in_its_memory_format(model.eval()), processor
 
 
@@ -164,16 +160,18 @@ def load_encoder(name: str, overrides: str | None = None) -> tuple[PreTrainedMod
         return in_its_memory_format(AutoModel.from_config(config)), processor
     refuse_overrides(name, overrides)
     _check_found(name)
-    encoder, report = AutoModel.from_pretrained(
-        name, dtype=TRAINED_IN, ignore_mismatched_sizes=True, output_loading_info=True
-    )
+    encoder, report = _weights(AutoModel, name)
     absent = absent_keys(report)
     pooler = {key for key in report["missing_keys"] if key.startswith("pooler.")}
     check_weights_fit(name, encoder, sorted(absent - pooler))
     if pooler:  # some classifiers, such as ViViT's, have no pooler
         logger.warning("%s lacks weights of its pooler: they start at random", name)
-    processor = AutoVideoProcessor.from_pretrained(name)
-    _check_pooled(name, encoder, processor)
+    processor = _without_custom_code(AutoVideoProcessor, name)
+    if not _is_pooled(encoder, processor):
+        raise ValueError(
+            f"{name}, a {encoder.config.model_type}, has no pooled feature of a clip (pooler_output), but the "
+            "objectives need one; use another encoder, such as C3D, R(2+1)D or ViViT"
+        )
     return in_its_memory_format(encoder), processor
 
 
@@ -185,7 +183,7 @@ def processor_of(model: PreTrainedModel) -> BaseVideoProcessor:
     """
     config = model.config
     if model.name_or_path:
-        return AutoVideoProcessor.from_pretrained(model.name_or_path)
+        return _without_custom_code(AutoVideoProcessor, model.name_or_path)
     if config.model_type not in FROM_SCRATCH:
         raise ValueError("`processing_class` is missing; give the video processor of the model")
     return _processor_for(config)
@@ -222,19 +220,6 @@ def from_scratch(
     Raises:
         ValueError: an override is wrong.
     """
-    config = _config_from_scratch(name, overrides, classes or {})
-    return config, _processor_for(config)
-
-
-def _processor_for(config: PreTrainedConfig) -> C3DVideoProcessor:
-    return C3DVideoProcessor(
-        size={"shortest_edge": config.image_size},
-        crop_size={"height": config.image_size, "width": config.image_size},
-        num_frames=config.num_frames,
-    )
-
-
-def _config_from_scratch(name: str, overrides: str | None, classes: dict[str, Any]) -> PreTrainedConfig:
     # A comma before `name=` separates two settings; other commas separate two widths.
     settings = re.split(r",(?=[a-z_0-9]+=)", overrides) if overrides else []
     values = {}
@@ -249,7 +234,33 @@ def _config_from_scratch(name: str, overrides: str | None, classes: dict[str, An
             values[key] = yaml.safe_load(f"[{value}]" if isinstance(known[key], list | tuple) else value)
         except yaml.YAMLError:
             raise ValueError(f"`config_overrides`: the value of {setting!r} can't be read") from None
-    return FROM_SCRATCH[name](**values, **classes)
+    config = FROM_SCRATCH[name](**values, **(classes or {}))
+    return config, _processor_for(config)
+
+
+def _processor_for(config: PreTrainedConfig) -> C3DVideoProcessor:
+    return C3DVideoProcessor(
+        size={"shortest_edge": config.image_size},
+        crop_size={"height": config.image_size, "width": config.image_size},
+        num_frames=config.num_frames,
+    )
+
+
+def _without_custom_code(auto_class: Any, name: str, **options: Any) -> Any:
+    """Return what `auto_class.from_pretrained` loads, and never ask on the terminal whether to run custom code."""
+    try:
+        return auto_class.from_pretrained(name, trust_remote_code=False, **options)
+    except ValueError as error:
+        if "trust_remote_code" not in str(error):
+            raise
+        raise ValueError(
+            f"{name} needs custom code, which is never run; use a model that transformers or hf_selfdistill contains"
+        ) from None
+
+
+def _weights(auto_class: Any, name: str, **options: Any) -> tuple[PreTrainedModel, dict[str, Any]]:
+    options = {"dtype": TRAINED_IN, "ignore_mismatched_sizes": True, "output_loading_info": True, **options}
+    return _without_custom_code(auto_class, name, **options)
 
 
 def _check_found(name: str) -> None:
@@ -261,18 +272,16 @@ def _check_found(name: str) -> None:
     except HFValidationError:
         raise OSError(f"{about}; check the path") from None
     try:
-        AutoConfig.from_pretrained(name)
+        _without_custom_code(AutoConfig, name)
     except OSError as error:
         raise OSError(f"{about}; the Hub did not give it: {' '.join(str(error).split())}") from error
 
 
 def _pretrained(name: str, classes: dict[str, Any], labels: list[str]) -> tuple[PreTrainedModel, list[str]]:
     """Return the model, and the layers (the last one excluded) that lack some weights in the checkpoint."""
-    before = AutoConfig.from_pretrained(name)
+    before = _without_custom_code(AutoConfig, name)
     with without_load_report():
-        model, report = AutoModelForVideoClassification.from_pretrained(
-            name, **classes, dtype=TRAINED_IN, ignore_mismatched_sizes=True, output_loading_info=True
-        )
+        model, report = _weights(AutoModelForVideoClassification, name, **classes)
     absent = absent_weights(name, model, report)
     new_layers = sorted(layers_of(absent))
     old = [before.id2label[index] for index in range(before.num_labels)]
@@ -283,14 +292,6 @@ def _pretrained(name: str, classes: dict[str, Any], labels: list[str]) -> tuple[
         logger.warning("%s was trained on other classes (%s …): new head", name, ", ".join(old[:3]))
     warn_of_partial_weights(name, model, report)
     return model, [layer for layer in new_layers if layer != LAST_LAYER]
-
-
-def _check_pooled(name: str, encoder: PreTrainedModel, processor: BaseVideoProcessor) -> None:
-    if not _is_pooled(encoder, processor):
-        raise ValueError(
-            f"{name}, a {encoder.config.model_type}, has no pooled feature of a clip (pooler_output), but the "
-            "objectives need one; use another encoder, such as C3D, R(2+1)D or ViViT"
-        )
 
 
 def _is_pooled(encoder: PreTrainedModel, processor: BaseVideoProcessor) -> bool:

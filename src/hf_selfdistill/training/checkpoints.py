@@ -224,7 +224,8 @@ def _is_whole(checkpoint: Path) -> bool:
 
 
 def _check_same_model(checkpoint: Path, config: PreTrainedConfig) -> None:
-    saved, mine = AutoConfig.from_pretrained(checkpoint).to_dict(), config.to_dict()
+    saved = AutoConfig.from_pretrained(checkpoint, trust_remote_code=False).to_dict()
+    mine = config.to_dict()
     for name in ("model_type", "hidden_sizes", "hidden_size", "id2label"):
         if saved.get(name) != mine.get(name):
             raise ValueError(
