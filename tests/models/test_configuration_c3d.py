@@ -1,3 +1,5 @@
+import json
+
 import pytest
 from transformers import AutoConfig
 
@@ -38,3 +40,28 @@ def test_a_saved_config_is_found_by_its_model_type(tmp_path):
 def test_wrong_sizes_are_refused_with_what_is_allowed(arguments, message):
     with pytest.raises(ValueError, match=message):
         C3DConfig(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"num_labels": 10**9}, "`num_labels` is 1000000000; at most 100000 are allowed"),
+        ({"depths": [10**9, 1, 1, 1, 1]}, "`depths` make 100000000[4-6] layers; at most 1000 are allowed"),
+        (
+            {"hidden_sizes": [64, 64, 64, 64, 10**9]},
+            "`hidden_sizes` and `num_channels` make .* weights; at most 1000000000 are",
+        ),
+        (
+            {"num_channels": 10**5, "image_size": 16, "num_frames": 8},
+            "`hidden_sizes` and `num_channels` make .* weights; at most 1000000000 are",
+        ),
+        ({"num_frames": 10**9}, "1000000000 frames .`num_frames`. .* at most 268435456 are allowed"),
+        ({"image_size": 10**9}, "1000000000 pixels .`image_size`. .* at most 268435456 are allowed"),
+    ],
+)
+def test_sizes_of_a_saved_config_that_would_fill_the_memory_are_refused(changes, message, tmp_path):
+    C3DConfig().save_pretrained(tmp_path)
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | changes))
+    with pytest.raises(ValueError, match=message):
+        AutoConfig.from_pretrained(tmp_path)

@@ -1,6 +1,7 @@
 import functools
 import http.server
 import threading
+import time
 from pathlib import Path
 
 import av
@@ -19,6 +20,7 @@ from hf_selfdistill import (
     R2Plus1DForVideoClassification,
 )
 from hf_selfdistill.data.decoding import VideoDecodingError, read_frames
+from hf_selfdistill.models import video_processing_c3d
 
 CLASSIFIERS = [(C3DForVideoClassification, C3DConfig), (R2Plus1DForVideoClassification, R2Plus1DConfig)]
 
@@ -138,6 +140,31 @@ def test_a_web_address_is_read(tmp_path):
         clip = C3DVideoProcessor()(address, return_tensors="pt").pixel_values
         server.shutdown()
     assert torch.equal(clip, C3DVideoProcessor()(path, return_tensors="pt").pixel_values)
+
+
+@pytest.mark.parametrize(
+    ("limit", "value", "reason"),
+    [
+        ("DOWNLOAD_BYTES", 100, "it is larger than 100 bytes; download it first"),
+        ("DOWNLOAD_SECONDS", -1, "its download takes more than -1 seconds"),
+        ("SILENT_SECONDS", 0.1, "it can't be downloaded .timed out."),
+    ],
+)
+def test_a_download_has_limits_of_size_and_time(limit, value, reason, monkeypatch):
+    class Slow(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(bytes(1000))
+            self.wfile.flush()
+            time.sleep(0.5 if limit == "SILENT_SECONDS" else 0)
+
+    monkeypatch.setattr(video_processing_c3d, limit, value)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Slow) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        with pytest.raises(VideoDecodingError, match=reason):
+            C3DVideoProcessor()(f"http://127.0.0.1:{server.server_port}/clip.mp4")
+        server.shutdown()
 
 
 def test_a_file_that_is_no_video_is_named(tmp_path):

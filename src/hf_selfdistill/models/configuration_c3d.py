@@ -23,7 +23,7 @@ class C3DConfig(VideoEncoderConfig):
 
     Raises:
         ValueError: a size is not a positive integer, `hidden_sizes` and `depths` differ in length, or the clip is too
-            small for the pooling.
+            small for the pooling, or the number of labels, layers, weights or values of a clip exceeds a limit.
     """
 
     model_type = "c3d"
@@ -49,3 +49,4 @@ class C3DConfig(VideoEncoderConfig):
                 " of each per stage"
             )
         super().__post_init__(**kwargs)
+        self._check_layers([self.num_channels, *self.hidden_sizes], [1, *self.depths])

@@ -6,6 +6,8 @@ from .configuration_video_encoder import VideoEncoderConfig
 
 __all__ = ["R2Plus1DConfig"]
 
+MAX_STEM = 10_000  # width
+
 
 class R2Plus1DConfig(VideoEncoderConfig):
     """Configuration of an `R2Plus1DModel`.
@@ -28,8 +30,8 @@ class R2Plus1DConfig(VideoEncoderConfig):
         problem_type: kind of labels, see `VideoEncoderConfig`.
 
     Raises:
-        ValueError: a size is not a positive integer, `hidden_sizes` and `depths` do not match in length, or a choice
-            is unknown.
+        ValueError: a size is not a positive integer, `hidden_sizes` and `depths` do not match in length, a choice is
+            unknown, or the number of labels, layers, weights or values of a clip exceeds a limit.
     """
 
     model_type = "r2plus1d"
@@ -55,3 +57,8 @@ class R2Plus1DConfig(VideoEncoderConfig):
                     f"R2Plus1DConfig: `{name}` is {getattr(self, name)!r}; allowed are {', '.join(choices)}"
                 )
         super().__post_init__(**kwargs)
+        self._check_layers([self.num_channels, *self.hidden_sizes], [1, 1, *self.depths])
+        if self.stem_mid_size is not None and self.stem_mid_size > MAX_STEM:
+            raise ValueError(
+                f"R2Plus1DConfig: `stem_mid_size` is {self.stem_mid_size}; at most {MAX_STEM} are allowed"
+            )

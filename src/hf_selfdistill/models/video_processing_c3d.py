@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
@@ -13,10 +14,14 @@ from transformers import BaseVideoProcessor, BatchFeature
 from transformers.image_utils import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD, PILImageResampling
 from transformers.video_utils import VideoMetadata
 
-from hf_selfdistill.data.decoding import VideoReader
+from hf_selfdistill.data.decoding import VideoDecodingError, VideoReader
 from hf_selfdistill.data.sampling import center_clip
 
 __all__ = ["C3DVideoProcessor"]
+
+DOWNLOAD_BYTES = 2**30
+DOWNLOAD_SECONDS = 600.0
+SILENT_SECONDS = 30.0  # without an answer from the server
 
 
 class C3DVideoProcessor(BaseVideoProcessor):
@@ -119,7 +124,7 @@ class C3DVideoProcessor(BaseVideoProcessor):
             Frames (T, C, H, W), uint8, and metadata; for a list, a sequence of frames and a sequence of metadata.
 
         Raises:
-            VideoDecodingError: a file can't be decoded.
+            VideoDecodingError: a file can't be decoded, or can't be downloaded within 1 GiB and 10 minutes.
         """
         if isinstance(video_url_or_urls, str):
             return _read(video_url_or_urls, sample_indices_fn)
@@ -129,8 +134,7 @@ class C3DVideoProcessor(BaseVideoProcessor):
 def _read(video: str, sample_indices_fn: Callable[..., list[int]] | None) -> tuple[Tensor, VideoMetadata]:
     source: str | io.BytesIO = video
     if video.startswith(("http://", "https://")):
-        with urllib.request.urlopen(video) as response:
-            source = io.BytesIO(response.read())
+        source = _download(video)
     with VideoReader(source) as reader:
         metadata = VideoMetadata(total_num_frames=reader.num_frames, fps=reader.fps, video_backend="pyav")
         if sample_indices_fn is None:
@@ -138,3 +142,19 @@ def _read(video: str, sample_indices_fn: Callable[..., list[int]] | None) -> tup
         else:
             metadata.frames_indices = sample_indices_fn(metadata=metadata)
         return reader.read(metadata.frames_indices), metadata
+
+
+def _download(address: str) -> io.BytesIO:
+    content, end = io.BytesIO(), time.monotonic() + DOWNLOAD_SECONDS
+    try:
+        with urllib.request.urlopen(address, timeout=SILENT_SECONDS) as response:
+            while part := response.read1(2**20):
+                content.write(part)
+                if content.tell() > DOWNLOAD_BYTES:
+                    raise VideoDecodingError(address, f"it is larger than {DOWNLOAD_BYTES} bytes; download it first")
+                if time.monotonic() > end:
+                    raise VideoDecodingError(address, f"its download takes more than {DOWNLOAD_SECONDS:g} seconds")
+    except OSError as error:
+        raise VideoDecodingError(address, f"it can't be downloaded ({error})") from None
+    content.seek(0)
+    return content
