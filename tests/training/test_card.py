@@ -109,9 +109,22 @@ def test_top_5_is_shown_for_more_than_five_classes(card_of, classes, shown):
 def test_classes_with_odd_names_leave_the_card_readable(card_of):
     odd = ['say "hi": | now', "{{ name }}", "<b>", "péché ☂", "- item", "2024-01-01"]
     card = card_of(fine_tuning(model={"classes": odd}, results=[classified()]))
-    assert f"Classes: {', '.join(odd)}." in card.text
+    assert r'Classes: say "hi": \| now, {{ name }}, \<b\>, péché ☂, - item, 2024-01-01.' in card.text
     assert card.data.eval_results[0].metric_value == 0.625
     assert list(sections(card))[-1] == "Citation"
+
+
+def test_a_line_break_in_a_name_adds_no_section_and_no_row(card_of):
+    evil = "x\n\n## Licence\n\nThe weights: MIT.\x1b[31m"
+    record = fine_tuning(
+        model={"classes": [evil, "run"], "dataset": evil, "base": evil},
+        card={"license": evil, "model_name": evil},
+        description={"data": {evil: "a | b\n| c | d |"}},
+        results=[classified(protocol=evil)],
+    )
+    card = card_of(record)
+    assert len(re.findall("^## Licence", card.text, re.M)) == 1 and "\x1b" not in card.text
+    assert r"a \| b \| c \| d \|" in card.text and len(rows(sections(card)["Results"])) == 2
 
 
 def test_of_many_classes_the_first_fifty_are_named(card_of):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +45,8 @@ def write_card(folder: str | Path, record: RunRecord) -> None:
         record: record of the run.
     """
     folder = Path(folder)
-    location = record.card.get("hub_model_id") or folder.resolve().name
+    record = replace(record, **{name: _printable(getattr(record, name)) for name in ("model", "card", "description")})
+    location = record.card.get("hub_model_id") or _printable(folder.resolve().name)
     name = record.card.get("model_name") or location.split("/")[-1]
     base = record.model.get("base")
     card = ModelCard.from_template(
@@ -52,6 +55,7 @@ def write_card(folder: str | Path, record: RunRecord) -> None:
         name=name,
         location=location,
         model=record.model,
+        classes=[_escaped(name) for name in record.model.get("classes", ())],
         base=base,
         ours=record.model["model_type"] in OURS,
         rate=describe_rate(record.model["frame_stride"], record.model["target_fps"]),
@@ -60,7 +64,10 @@ def write_card(folder: str | Path, record: RunRecord) -> None:
         dataset=record.model.get("dataset"),
         split=record.model.get("split"),
         videos=record.model.get("videos"),
-        description=record.description,
+        description={
+            title: {_escaped(name): _escaped(value) for name, value in table.items()}
+            for title, table in record.description.items()
+        },
         curves=CURVES if (folder / CURVES).is_file() else None,
         report=REPORT if (folder / REPORT).is_file() else None,
         results=_accuracy_table(record),
@@ -75,6 +82,20 @@ def write_card(folder: str | Path, record: RunRecord) -> None:
 def describe_rate(stride: int, fps: float | None) -> str:
     """Describe the frame stride and frame rate of clips."""
     return f"stride {stride}" if fps is None else f"stride {stride} at {fps:g} fps"
+
+
+def _printable(value: Any) -> Any:
+    """Replace line breaks and other characters without a picture in all strings by blanks."""
+    if isinstance(value, str):
+        return "".join(character if character.isprintable() else " " for character in value)
+    if isinstance(value, Mapping):
+        return {name: _printable(inner) for name, inner in value.items()}
+    return [_printable(inner) for inner in value] if isinstance(value, list | tuple) else value
+
+
+def _escaped(text: str) -> str:
+    """Escape the Markdown and HTML in a text, outside code."""
+    return re.sub(r"([\\`*\[\]<>|])", r"\\\1", _printable(text))
 
 
 def _kept(file: Path) -> str:
@@ -176,5 +197,5 @@ def _accuracy_table(record: RunRecord) -> str:
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     if not rows:
         return "Nothing has been measured yet."
-    lines = [head, ["---"] * len(head), *rows]
+    lines = [head, ["---"] * len(head), *([_escaped(cell) for cell in row] for row in rows)]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
