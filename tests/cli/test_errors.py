@@ -82,3 +82,11 @@ def test_memory_workers_and_disks_that_fail_are_one_line_with_the_cure(message, 
     with pytest.raises(SystemExit) as stopped, user_errors({"auto_find_batch_size", "dataloader_num_workers"}):
         raise RuntimeError(message)
     assert cure in stopped.value.code and "\n" not in stopped.value.code
+
+
+def test_control_characters_in_names_never_reach_the_terminal():
+    with pytest.raises(SystemExit) as stopped, user_errors():
+        raise ValueError("\x1b[31mbad\x07.mp4 is not\na video")
+    assert stopped.value.code == "error: [31mbad .mp4 is not a video"
+    record = logging.LogRecord("hf_selfdistill", logging.INFO, "", 0, "class %s\nand more", ("a\x1b[2J",), None)
+    assert FlagFormatter(()).format(record) == "class a [2J\nand more"

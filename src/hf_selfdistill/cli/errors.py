@@ -8,7 +8,7 @@ import sys
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
-__all__ = ["FlagFormatter", "one_line", "user_errors", "with_dashes"]
+__all__ = ["FlagFormatter", "one_line", "printable", "user_errors", "with_dashes"]
 
 logger = logging.getLogger(__name__)
 
@@ -84,7 +84,12 @@ def one_line(error: Exception) -> str:
     text = str(error)
     if text.startswith("Caught "):  # error of a DataLoader's worker, with its traceback as text
         text = text.splitlines()[-1].partition(": ")[2]
-    return " ".join((_cure(text, error) or text).split())
+    return " ".join(printable(_cure(text, error) or text).split())
+
+
+def printable(text: str) -> str:
+    """Replace control characters, such as those in names of files and classes, by blanks; line breaks stay."""
+    return re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", " ", text)
 
 
 def with_dashes(text: str, flags: Collection[str]) -> str:
@@ -110,5 +115,5 @@ class FlagFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the text of a log line."""
-        text = super().format(record)
+        text = printable(super().format(record))
         return with_dashes(text, self.flags) if record.name.startswith("hf_selfdistill") else text

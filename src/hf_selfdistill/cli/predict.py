@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from hf_selfdistill.cli.errors import user_errors
+from hf_selfdistill.cli.errors import one_line, printable, user_errors
 from hf_selfdistill.cli.parser import CommandParser, fit_workers, start_logging
 from hf_selfdistill.runs.configs import PredictConfig
 
@@ -49,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         config = dataclasses.replace(config, videos=[video for video in videos if video])
         failures = _run(config, output.format)
     for error in failures:
-        sys.stderr.write(f"error: {error}\n")
+        sys.stderr.write(f"error: {one_line(error)}\n")
     sys.exit(1 if failures else 0)
 
 
@@ -97,4 +97,4 @@ def _lines(prediction: Prediction, format: str) -> list[str]:
     if format == "jsonl":
         classes = [{"label": label, "score": score} for label, score in prediction.classes]
         return [json.dumps({"video": prediction.video, "predictions": classes}, ensure_ascii=False)]
-    return [prediction.video, *(f"  {score:6.1%}  {label}" for label, score in prediction.classes)]
+    return [printable(prediction.video), *(f"  {score:6.1%}  {printable(name)}" for name, score in prediction.classes)]
