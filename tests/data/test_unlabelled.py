@@ -72,9 +72,9 @@ def test_the_file_is_opened_once_per_sample(records, monkeypatch):
     opened = []
 
     class Counting(VideoReader):
-        def __init__(self, video):
+        def __init__(self, video, **limits):
             opened.append(video)
-            super().__init__(video)
+            super().__init__(video, **limits)
 
     monkeypatch.setattr(clips_module, "VideoReader", Counting)
     clips = UnlabelledClips(records, NoisyWindow())
