@@ -35,6 +35,20 @@ def cut_short(teacher, folder):
 Teacher.save = cut_short
 finetune.main(sys.argv[1:])
 """
+KILLED_AFTER = """
+import os, signal, sys, threading, time
+from pathlib import Path
+
+def kill(folder, seconds):
+    while not Path(folder).is_dir():
+        time.sleep(0.001)
+    time.sleep(float(seconds))
+    os.kill(os.getpid(), signal.SIGKILL)
+
+threading.Thread(target=kill, args=sys.argv[1:3], daemon=True).start()
+from hf_selfdistill.cli import finetune
+finetune.main(sys.argv[3:])
+"""
 SETTINGS = {"save_strategy": "steps", "save_steps": 1, "save_total_limit": 50, "num_train_epochs": 4}
 
 
@@ -58,19 +72,17 @@ def wait_for(condition, process, seconds=100):
 
 @pytest.mark.slow
 def test_a_run_killed_at_random_moments_resumes_and_ends_in_the_same_model(shapes, tiny_flags, tmp_path):
-    # All in processes of their own: the number of threads decides the last bits. On a busy machine a kill comes late,
-    # so many steps follow the moments of the kills.
-    settings = {**SETTINGS, "num_train_epochs": 24}
+    # All in processes of their own: the number of threads decides the last bits. Each process kills itself: on a busy
+    # machine another process can come too late.
+    settings = {**SETTINGS, "num_train_epochs": 8}
     whole = start(tiny_flags(shapes, tmp_path / "whole", **settings))
     out = tmp_path / "killed"
     draw = random.Random(0)
     for after in (2, 9):
         resume = {"resume_from_checkpoint": "true"} if out.is_dir() else {}
-        process = start(tiny_flags(shapes, out, **settings, **resume))
         # The folder of a checkpoint is there before it is whole: this hits a run within a step or while it saves.
-        wait_for((out / f"checkpoint-{after}").is_dir, process)
-        time.sleep(draw.random() * 0.05)
-        process.kill()
+        moment = [str(out / f"checkpoint-{after}"), str(draw.random() * 0.05)]
+        process = start(moment + tiny_flags(shapes, out, **settings, **resume), ("-c", KILLED_AFTER))
         process.communicate()
         assert process.returncode == -signal.SIGKILL
     check_that_one_dies_while_saving(tiny_flags(shapes, out, **settings, resume_from_checkpoint="true"), out)
