@@ -141,17 +141,21 @@ def test_a_disk_that_is_full_while_saving_ends_the_run_and_spares_the_last_check
     finetune.main(tiny_flags(shapes, out, **flags, resume_from_checkpoint="true"))
 
 
-@pytest.mark.slow
-def test_a_rank_that_dies_ends_the_job_within_a_minute(shapes, tiny_flags, tmp_path):
-    out = tmp_path / "out"
+def start_two_ranks(tiny_flags, shapes, out):
     flags = tiny_flags(shapes, out, **{**SETTINGS, "num_train_epochs": 200, "save_steps": 3, "save_total_limit": 2})
-    job = subprocess.Popen(
+    return subprocess.Popen(
         [*command_of(SCRIPT, processes=2), *flags],
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         text=True,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
+
+
+@pytest.mark.slow
+def test_a_rank_that_dies_ends_the_job_within_a_minute(shapes, tiny_flags, tmp_path):
+    out = tmp_path / "out"
+    job = start_two_ranks(tiny_flags, shapes, out)
     try:
         wait_for(lambda: any(out.glob("checkpoint-*")), job)
         ranks = Path(f"/proc/{job.pid}/task/{job.pid}/children").read_text().split()
@@ -168,14 +172,7 @@ def test_a_rank_that_dies_ends_the_job_within_a_minute(shapes, tiny_flags, tmp_p
 @pytest.mark.slow
 def test_a_signal_to_one_of_two_ranks_ends_both_at_the_same_step_with_a_whole_checkpoint(shapes, tiny_flags, tmp_path):
     out = tmp_path / "out"
-    flags = tiny_flags(shapes, out, **{**SETTINGS, "num_train_epochs": 200, "save_steps": 3, "save_total_limit": 2})
-    job = subprocess.Popen(
-        [*command_of(SCRIPT, processes=2), *flags],
-        stderr=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
+    job = start_two_ranks(tiny_flags, shapes, out)
     try:
         wait_for(lambda: any(out.glob("checkpoint-*/manifest.json")), job)
         ranks = Path(f"/proc/{job.pid}/task/{job.pid}/children").read_text().split()
