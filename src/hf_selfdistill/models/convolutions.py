@@ -18,12 +18,13 @@ class PaddedConv3d(nn.Conv3d):
 
     def forward(self, hidden_state: Tensor) -> Tensor:
         """Convolve clips (B, C, T, H, W)."""
-        bfloat16 = torch.bfloat16 in (
-            hidden_state.dtype,
-            torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else None,
-        )
         frames, *rest = map(int, self.padding)
-        if frames == 0 or hidden_state.shape[2] != 2 or not bfloat16 or not hidden_state.is_cpu:
-            return super().forward(hidden_state)
-        padded = pad(hidden_state, (0, 0, 0, 0, frames, frames))
-        return conv3d(padded, self.weight, self.bias, self.stride, (0, *rest))
+        if frames and hidden_state.shape[2] == 2 and hidden_state.is_cpu and _computes_in_bfloat16(hidden_state):
+            padded = pad(hidden_state, (0, 0, 0, 0, frames, frames))
+            return conv3d(padded, self.weight, self.bias, self.stride, (0, *rest))
+        return super().forward(hidden_state)
+
+
+def _computes_in_bfloat16(hidden_state: Tensor) -> bool:
+    autocast = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else None
+    return torch.bfloat16 in (hidden_state.dtype, autocast)
