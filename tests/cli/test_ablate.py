@@ -79,7 +79,7 @@ def test_each_average_of_wise_ft_is_tested_beside_plain_fine_tuning(fine_tuned, 
     ]
     rows = list(csv.DictReader((tmp_path / "out" / "results.csv").open()))
     assert [(row["regularizer"], row["share"]) for row in rows][1:] == [("wise_ft", "0.5"), ("wise_ft", "0.25")]
-    assert rows[1]["folder"].endswith("averages/0.5") and rows[1]["wall_seconds"] == rows[2]["wall_seconds"]
+    assert rows[1]["folder"].endswith("averages/0.5")
 
 
 @pytest.mark.slow

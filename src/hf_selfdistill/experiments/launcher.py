@@ -41,7 +41,7 @@ def launch(
         folder: folder of the cluster's files.
 
     Returns:
-        The experiments that failed.
+        The experiments that failed, in the order given.
 
     Raises:
         ValueError: the cluster or a parameter of it is not available, or a folder holds a different run.
@@ -82,7 +82,7 @@ def _locally(todo: Sequence[Experiment], devices: Sequence[str]) -> list[Experim
             for _, process in running.values():
                 process.wait()
             signal.signal(signal.SIGTERM, before)
-    return failed
+    return [experiment for experiment in todo if experiment in failed]
 
 
 def _start(experiment: Experiment, device: str) -> subprocess.Popen[bytes]:
