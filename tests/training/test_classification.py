@@ -77,6 +77,12 @@ def test_a_data_set_of_the_hub_with_a_video_column_needs_no_torchcodec(videos, a
     assert RunRecord.load(tmp_path / "OUT").inputs["train"].videos == 15
 
 
+def test_the_record_keeps_the_warnings_of_a_training_without_the_command_line(videos, arguments, tmp_path):
+    steps = {"teacher_update": "steps", "teacher_update_steps": 1}
+    SelfDistillationTrainer(model(), arguments(**steps), videos["train"]).train()
+    assert "the teacher always equals the student" in RunRecord.load(tmp_path / "OUT").warnings[0]
+
+
 def test_a_search_tries_lambda_and_the_learning_rate(videos, arguments):
     pytest.importorskip("optuna")
     tried = []

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 import subprocess
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 from records import classified, fine_tuning, knn, save_model
 
 from hf_selfdistill.training import record as module
-from hf_selfdistill.training.record import RECORD, RunRecord, hash_of_model, software, together
+from hf_selfdistill.training.record import RECORD, RunRecord, hash_of_model, kept_warnings, software, together
 
 
 def test_a_record_comes_back_equal_with_its_types(tmp_path):
@@ -134,3 +135,13 @@ def test_a_checkout_is_named_by_its_commit_and_whether_it_was_changed(tmp_path, 
 def test_an_installed_package_has_a_version_and_no_commit(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "__file__", str(tmp_path / "record.py"))
     assert "commit" not in software() and {"hf_selfdistill", "torch", "transformers", "decoder"} <= software().keys()
+
+
+def test_warnings_of_this_package_within_the_block_are_kept():
+    ours, messages = logging.getLogger("hf_selfdistill.somewhere"), []
+    with kept_warnings(messages):
+        ours.warning("a %s", "warning")
+        ours.info("no warning")
+        logging.getLogger("another").warning("another package's")
+    ours.warning("too late")
+    assert messages == ["a warning"]

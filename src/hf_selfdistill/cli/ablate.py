@@ -122,7 +122,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     with user_errors(parser.flags | finetune.parser().flags):
         refuse_flags(argv, SET_PER_RUN)
         args, recipe = parser.parse_known(argv)
-        start_logging()
+        start_logging(flags=parser.flags | finetune.parser().flags)
         (base,) = finetune.parser().parse([*recipe, "--output_dir", args.output_dir, "--disable_tqdm", "true"])
         from hf_selfdistill.experiments.ablation import ablate
 

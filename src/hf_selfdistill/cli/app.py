@@ -55,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = CommandParser(AppArguments, description="Open a page in the browser that classifies dropped videos.")
     with user_errors(parser.flags):
         (args,) = parser.parse(argv)
-        start_logging()
+        start_logging(flags=parser.flags)
         logging.getLogger("httpx").setLevel(logging.WARNING)  # requests of the page to its server
         if find_spec("gradio") is None:
             raise ValueError('the page needs Gradio; install it with pip install "hf_selfdistill[app]"')

@@ -34,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     with user_errors(parser.flags):
         (args,) = parser.parse(argv)
-        start_logging()
+        start_logging(flags=parser.flags)
         from hf_selfdistill.models.conversion import PREPROCESSING, load_foreign_checkpoint
         from hf_selfdistill.models.video_processing_c3d import C3DVideoProcessor
         from hf_selfdistill.training.citations import PRETRAINED_BY

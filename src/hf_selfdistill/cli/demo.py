@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     with user_errors(parser.flags):
         (args,) = parser.parse(argv)
-        start_logging()
+        start_logging(flags=parser.flags)
         from hf_selfdistill.experiments.demo import demo
 
         demo(Path(args.output_dir), **{name: value for name, value in vars(args).items() if name != "output_dir"})

@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         (args,) = parser.parse(argv)
         if Path(args.output_dir).resolve() == Path(args.model_name_or_path).resolve():
             raise ValueError(f"`output_dir` {args.output_dir} is the folder of the model; name another one")
-        start_logging()
+        start_logging(flags=parser.flags)
         for name in CHATTY:
             logging.getLogger(name).setLevel(logging.WARNING)
         from hf_selfdistill.models.loading import load_for_inference

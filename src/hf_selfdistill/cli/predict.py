@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     with user_errors(parser.flags):
         config, output, names = parser.parse(argv)
-        start_logging()
+        start_logging(flags=parser.flags)
         fit_workers(config, "num_workers")
         videos = [video for name in names for video in (sys.stdin.read().splitlines() if name == "-" else [name])]
         config = dataclasses.replace(config, videos=[video for video in videos if video])

@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = CommandParser(ReportArguments, description="Write OUT/report.html, a page that needs no other file.")
     with user_errors(parser.flags):
         (args,) = parser.parse(argv)
-        start_logging()
+        start_logging(flags=parser.flags)
         from hf_selfdistill.reporting.report import write_report
 
         logger.info("The report is %s", write_report(Path(args.run), args.saliency).resolve())

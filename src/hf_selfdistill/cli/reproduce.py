@@ -86,7 +86,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     with user_errors(parser.flags):
         refuse_flags(argv, PER_ROW)
         args, rest = parser.parse_known(argv)
-        start_logging()
+        start_logging(flags=parser.flags)
         run(args, _values(rest))
 
 

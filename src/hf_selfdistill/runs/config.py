@@ -51,15 +51,19 @@ class RunConfig:
             raise ValueError(f"{cls.__name__} has no field {', '.join(unknown)}; check the spelling")
         return cls(**values)
 
-    def inputs(self) -> dict[str, str]:
-        """Return the SHA-256 of the contents of each input, by name."""
-        return {**self.model_hashes(), **self.data_hashes()}
+    def inputs(self, parts: Mapping[str, Any] | None = None) -> dict[str, str]:
+        """Return the SHA-256 of the contents of each input, by name.
+
+        Args:
+            parts: the videos that the run uses, by part; read again if not given.
+        """
+        return {**self.model_hashes(), **self.data_hashes(parts)}
 
     def model_hashes(self) -> dict[str, str]:
         """Return the SHA-256 of each model that is a local folder, by name."""
         return {}
 
-    def data_hashes(self) -> dict[str, str]:
+    def data_hashes(self, parts: Mapping[str, Any] | None = None) -> dict[str, str]:
         """Return the SHA-256 of the videos of each part that is used, by name."""
         return {}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from hf_selfdistill.pretraining.arguments import PretrainingArguments
 from hf_selfdistill.regularizers.arguments import RegularizerArguments
@@ -21,6 +21,9 @@ from hf_selfdistill.runs.config import RunConfig
 from hf_selfdistill.runs.evaluation_configs import FROM_SCRATCH, EvaluateConfig, ForgettingConfig, PredictConfig
 from hf_selfdistill.self_distillation.arguments import SelfDistillationArguments
 from hf_selfdistill.training.arguments import check_positive
+
+if TYPE_CHECKING:
+    import datasets
 
 __all__ = ["FROM_SCRATCH", "EvaluateConfig", "FinetuneConfig", "ForgettingConfig", "PredictConfig", "PretrainConfig"]
 
@@ -113,12 +116,17 @@ class FinetuneConfig(
 
         return hashes_of_models(encoder=self.model_name_or_path)
 
-    def data_hashes(self) -> dict[str, str]:
-        """Return the hashes of the videos drawn for training, of the other parts, and of the reference set."""
-        from hf_selfdistill.runs.inputs import hash_of_data, hashes_of_parts
-
+    def load_parts(self) -> datasets.DatasetDict:
+        """Return the videos of the run by part: the training videos are those drawn for it."""
         parts = self.load(self.max_unreadable)
         parts["train"] = self.select(parts["train"], self.seed)
+        return parts
+
+    def data_hashes(self, parts: Mapping[str, Any] | None = None) -> dict[str, str]:
+        """Return the hashes of the videos of each part, and of the reference set."""
+        from hf_selfdistill.runs.inputs import hash_of_data, hashes_of_parts
+
+        parts = self.load_parts() if parts is None else parts
         reference = self.reference()
         return hashes_of_parts(parts) | ({} if reference is None else {"reference": hash_of_data(reference.load())})
 
@@ -178,8 +186,8 @@ class PretrainConfig(RunConfig, UnlabelledArguments, CheckpointArguments, Pretra
 
         return hashes_of_models(encoder=self.model_name_or_path)
 
-    def data_hashes(self) -> dict[str, str]:
+    def data_hashes(self, parts: Mapping[str, Any] | None = None) -> dict[str, str]:
         """Return the hashes of the videos; a stream has none."""
         from hf_selfdistill.runs.inputs import hashes_of_parts
 
-        return hashes_of_parts(self.load(self.max_unreadable))
+        return hashes_of_parts(self.load(self.max_unreadable) if parts is None else parts)

@@ -44,7 +44,7 @@ def evaluate(config: EvaluateConfig) -> Result:
         values = evaluate_features(ready, videos)
     if baseline is not None:
         values["baseline"] = baseline
-    return keep_results(config, values)
+    return keep_results(config, values, videos)
 
 
 def _test(config: EvaluateConfig, videos: datasets.Dataset) -> dict[str, Any]:

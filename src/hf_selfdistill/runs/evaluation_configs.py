@@ -91,11 +91,11 @@ class EvaluateConfig(RunConfig, TestArguments, DatasetArguments, VideoTrainingAr
 
         return hashes_of_models(model=self.model_name_or_path)
 
-    def data_hashes(self) -> dict[str, str]:
+    def data_hashes(self, parts: Mapping[str, Any] | None = None) -> dict[str, str]:
         """Return the hashes of the parts that the task reads."""
         from hf_selfdistill.runs.inputs import hashes_of_parts
 
-        parts: Mapping[str, Any] = self.load(self.max_unreadable)
+        parts = self.load(self.max_unreadable) if parts is None else parts
         return hashes_of_parts({self.part: parts[self.part]} if self.task == "classification" else parts)
 
 
@@ -152,13 +152,14 @@ class ForgettingConfig(RunConfig, TestArguments, DatasetArguments, VideoTraining
 
         return hashes_of_models(model=self.model_name_or_path, before=self.before)
 
-    def data_hashes(self) -> dict[str, str]:
+    def data_hashes(self, parts: Mapping[str, Any] | None = None) -> dict[str, str]:
         """Return the hash of the reference set."""
         from hf_selfdistill.data.video_files import find_videos
         from hf_selfdistill.runs.inputs import hash_of_data
 
-        unlabelled = self.dataset == "videos"
-        parts = {"test": find_videos(Path(str(self.dataset_root)))} if unlabelled else self.load(self.max_unreadable)
+        if parts is None:
+            files = self.dataset == "videos"
+            parts = {"test": find_videos(Path(str(self.dataset_root)))} if files else self.load(self.max_unreadable)
         return {"reference": hash_of_data(parts)}
 
 

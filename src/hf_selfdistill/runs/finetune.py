@@ -14,8 +14,7 @@ from hf_selfdistill.runs.inputs import begin_record
 from hf_selfdistill.runs.regularize import regularize
 from hf_selfdistill.runs.retention import watch_retention
 from hf_selfdistill.self_distillation.trainer import SelfDistillationTrainer
-from hf_selfdistill.training.kept_warnings import kept_warnings
-from hf_selfdistill.training.record import RunRecord
+from hf_selfdistill.training.record import RunRecord, kept_warnings
 
 __all__ = ["build_trainer", "finetune"]
 
@@ -31,11 +30,12 @@ def finetune(config: FinetuneConfig) -> RunRecord:
         ValueError: the data set, the model and the arguments do not fit.
         OSError: there is no such model.
     """
-    with kept_warnings() as warnings:
+    warnings: list[str] = []
+    with kept_warnings(warnings):
         trainer = build_trainer(config)
-        trainer.record.warnings = warnings
-        trainer.train()
-        trainer.end()
+    trainer.record.warnings = warnings
+    trainer.train()
+    trainer.end()
     return trainer.record
 
 
@@ -47,11 +47,10 @@ def build_trainer(config: FinetuneConfig) -> SelfDistillationTrainer:
         OSError: there is no such model.
     """
     with config.main_process_first(desc="loading the data set"):
-        videos = config.load(config.max_unreadable)
-        videos["train"] = config.select(videos["train"], config.seed)
+        videos = config.load_parts()
     labels = videos["train"].features["label"].names
     _log_videos(videos, labels)
-    record = begin_record("finetune", config)
+    record = begin_record("finetune", config, videos)
     if config.model_name_or_path in FROM_SCRATCH and config.distill_weight:
         logger.warning(
             "%s has random weights, so there is nothing to retain; set `distill_weight` to 0, or give a pre-trained "

@@ -14,15 +14,21 @@ from hf_selfdistill.training.record import Input, RunRecord, hash_of_model, toge
 __all__ = ["begin_record", "hash_of_data", "hashes_of_models", "hashes_of_parts"]
 
 
-def begin_record(task: Literal["finetune", "pretrain"], config: RunConfig, **model: Any) -> RunRecord:
+def begin_record(
+    task: Literal["finetune", "pretrain"],
+    config: RunConfig,
+    parts: Mapping[str, datasets.Dataset | datasets.IterableDataset],
+    **model: Any,
+) -> RunRecord:
     """Return the record of a run with the hashes of its models; the trainer adds the hashes of the videos.
 
     Args:
         task: task of the run.
         config: config of the run.
+        parts: the videos that the run uses, by part.
         model: facts about the model, see `RunRecord`.
     """
-    inputs = config.inputs()
+    inputs = config.inputs(parts)
     models = {name: Input(own) for name, own in inputs.items() if name in ("encoder", "reference")}
     return RunRecord(task, identity=config.identity(inputs), config=config.to_dict(), inputs=models, model=model)
 

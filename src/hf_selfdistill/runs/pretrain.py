@@ -39,6 +39,7 @@ def build_trainer(config: PretrainConfig) -> PretrainingTrainer:
     encoder, processor = load_encoder(str(config.model_type or config.model_name_or_path), config.config_overrides)
     with config.main_process_first(desc="loading the data set"):
         videos = config.load(config.max_unreadable)
+    record = begin_record("pretrain", config, videos, videos=config.describe())
     return PretrainingTrainer(
         encoder,
         config,
@@ -46,5 +47,5 @@ def build_trainer(config: PretrainConfig) -> PretrainingTrainer:
         videos.get("validation"),
         processing_class=processor,
         objective_arguments=arguments,
-        record=begin_record("pretrain", config, videos=config.describe()),
+        record=record,
     )

@@ -9,6 +9,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeVar
 
+import datasets
+
 from hf_selfdistill.data.whole_files import write_json, write_whole
 from hf_selfdistill.reporting.forgetting_table import as_markdown
 from hf_selfdistill.runs.configs import EvaluateConfig, ForgettingConfig
@@ -42,11 +44,21 @@ def prepare_output(config: Config) -> Config:
     return ready
 
 
-def keep_results(config: EvaluateConfig | ForgettingConfig, values: dict[str, Any]) -> Result:
-    """Write results to `output_file`, and to the record and the card of a model with a record."""
+def keep_results(
+    config: EvaluateConfig | ForgettingConfig, values: dict[str, Any], videos: datasets.DatasetDict | None = None
+) -> Result:
+    """Write results to `output_file`, and to the record and the card of a model with a record.
+
+    Args:
+        config: config of the evaluation.
+        values: the results.
+        videos: the data set by part; read again if not given.
+    """
     folder = Path(config.model_name_or_path)
     weights = hash_of_model(folder)
-    result = Result(config.task, weights or "", values, config.to_dict(), config.identity(), software())
+    result = Result(
+        config.task, weights or "", values, config.to_dict(), config.identity(config.inputs(videos)), software()
+    )
     if not config.should_save:
         return result
     if config.output_file is not None:

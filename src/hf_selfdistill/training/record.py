@@ -4,8 +4,10 @@
 import dataclasses
 import hashlib
 import json
+import logging
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -16,7 +18,7 @@ from huggingface_hub.errors import StrictDataclassError
 
 from hf_selfdistill.data.whole_files import without_nan, write_whole
 
-__all__ = ["RECORD", "Input", "Result", "RunRecord", "hash_of_model", "software", "together"]
+__all__ = ["RECORD", "Input", "Result", "RunRecord", "hash_of_model", "kept_warnings", "software", "together"]
 
 RECORD = "run.json"
 
@@ -196,3 +198,23 @@ def _git(file: Path, *arguments: str) -> str:
     except (OSError, subprocess.CalledProcessError):  # git is missing, or the package is installed
         return ""
     return said.stdout.strip()
+
+
+class _Collector(logging.Handler):
+    def __init__(self, messages: list[str]) -> None:
+        super().__init__(logging.WARNING)
+        self.messages = messages
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.messages.append(record.getMessage())
+
+
+@contextmanager
+def kept_warnings(messages: list[str]) -> Iterator[None]:
+    """Append the warnings that this package logs within the block to `messages`."""
+    collector, logger = _Collector(messages), logging.getLogger("hf_selfdistill")
+    logger.addHandler(collector)
+    try:
+        yield
+    finally:
+        logger.removeHandler(collector)

@@ -33,7 +33,7 @@ from hf_selfdistill.training.curves import draw_curves
 from hf_selfdistill.training.description import describe_hyperparameters
 from hf_selfdistill.training.facts import model_facts
 from hf_selfdistill.training.loop import TrainingLoop
-from hf_selfdistill.training.record import Input, RunRecord, hash_of_model, software
+from hf_selfdistill.training.record import Input, RunRecord, hash_of_model, kept_warnings, software
 from hf_selfdistill.training.uploads import CardCallback, UploadWarningCallback
 
 __all__ = ["VideoTrainer"]
@@ -114,7 +114,7 @@ class VideoTrainer(TrainingLoop):
             found = None if given in (None, "false") else find_checkpoint(given, Path(str(self.args.output_dir)))
             return super().train(None if found is None else str(found), trial, **kwargs)
         self.args.resume_from_checkpoint = given or self.args.resume_from_checkpoint
-        with self._lock():
+        with self._lock(), kept_warnings(self.record.warnings):
             checkpoint = checkpoint_to_resume(self.args, self.model.config, self._adapters())
             self.accelerator.wait_for_everyone()  # all processes read the earlier record before it is written
             self._begin_record(checkpoint)
