@@ -1,22 +1,26 @@
-"""MkDocs hook that replaces the line `<!-- commands -->` by the help of every subcommand."""
+"""MkDocs hook that fills in the help of every subcommand and the changelog."""
 
 from __future__ import annotations
 
 import contextlib
 import io
 import sys
+from pathlib import Path
 from typing import Any
 
 from hf_selfdistill.cli.console import COMMANDS, NAME, main
 from hf_selfdistill.pretraining.objectives import OBJECTIVES
 
-MARK = "<!-- commands -->"
+COMMANDS_MARK, CHANGELOG_MARK = "<!-- commands -->", "<!-- changelog -->"
 FORGETTING = ("evaluate", "--task", "forgetting")
 
 
 def on_page_markdown(markdown: str, **kwargs: Any) -> str:
-    """Replace the mark in a page."""
-    return markdown.replace(MARK, commands()) if MARK in markdown else markdown
+    """Replace the marks in a page."""
+    if COMMANDS_MARK in markdown:
+        return markdown.replace(COMMANDS_MARK, commands())
+    changelog = Path(__file__).parents[1] / "CHANGELOG.md"
+    return markdown.replace(CHANGELOG_MARK, changelog.read_text(encoding="utf-8"))
 
 
 def commands() -> str:

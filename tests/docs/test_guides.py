@@ -143,7 +143,7 @@ def test_the_blocks_of_a_guide_run_in_their_order(page, world, tmp_path, monkeyp
 
 def test_the_first_guides_are_run():
     ran = {page.name for page, there in RUN.items() if there}
-    assert {"README.md", "index.md", "own_videos.md", "any_model.md", "pretraining.md", "distributed.md"} <= ran
+    assert {"README.md", "quick_start.md", "own_videos.md", "any_model.md", "pretraining.md", "distributed.md"} <= ran
 
 
 def test_python_blocks_that_are_not_run_compile():
