@@ -7,12 +7,13 @@ import itertools
 import logging
 import zlib
 from collections.abc import Iterator
-from typing import Any, Self
+from typing import Any
 
 import datasets
 import torch
 from datasets.distributed import split_dataset_by_node
 from torch.utils.data import IterableDataset
+from typing_extensions import Self
 
 from hf_selfdistill.data.clips import ClipTransform
 from hf_selfdistill.data.decoding import VideoDecodingError, VideoReader

@@ -1,14 +1,15 @@
-"""Atomic writing of files."""
+"""Atomic writing of files, and their hashes."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import uuid
 from pathlib import Path
 from typing import Any
 
-__all__ = ["without_nan", "write_json", "write_whole"]
+__all__ = ["hash_of_file", "without_nan", "write_json", "write_whole"]
 
 
 def write_whole(file: Path, content: str | bytes) -> None:
@@ -30,6 +31,15 @@ def write_json(file: Path, fields: dict[str, Any]) -> None:
     """Write a JSON file with `write_whole`: dictionaries are indented, each element of a list has its own line."""
     lines = ",\n  ".join(f"{json.dumps(name)}: {_indented(value)}" for name, value in without_nan(fields).items())
     write_whole(file, f"{{\n  {lines}\n}}\n")
+
+
+def hash_of_file(file: Path) -> str:
+    """Return the SHA-256 of a file in hexadecimal, read in blocks of 1 MiB."""
+    digest = hashlib.sha256()
+    with file.open("rb") as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def without_nan(value: Any) -> Any:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal
+
+from typing_extensions import Self
 
 from hf_selfdistill.pretraining.arguments import PretrainingArguments
 from hf_selfdistill.regularizers.arguments import RegularizerArguments

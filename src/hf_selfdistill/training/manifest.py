@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 from pathlib import Path
 
-from hf_selfdistill.data.whole_files import write_json
+from hf_selfdistill.data.whole_files import hash_of_file, write_json
 
 __all__ = ["MANIFEST", "check_manifest", "write_manifest"]
 
@@ -48,5 +47,4 @@ def check_manifest(checkpoint: Path) -> None:
 
 
 def _describe(file: Path) -> dict[str, int | str]:
-    with file.open("rb") as stream:
-        return {"bytes": file.stat().st_size, "sha256": hashlib.file_digest(stream, "sha256").hexdigest()}
+    return {"bytes": file.stat().st_size, "sha256": hash_of_file(file)}

@@ -11,12 +11,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 from huggingface_hub.dataclasses import strict
 from huggingface_hub.errors import StrictDataclassError
+from typing_extensions import Self
 
-from hf_selfdistill.data.whole_files import without_nan, write_whole
+from hf_selfdistill.data.whole_files import hash_of_file, without_nan, write_whole
 
 __all__ = ["RECORD", "Input", "Result", "RunRecord", "hash_of_model", "kept_warnings", "software", "together"]
 
@@ -162,11 +163,7 @@ def hash_of_model(name: str | Path) -> str | None:
     weights = sorted(folder.glob("model*.safetensors")) or sorted(folder.glob("pytorch_model*.bin"))
     if not weights:
         return None
-    digests = []
-    for file in (folder / "config.json", *weights):
-        with file.open("rb") as stream:
-            digests.append(hashlib.file_digest(stream, "sha256").hexdigest())
-    return together(digests)
+    return together(map(hash_of_file, (folder / "config.json", *weights)))
 
 
 def together(hashes: Iterable[str]) -> str:
