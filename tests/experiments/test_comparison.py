@@ -4,8 +4,16 @@ import itertools
 from dataclasses import replace
 
 import pytest
+from scipy.stats import ttest_1samp
 
-from hf_selfdistill.experiments.comparison import Run, Setting, paired_difference, runs_by_setting, sign_flip_p
+from hf_selfdistill.experiments.comparison import (
+    Run,
+    Setting,
+    best_rates,
+    paired_difference,
+    runs_by_setting,
+    sign_flip_p,
+)
 
 PLAIN, TAUGHT = (Setting(1.0, 0.1, "self_distillation", weight) for weight in (0.0, 100.0))
 
@@ -54,3 +62,26 @@ def test_averages_and_best_epochs_are_named():
 def test_runs_are_grouped_whatever_their_order():
     mixed = [run for pair in zip(runs_of(TAUGHT, [0.1, 0.2]), runs_of(PLAIN, [0.3, 0.4]), strict=True) for run in pair]
     assert {setting: len(own) for setting, own in runs_by_setting(mixed).items()} == {PLAIN: 2, TAUGHT: 2}
+
+
+def test_intervals_are_students_and_hold_for_all_comparisons_together():
+    taught, plain = runs_of(TAUGHT, [0.5, 0.7, 0.6]), runs_of(PLAIN, [0.4, 0.5, 0.6])
+    one, of_ten = (paired_difference(taught, plain, comparisons=n) for n in (1, 10))
+    expected = ttest_1samp([0.1, 0.2, 0.0], 0).confidence_interval(0.95)
+    assert one.mean - one.margin == pytest.approx(expected.low) and one.mean + one.margin == pytest.approx(
+        expected.high
+    )
+    corrected = ttest_1samp([0.1, 0.2, 0.0], 0).confidence_interval(0.995)
+    assert of_ten.mean + of_ten.margin == pytest.approx(corrected.high) and (one.p, of_ten.p) == (0.5, 1.0)
+
+
+def test_the_best_rate_is_chosen_on_validation_and_only_among_several():
+    slow = replace(PLAIN, learning_rate=0.01)
+    groups = {
+        PLAIN: [Run(PLAIN, 1, 0, 0.9, 1.0, None, 0.4)],
+        slow: [Run(slow, 1, 0, 0.1, 1.0, None, 0.6)],
+        TAUGHT: [Run(TAUGHT, 1, 0, 0.9, 1.0, None, 0.4)],
+    }
+    assert best_rates(groups) == {replace(PLAIN, learning_rate=0.0): slow}
+    groups[slow] = runs_of(slow, [0.1])  # without validation
+    assert best_rates(groups) == {}

@@ -17,14 +17,19 @@ def test_the_table_has_mean_spread_difference_and_the_papers_values():
     runs = runs_of(TAUGHT, [0.5, 0.7], 0.8) + runs_of(PLAIN, [0.4, 0.6], 0.5)
     table = as_table(runs, 101, lambda weight: paper_accuracy("c3d", "ucf101", 101, weight))
     plain, taught = [line for line in table.splitlines() if line.startswith("| λ")]
-    assert plain == "| λ = 0 | 100 % | 0.1 | 50.0 ± 14.1 | 100.0 ± 0.0 |  |  | 50.0 ± 0.0 |  |  | 2 | 77.1 / 93.5 |"
-    assert "60.0 ± 14.1" in taught and "+10.0 ± 0.0 | 0.5 | 80.0 ± 0.0 | +30.0 ± 0.0 | 0.5 | 2 | 78.6 / 94.6" in taught
+    assert (
+        plain == "| λ = 0 | 100 % | 0.1 | 50.0 ± 14.1 | 100.0 ± 0.0 |  |  | 50.0 ± 0.0 |  |  |  |  | 2 | 77.1 / 93.5 |"
+    )
+    assert (
+        "60.0 ± 14.1" in taught
+        and "+10.0 ± 0.0 | 0.5 | 80.0 ± 0.0 | +30.0 ± 0.0 | 0.5 |  |  | 2 | 78.6 / 94.6" in taught
+    )
 
 
 def test_settings_of_other_labels_are_not_compared():
     few = Setting(0.1, 0.1, "self_distillation", 100.0)
     row = as_table(runs_of(few, [0.3, 0.4]) + runs_of(PLAIN, [0.4, 0.6]), 101).splitlines()[2]
-    assert row == "| λ = 100 | 10 % | 0.1 | 35.0 ± 7.1 | 100.0 ± 0.0 |  |  |  |  |  | 2 |"
+    assert row == "| λ = 100 | 10 % | 0.1 | 35.0 ± 7.1 | 100.0 ± 0.0 |  |  |  |  |  |  |  | 2 |"
 
 
 def test_the_papers_values_appear_only_for_all_labels():
@@ -62,3 +67,26 @@ def test_plain_fine_tuning_at_a_lower_rate_is_compared_with_that_at_the_highest(
         ("| λ = 0", "0.01"): "+10.0 ± 0.0",
         ("| λ = 100", "0.01"): "-30.0 ± 0.0",
     }
+
+
+def test_each_method_at_its_best_rate_on_validation_is_compared_with_plain_fine_tuning_at_its_own():
+    def runs(rate, weight, validation, top1):
+        setting = Setting(1.0, rate, "self_distillation", weight)
+        return [Run(setting, 1, seed, top1, 1.0, None, validation, 0.25, 60) for seed in (0, 1)]
+
+    plain, taught = (
+        runs(0.1, 0.0, 0.6, 0.5) + runs(1.0, 0.0, 0.3, 0.7),
+        runs(0.1, 9.0, 0.4, 0.4) + runs(1.0, 9.0, 0.9, 0.8),
+    )
+    best = [line for line in as_table(plain + taught, 4).splitlines() if "best rate |" in line]
+    assert best == [
+        "| λ = 0, best rate | 100 % | 0.1 | 50.0 ± 0.0 |  |  |  |  |  | 60 | 0.25 | 2 |",
+        "| λ = 9, best rate | 100 % | 1 | 80.0 ± 0.0 | +30.0 ± 0.0 | 0.5 |  |  |  | 60 | 0.25 | 2 |",
+    ]
+
+
+def test_a_comparison_at_one_learning_rate_carries_a_note():
+    one = runs_of(PLAIN, [0.4]) + runs_of(TAUGHT, [0.5])
+    other = runs_of(replace(PLAIN, learning_rate=0.2), [0.4])
+    assert "one learning rate only" in as_table(one, 4)
+    assert "one learning rate only" not in as_table(one + other, 4) + as_table(runs_of(TAUGHT, [0.5]), 4)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
+import math
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +15,7 @@ __all__ = [
     "Difference",
     "Run",
     "Setting",
+    "best_rates",
     "in_percent",
     "paired_difference",
     "runs_by_setting",
@@ -68,6 +71,9 @@ class Run:
         top1: video top-1, a fraction of 1.
         top5: video top-5, a fraction of 1.
         retention: retention of the linear probe; None if it was not measured.
+        validation_top1: video top-1 on the validation part, to choose a learning rate by; None without that part.
+        ce_loss: last logged cross-entropy of the training.
+        steps: number of optimiser steps.
     """
 
     setting: Setting
@@ -76,6 +82,9 @@ class Run:
     top1: float
     top5: float
     retention: float | None = None
+    validation_top1: float | None = None
+    ce_loss: float | None = None
+    steps: int | None = None
 
 
 @dataclass(frozen=True)
@@ -87,12 +96,14 @@ class Difference:
         spread: standard deviation of the differences, 0 for a single pair.
         pairs: number of pairs.
         p: two-sided p value of the sign-flip test.
+        margin: half of the interval of the mean, from Student's t; infinite for a single pair.
     """
 
     mean: float
     spread: float
     pairs: int
     p: float
+    margin: float
 
 
 def runs_by_setting(runs: Iterable[Run]) -> dict[Setting, list[Run]]:
@@ -101,19 +112,47 @@ def runs_by_setting(runs: Iterable[Run]) -> dict[Setting, list[Run]]:
     return {setting: list(own) for setting, own in itertools.groupby(ordered, key=lambda run: run.setting)}
 
 
-def paired_difference(runs: Sequence[Run], baseline: Sequence[Run], what: str = "top1") -> Difference | None:
+def paired_difference(
+    runs: Sequence[Run], baseline: Sequence[Run], what: str = "top1", comparisons: int = 1
+) -> Difference | None:
     """Return the difference between runs and baseline runs with the same split and seed; None without pairs.
 
     Args:
         runs: runs of a setting.
         baseline: runs of another setting.
         what: compared value, `"top1"` or `"retention"`; runs without the value have no pair.
+        comparisons: number of comparisons of the family. p and the 95 % interval hold for all of them together
+            (Bonferroni).
     """
+    from scipy.stats import t
+
     values, others = ({(run.split, run.seed): getattr(run, what) for run in own} for own in (runs, baseline))
     differences = [value - others[place] for place, value in values.items() if None not in (value, others.get(place))]
     if not differences:
         return None
-    return Difference(statistics.fmean(differences), spread(differences), len(differences), sign_flip_p(differences))
+    n, deviation = len(differences), spread(differences)
+    margin = float(t.ppf(1 - 0.025 / comparisons, n - 1)) * deviation / math.sqrt(n) if n > 1 else math.inf
+    p = min(1.0, comparisons * sign_flip_p(differences))
+    return Difference(statistics.fmean(differences), deviation, n, p, margin)
+
+
+def best_rates(by_setting: Mapping[Setting, Sequence[Run]]) -> dict[Setting, Setting]:
+    """Return the setting with the best mean validation accuracy among those that differ in the learning rate alone.
+
+    Returns:
+        Maps each setting with learning rate 0, the name of such a group, to its best setting. Groups of one learning
+        rate, and groups with runs without a validation accuracy, are left out.
+    """
+    groups: dict[Setting, dict[Setting, float]] = {}
+    for setting, runs in by_setting.items():
+        found = [run.validation_top1 for run in runs if run.validation_top1 is not None]
+        accuracy = statistics.fmean(found) if len(found) == len(runs) else math.nan
+        groups.setdefault(dataclasses.replace(setting, learning_rate=0.0), {})[setting] = accuracy
+    return {
+        name: max(accuracies, key=accuracies.__getitem__)
+        for name, accuracies in groups.items()
+        if len(accuracies) > 1 and not any(map(math.isnan, accuracies.values()))
+    }
 
 
 def spread(values: Sequence[float]) -> float:

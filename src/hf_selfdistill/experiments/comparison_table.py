@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+import statistics
 from collections.abc import Callable, Sequence
 
 from hf_selfdistill.experiments.comparison import (
     Difference,
     Run,
     Setting,
+    best_rates,
     in_percent,
     paired_difference,
     runs_by_setting,
@@ -25,7 +28,15 @@ pairs.
 Plain fine-tuning at a lower learning rate is compared with plain fine-tuning at the highest. p is the p value of a
 two-sided sign-flip test over the n pairs; it cannot fall below 2 / 2ⁿ. A large p shows no difference. Seeds of one
 split share its test videos, so a small p applies to these videos first. "Best on test" selects the epoch on the test
-videos. The paper's values are for its own learning rate.
+videos. "CE" is the last logged cross-entropy of the training. The paper's values are for its own learning rate.
+"""
+ONE_RATE = """
+λ > 0 and λ = 0 are compared at one learning rate only, so a difference can be an effect of that rate: `learning_rates`
+takes several.
+"""
+CHOSEN = """
+"Best rate" rows: each method at the learning rate with the best mean accuracy on the validation part, against λ = 0 at
+its own best rate. The choice uses the same runs, so confirm a difference with other seeds.
 """
 
 
@@ -50,6 +61,8 @@ def as_table(runs: Sequence[Run], classes: int, paper: Paper | None = None) -> s
         "retention",
         "against, retention",
         "p",
+        "steps",
+        "CE",
         "runs",
     ]
     heads += ["paper, Acc@1 / Acc@5"] if paper is not None else []
@@ -61,7 +74,17 @@ def as_table(runs: Sequence[Run], classes: int, paper: Paper | None = None) -> s
             known = paper(setting.distill_weight) if in_paper else None
             cells.append("" if known is None else f"{known[0]:.1f} / {known[1]:.1f}")
         lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n" + NOTES.format(chance=describe_chance(classes))
+    chosen = best_rates(by_setting)
+    for method, setting in chosen.items():
+        plain = chosen.get(dataclasses.replace(method, regularizer="self_distillation", distill_weight=0.0, share=1.0))
+        if plain is not None:
+            cells = _cells(setting, by_setting[setting], [] if plain == setting else by_setting[plain], wide)
+            cells[0] += ", best rate"
+            lines.append(f"| {' | '.join(cells + [''] * (len(heads) - len(cells)))} |")
+    notes = NOTES.format(chance=describe_chance(classes)) + (CHOSEN if chosen else "")
+    rates = {setting.learning_rate for setting in by_setting}
+    held = any(setting.distill_weight for setting in by_setting) and any(setting.is_baseline for setting in by_setting)
+    return "\n".join(lines) + "\n" + notes + (ONE_RATE if held and len(rates) == 1 else "")
 
 
 def _baseline(setting: Setting, by_setting: dict[Setting, list[Run]]) -> list[Run]:
@@ -85,6 +108,8 @@ def _cells(setting: Setting, own: Sequence[Run], baseline: Sequence[Run], wide: 
         *_against(paired_difference(own, baseline)),
         in_percent(kept) if kept else "",
         *_against(paired_difference(own, baseline, "retention")),
+        _mean([run.steps for run in own], "{:.0f}"),
+        _mean([run.ce_loss for run in own], "{:.2f}"),
         str(len(own)),
     ]
 
@@ -93,3 +118,8 @@ def _against(difference: Difference | None) -> tuple[str, str]:
     if difference is None:
         return "", ""
     return f"{100 * difference.mean:+.1f} ± {100 * difference.spread:.1f}", f"{difference.p:.2g}"
+
+
+def _mean(values: Sequence[float | None], form: str) -> str:
+    known = [value for value in values if value is not None]
+    return form.format(statistics.fmean(known)) if known else ""

@@ -9,6 +9,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from transformers import TrainerState
+from transformers.trainer import TRAINER_STATE_NAME
+
 from hf_selfdistill.data.whole_files import write_whole
 from hf_selfdistill.experiments.comparison import Run, Setting, runs_by_setting, spread
 from hf_selfdistill.experiments.comparison_table import as_table
@@ -36,7 +39,7 @@ def write_comparison(output_dir: Path, folders: Mapping[Place, Path]) -> str:
         folders: folder of each tested model.
     """
     records = {place: _record(folder) for place, folder in folders.items()}
-    runs = [_run(place, record) for place, record in records.items()]
+    runs = [_run(place, folders[place], record) for place, record in records.items()]
     model = next(iter(records.values())).model
     classes = len(model["classes"])
     paper = partial(paper_accuracy, model["model_type"], model["dataset"], classes)
@@ -68,6 +71,9 @@ def row_of(folder: Path, record: RunRecord | None = None) -> dict[str, Any]:
         "retention": retention.get("value"),
         "retention_low": retention.get("low"),
         "retention_high": retention.get("high"),
+        "validation_top1": record.metrics.get("eval_video_top1"),
+        "ce_loss": _last_loss(folder),
+        "steps": record.progress.get("step"),
         **{f"{name}_hash": own.sha256 for name, own in record.inputs.items()},
         "commit": record.software.get("commit"),
         "decoder": record.software.get("decoder"),
@@ -93,11 +99,27 @@ def _record(folder: Path) -> RunRecord:
     return record
 
 
-def _run(place: Place, record: RunRecord) -> Run:
+def _run(place: Place, folder: Path, record: RunRecord) -> Run:
     test, forgetting = record.latest("classification"), record.latest("forgetting")
     assert test is not None
     retention = ((forgetting or {}).get("retention") or {}).get("value")
-    return Run(*place, test["video_top1"], test["video_top5"], retention)
+    validation = record.metrics.get("eval_video_top1")
+    return Run(
+        *place,
+        test["video_top1"],
+        test["video_top5"],
+        retention,
+        validation,
+        _last_loss(folder),
+        record.progress.get("step"),
+    )
+
+
+def _last_loss(folder: Path) -> float | None:
+    """Return the last logged cross-entropy; None for a copy of a model, which has no log."""
+    file = folder / TRAINER_STATE_NAME
+    log = TrainerState.load_from_json(str(file)).log_history if file.is_file() else []
+    return next((entry["ce_loss"] for entry in reversed(log) if "ce_loss" in entry), None)
 
 
 def _differences(setting: Setting, among: list[Setting]) -> list[str]:
