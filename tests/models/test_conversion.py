@@ -217,6 +217,11 @@ def test_a_missing_file_is_named(tmp_path):
         load_foreign_checkpoint(tmp_path / "nowhere.pth", "rspnet")
 
 
+def test_each_source_resizes_as_in_its_training():
+    resizing = {source: PREPROCESSING[source]["antialias"] for source in SOURCES}
+    assert resizing == {"rspnet": False, "vcop": True, "pace": False, "torchvision": False}
+
+
 def test_every_source_has_preprocessing_that_the_processor_takes():
     frames = torch.full((16, 3, 128, 171), 51, dtype=torch.uint8)
     means = {"rspnet": (0.2 - 0.485) / 0.229, "vcop": 0.2, "pace": 51.0, "torchvision": (0.2 - 0.43216) / 0.22803}

@@ -1,5 +1,6 @@
 import functools
 import http.server
+import json
 import threading
 import time
 from pathlib import Path
@@ -38,25 +39,26 @@ def write_video(path, num_frames, height=120, width=160):
     return str(path)
 
 
-def manually(frames, size):
+def manually(frames, size, antialias=True):
     """Resize, crop and normalise by hand; frames (T, 3, H, W) uint8."""
     height, width = frames.shape[-2:]
     short = min(height, width)
     scaled = [int(side * size / short) for side in (height, width)]
-    frames = torch.nn.functional.interpolate(frames.float(), scaled, mode="bilinear", antialias=True)
+    frames = torch.nn.functional.interpolate(frames.float(), scaled, mode="bilinear", antialias=antialias)
     top, left = ((side - size) // 2 for side in scaled)
     frames = frames[..., top : top + size, left : left + size].round() / 255
     mean, std = (torch.tensor(values).view(3, 1, 1) for values in (IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD))
     return ((frames - mean) / std)[None]
 
 
-def test_decoded_frames_are_resized_cropped_and_normalised():
+@pytest.mark.parametrize("antialias", [True, False])
+def test_decoded_frames_are_resized_cropped_and_normalised(antialias):
     frames = torch.randint(0, 256, (16, 3, 240, 320), dtype=torch.uint8)
-    batch = C3DVideoProcessor()(frames, do_sample_frames=False, return_tensors="pt")
+    batch = C3DVideoProcessor(antialias=antialias)(frames, do_sample_frames=False, return_tensors="pt")
     assert set(batch.keys()) == {"pixel_values"}
     assert batch.pixel_values.shape == (1, 16, 3, 112, 112)
     # Resizing works on bytes: a value may round to its neighbour.
-    assert (batch.pixel_values - manually(frames, 112)).abs().max() < 1.5 / 255 / min(IMAGENET_DEFAULT_STD)
+    assert (batch.pixel_values - manually(frames, 112, antialias)).abs().max() < 1.5 / 255 / min(IMAGENET_DEFAULT_STD)
 
 
 def test_a_list_of_clips_of_different_sizes_becomes_one_batch():
@@ -176,6 +178,22 @@ def test_a_file_that_is_no_video_is_named(tmp_path):
 def test_an_empty_list_is_refused():
     with pytest.raises(ValueError, match="empty list"):
         C3DVideoProcessor()([])
+
+
+@pytest.mark.parametrize("antialias", [True, False])
+def test_the_resizing_of_training_is_saved_and_used_again(tmp_path, antialias):
+    C3DVideoProcessor(antialias=antialias).save_pretrained(tmp_path)
+    assert json.loads((tmp_path / "video_preprocessor_config.json").read_text())["antialias"] is antialias
+    assert AutoVideoProcessor.from_pretrained(tmp_path).antialias is antialias
+
+
+def test_a_processor_saved_before_the_setting_existed_antialiases_as_it_did(tmp_path):
+    C3DVideoProcessor().save_pretrained(tmp_path)
+    file = tmp_path / "video_preprocessor_config.json"
+    settings = json.loads(file.read_text())
+    del settings["antialias"]
+    file.write_text(json.dumps(settings))
+    assert C3DVideoProcessor.from_pretrained(tmp_path).antialias
 
 
 def test_settings_survive_save_and_load(tmp_path):

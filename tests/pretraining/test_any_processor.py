@@ -9,9 +9,15 @@ from tiny_classifiers import ARCHITECTURES, SIZE, tiny_processor
 from hf_selfdistill import C3DVideoProcessor
 from hf_selfdistill.data.transforms import ClipProcessor
 from hf_selfdistill.pretraining.augmentation import normalisation
-from hf_selfdistill.pretraining.objective_arguments import PaceArguments
+from hf_selfdistill.pretraining.motion_appearance import MotionAppearanceViews
+from hf_selfdistill.pretraining.objective_arguments import (
+    MotionAppearanceArguments,
+    PaceArguments,
+    SpaceTimeCubesArguments,
+)
 from hf_selfdistill.pretraining.pace import PaceViews
 from hf_selfdistill.pretraining.rspnet import RSPNetViews
+from hf_selfdistill.pretraining.space_time_cubes import SpaceTimeCubesViews
 
 PROCESSORS = {
     **{name: tiny_processor(name) for name in ARCHITECTURES},
@@ -30,6 +36,18 @@ def test_pixels_are_normalised_as_its_processor_does(name):
     clip = normalisation(processor)(frames / 255)
     largest = expected[processor.model_input_names[0]][0].abs().max().item()
     assert (clip - expected[processor.model_input_names[0]][0]).abs().max() <= 1e-5 * largest
+
+
+@pytest.mark.parametrize("antialias", [True, False])
+def test_frames_are_resized_as_its_processor_does(antialias):
+    processor = C3DVideoProcessor(antialias=antialias, crop_size={"height": 32, "width": 32}, do_normalize=False)
+    views = {
+        "rspnet": RSPNetViews(processor, 4).augment.transforms[1],
+        "pace": PaceViews(processor, 4, PaceArguments(), 1).augment.transforms[1],
+        "motion and appearance": MotionAppearanceViews(processor, 4, MotionAppearanceArguments()).resize,
+        "cubes": SpaceTimeCubesViews(processor, 4, SpaceTimeCubesArguments()).frame.transforms[1],
+    }
+    assert {name: resize.antialias for name, resize in views.items()} == dict.fromkeys(views, antialias)
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)

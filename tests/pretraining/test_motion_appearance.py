@@ -53,7 +53,8 @@ def objective(name: str = "c3d", **arguments) -> MotionAppearance:
 
 
 def processor(side: int = 16) -> C3DVideoProcessor:
-    return C3DVideoProcessor(size={"shortest_edge": side}, crop_size={"height": side, "width": side})
+    sizes = {"size": {"shortest_edge": side}, "crop_size": {"height": side, "width": side}}
+    return C3DVideoProcessor(antialias=False, **sizes)
 
 
 def moving_square(count: int, seed: int = 0, height: int = 64, width: int = 86) -> list[np.ndarray]:

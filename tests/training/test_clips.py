@@ -4,7 +4,8 @@ import torch
 
 from hf_selfdistill import C3DConfig, C3DForVideoClassification, C3DVideoProcessor
 from hf_selfdistill.data.transforms import ClipProcessor
-from hf_selfdistill.training.arguments import VideoTrainingArguments
+from hf_selfdistill.training import clips
+from hf_selfdistill.training.arguments import ClassificationArguments, VideoTrainingArguments
 from hf_selfdistill.training.clips import balanced_class_weights, describe_clips, mix_clips, set_sampling
 
 
@@ -38,6 +39,17 @@ def test_by_default_frames_are_taken_as_they_come(tmp_path):
     processor = C3DVideoProcessor()
     set_sampling(processor, VideoTrainingArguments(str(tmp_path)))
     assert ClipProcessor.sampling_of(processor) == (1, None)
+
+
+@pytest.mark.parametrize("antialias", [True, False])
+def test_training_clips_are_resized_as_testing_clips(tmp_path, antialias):
+    model = C3DForVideoClassification(C3DConfig(hidden_sizes=[4, 8, 8, 8, 8], num_frames=8, image_size=16))
+    processor = C3DVideoProcessor(antialias=antialias, size={"shortest_edge": 16}, crop_size=16, do_normalize=False)
+    args = ClassificationArguments(str(tmp_path))
+    noise = torch.randint(256, (8, 3, 96, 96), dtype=torch.uint8)
+    training = clips.training_clips(records([0]), model, processor, args)
+    for part in (training, clips.testing_clips(records([0]), model, processor, 1)):
+        assert (part.transform(noise).std() < 0.1) == antialias
 
 
 def test_clips_are_described_with_their_frames_and_rate():

@@ -42,6 +42,11 @@ class ClipProcessor:
         return (side, side) if side is not None else (size["height"], size["width"])
 
     @staticmethod
+    def antialias_of(processor: BaseVideoProcessor) -> bool:
+        """Return whether a video processor resizes with antialiasing, as transformers' own processors do."""
+        return processor.to_dict().get("antialias", True)
+
+    @staticmethod
     def sampling_of(processor: BaseVideoProcessor) -> tuple[int, float | None]:
         """Return the frame stride and frame rate of the training that a processor stores; by default 1 and None."""
         kept = processor.to_dict()
@@ -55,7 +60,7 @@ class ClipProcessor:
 
 
 def training_augmentation(
-    size: tuple[int, int], min_crop_area: float = 0.25, flip_probability: float = 0.5
+    size: tuple[int, int], min_crop_area: float = 0.25, flip_probability: float = 0.5, antialias: bool = True
 ) -> v2.Compose:
     """Return a random resized crop and horizontal flip of clips: `(T, C, H, W)` uint8 to `(T, C, *size)` uint8.
 
@@ -63,6 +68,7 @@ def training_augmentation(
         size: height and width of the result, in pixels.
         min_crop_area: smallest area of the crop as a share of the frame. Its aspect ratio is drawn from 3/4 … 4/3.
         flip_probability: probability of the flip; 0 if left and right are part of the class.
+        antialias: whether to resize with antialiasing, as the model's processor does (`ClipProcessor.antialias_of`).
 
     Raises:
         ValueError: a share is not between 0 and 1.
@@ -72,7 +78,7 @@ def training_augmentation(
             raise ValueError(f"`{name}` is {value}; it must lie between 0 and 1")
     return v2.Compose(
         [
-            v2.RandomResizedCrop(size, scale=(min_crop_area, 1.0), ratio=(3 / 4, 4 / 3), antialias=True),
+            v2.RandomResizedCrop(size, scale=(min_crop_area, 1.0), ratio=(3 / 4, 4 / 3), antialias=antialias),
             v2.RandomHorizontalFlip(flip_probability),
         ]
     )

@@ -2,14 +2,15 @@
 
 | source | content of the file | prefix of the encoder | input of the training |
 |---|---|---|---|
-| `rspnet` | dict with the entry `model` | pre-trained `encoder_q.encoder.`, fine-tuned `encoder.` | ours |
+| `rspnet` | dict with the entry `model` | pre-trained `encoder_q.encoder.`, fine-tuned `encoder.` | as ours |
 | `vcop` | state dict | `base_network.` | RGB in [0, 1], not normalised |
 | `pace` | dict with the entry `state_dict` (also MAS/STS) | none or `module.` | BGR in [0, 255], not normalised |
 | `torchvision` | state dict of `r2plus1d_18` | none | normalised with Kinetics' statistics |
 
-`PREPROCESSING` holds the part of the last column that a `C3DVideoProcessor` implements. The channels of Pace's first
-convolution are reversed, so that the encoder takes RGB like all our encoders. mmaction2's networks can't be converted:
-its C3D has no batch normalisation, and its R(2+1)D has other widths and pools the stem.
+`PREPROCESSING` holds the part of the last column that a `C3DVideoProcessor` implements. VCOP resizes with PIL, which
+antialiases; RSPNet and torchvision resize tensors, and Pace resizes with OpenCV, without antialiasing. The channels of
+Pace's first convolution are reversed, so that the encoder takes RGB like all our encoders. mmaction2's networks can't
+be converted: its C3D has no batch normalisation, and its R(2+1)D has other widths and pools the stem.
 """
 
 from __future__ import annotations
@@ -32,10 +33,11 @@ from .weight_names import rename_c3d, rename_r2plus1d, rename_torchvision_r2plus
 __all__ = ["PREPROCESSING", "SOURCES", "ConversionError", "WeightReport", "load_foreign_checkpoint"]
 
 PREPROCESSING: dict[str, dict[str, Any]] = {
-    "rspnet": {},
-    "vcop": {"size": {"shortest_edge": 128}, "do_normalize": False},
-    "pace": {"size": {"shortest_edge": 128}, "rescale_factor": 1.0, "do_normalize": False},
+    "rspnet": {"antialias": False},
+    "vcop": {"antialias": True, "size": {"shortest_edge": 128}, "do_normalize": False},
+    "pace": {"antialias": False, "size": {"shortest_edge": 128}, "rescale_factor": 1.0, "do_normalize": False},
     "torchvision": {
+        "antialias": False,
         "size": {"shortest_edge": 128},
         "image_mean": [0.43216, 0.394666, 0.37645],
         "image_std": [0.22803, 0.22145, 0.216989],

@@ -239,11 +239,9 @@ def from_scratch(
 
 
 def _processor_for(config: PreTrainedConfig) -> C3DVideoProcessor:
-    return C3DVideoProcessor(
-        size={"shortest_edge": config.image_size},
-        crop_size={"height": config.image_size, "width": config.image_size},
-        num_frames=config.num_frames,
-    )
+    side = config.image_size
+    sizes = {"size": {"shortest_edge": side}, "crop_size": {"height": side, "width": side}}
+    return C3DVideoProcessor(antialias=False, num_frames=config.num_frames, **sizes)
 
 
 def _without_custom_code(auto_class: Any, name: str, **options: Any) -> Any:

@@ -37,6 +37,9 @@ class C3DVideoProcessor(BaseVideoProcessor):
       instead of spreading the frames over the whole video. A shorter video repeats cyclically. The `frame_stride` or
       the rate `target_fps` of a fine-tuning is saved with the model and used again.
 
+    Pre-training and fine-tuning resize with or without `antialias`, as the processor does. The encoders of RSPNet,
+    Pace and torchvision were trained without. A processor that was saved without this setting has it on.
+
     A video is a path, an http(s) address, or decoded frames (T, C, H, W), best as a uint8 tensor. A batch is a list of
     videos. Sampled frames need `do_sample_frames=False`.
     """
@@ -58,6 +61,14 @@ class C3DVideoProcessor(BaseVideoProcessor):
     frame_stride = 1
     target_fps: float | None = None  # not named `fps`: transformers refuses `fps` together with `num_frames`
     model_input_names: ClassVar[list[str]] = ["pixel_values"]
+
+    def __init__(self, antialias: bool = True, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.antialias = antialias  # an attribute of the object, so that it is always saved
+
+    def resize(self, image: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        """Resize frames as transformers does, with or without antialiasing."""
+        return super().resize(image, *args, **{"antialias": self.antialias, **kwargs})
 
     def preprocess(self, videos: Any, **kwargs: Any) -> BatchFeature:
         """Convert videos to clips.

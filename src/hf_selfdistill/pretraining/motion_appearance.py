@@ -78,8 +78,8 @@ class MotionAppearance(Objective):
 class MotionAppearanceViews(VideoViews):
     """A clip at the processor's stride and its labels: `pixel_values`, `motion_labels`, `appearance_labels`.
 
-    Frames are resized to 8/7 of the model's side in height and 171/112 in width, bilinearly without antialiasing. Clip
-    and flow then share a random crop of the model's size and a random flip. As in the released code, mirroring does
+    Frames are resized to 8/7 of the model's side in height and 171/112 in width, as the processor resizes. Clip and
+    flow then share a random crop of the model's size and a random flip. As in the released code, mirroring does
     not change the sign of u. If it did, the three orientations of u would turn by 180° (label 1 ↔ 5, 2 ↔ 6, …) in
     mirrored clips.
 
@@ -106,7 +106,8 @@ class MotionAppearanceViews(VideoViews):
         self.cache = FlowCache(arguments.flow_cache, arguments.flow) if arguments.flow_cache is not None else None
         self.processor = processor
         self.span = num_frames + 1
-        self.resize = v2.Resize((round(128 * side / 112), round(171 * side / 112)), antialias=False)
+        size = round(128 * side / 112), round(171 * side / 112)
+        self.resize = v2.Resize(size, antialias=ClipProcessor.antialias_of(processor))
         self.crop = v2.Compose([v2.RandomCrop(side), v2.RandomHorizontalFlip()])
         self.normalise = v2.Compose([v2.ToDtype(torch.float32, scale=True), normalisation(processor)])
 

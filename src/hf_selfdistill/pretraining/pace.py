@@ -25,21 +25,22 @@ JITTERS: dict[str, nn.Module] = {"frame": FrameByFrame(COLORS), "clip": AsOneIma
 class PaceViews(VideoViews):
     """K clips of a video at random paces: `clips` `(K, T, C, h, w)` and `paces` `(K,)`, 0 for pace 1.
 
-    The whole frame is resized to 128×171 for a model of 112 pixels, bilinearly without antialiasing, as OpenCV resizes
-    in the released code. Then it is cropped at random to the model's size.
+    The whole frame is resized to 128×171 for a model of 112 pixels, and then cropped at random to the model's size.
+    The released code resizes with OpenCV, as the processor does with `antialias` False.
     """
 
     def __init__(
         self, processor: BaseVideoProcessor, num_frames: int, arguments: PaceArguments, num_clips: int
     ) -> None:
         height, width = ClipProcessor.size_of(processor)
+        antialias = ClipProcessor.antialias_of(processor)
         self.num_frames = num_frames
         self.span = arguments.max_pace * (num_frames - 1) + 1
         self.num_clips, self.max_pace, self.processor = num_clips, arguments.max_pace, processor
         self.augment = v2.Compose(
             [
                 v2.ToDtype(torch.float32, scale=True),
-                v2.Resize((round(128 / 112 * height), round(171 / 112 * width)), antialias=False),
+                v2.Resize((round(128 / 112 * height), round(171 / 112 * width)), antialias=antialias),
                 v2.RandomCrop((height, width)),
                 v2.RandomHorizontalFlip(),
                 JITTERS[arguments.color_jitter],

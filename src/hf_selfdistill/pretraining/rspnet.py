@@ -34,17 +34,18 @@ SPEED = 2  # of fast clips, which have every other frame
 class RSPNetViews(VideoViews):
     """Two windows of twice a clip's length: `query_frames` and `key_frames` `(2T, C, h, w)`.
 
-    A window is cropped to 0.4 … 1 of the frame's area, aspect 3/4 … 4/3, and resized bilinearly without antialiasing,
-    as in the released code.
+    A window is cropped to 0.4 … 1 of the frame's area, aspect 3/4 … 4/3, and resized. The released code resizes
+    as the processor does with `antialias` False.
     """
 
     def __init__(self, processor: BaseVideoProcessor, num_frames: int) -> None:
         self.span = SPEED * num_frames
         self.processor = processor
+        size, antialias = ClipProcessor.size_of(processor), ClipProcessor.antialias_of(processor)
         self.augment = v2.Compose(
             [
                 v2.ToDtype(torch.float32, scale=True),
-                v2.RandomResizedCrop(ClipProcessor.size_of(processor), scale=(0.4, 1.0), antialias=False),
+                v2.RandomResizedCrop(size, scale=(0.4, 1.0), antialias=antialias),
                 v2.RandomGrayscale(0.2),
                 AsOneImage(v2.ColorJitter(brightness=0.4, contrast=0.4, saturation=0.4, hue=0.4)),
                 v2.RandomHorizontalFlip(),

@@ -40,7 +40,8 @@ class SpaceTimeCubesViews(VideoViews):
         self.cell = ClipProcessor.size_of(processor)[0]
         self.crop = round(arguments.crop_share * self.cell)
         self.arguments, self.processor = arguments, processor
-        self.frame = v2.Compose([v2.ToDtype(torch.float32, scale=True), v2.Resize(2 * self.cell, antialias=True)])
+        resize = v2.Resize(2 * self.cell, antialias=ClipProcessor.antialias_of(processor))
+        self.frame = v2.Compose([v2.ToDtype(torch.float32, scale=True), resize])
         self.normalise = normalisation(processor)
 
     def __call__(self, reader: VideoReader, video: str) -> dict[str, Tensor]:

@@ -47,7 +47,12 @@ def training_clips(
     records: datasets.Dataset, model: PreTrainedModel, processor: BaseVideoProcessor, args: ClassificationArguments
 ) -> TrainingClips:
     """Return the data set of one random, augmented clip per video and epoch, in the model's format."""
-    augment = training_augmentation(ClipProcessor.size_of(processor), args.min_crop_area, args.flip_probability)
+    augment = training_augmentation(
+        ClipProcessor.size_of(processor),
+        args.min_crop_area,
+        args.flip_probability,
+        ClipProcessor.antialias_of(processor),
+    )
     sampler = clip_sampler(None, frames_per_clip(model.config), *ClipProcessor.sampling_of(processor))
     return TrainingClips(records, sampler, ClipProcessor(processor, augment), args.seed, model.main_input_name)
 
