@@ -172,7 +172,7 @@ def test_a_csv_file_with_a_group_or_a_file_in_two_splits_is_refused(tmp_path):
         load_video_dataset("csv", annotations=file)
 
 
-def test_one_file_under_two_names_is_not_in_two_parts_or_two_groups(tmp_path):
+def test_one_file_under_two_names_does_not_have_two_parts_groups_or_labels(tmp_path):
     _touch(tmp_path, "a/1.mp4", "a/2.mp4")
     (tmp_path / "b").symlink_to(tmp_path / "a")
     file = _csv(tmp_path, "video,label,group,split\na/1.mp4,x,p,train\nb/1.mp4,x,q,test\n")
@@ -180,6 +180,9 @@ def test_one_file_under_two_names_is_not_in_two_parts_or_two_groups(tmp_path):
         load_video_dataset("csv", annotations=file)
     file = _csv(tmp_path, "video,label\na/1.mp4,x\nb/1.mp4,x\n")
     with pytest.raises(ValueError, match=r"a/1\.mp4 \(a/1\.mp4\) and b/1\.mp4 \(b/1\.mp4\) are the same file"):
+        load_video_dataset("csv", annotations=file)
+    file = _csv(tmp_path, "video,label,group,split\na/1.mp4,x,p,train\nb/1.mp4,y,p,train\na/2.mp4,x,q,test\n")
+    with pytest.raises(ValueError, match=r"a/1\.mp4 \(x\) and b/1\.mp4 \(y\) are the same file"):
         load_video_dataset("csv", annotations=file)
 
 

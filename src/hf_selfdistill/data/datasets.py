@@ -161,7 +161,7 @@ def _check_entries(entries: list[VideoEntry], source: str) -> None:
 
 
 def _check_files(entries: list[VideoEntry], root: Path, source: str, max_missing_fraction: float) -> None:
-    """Refuse many missing files, and one file in two parts, or in two groups before a cut."""
+    """Refuse many missing files, and one file with two labels, in two parts, or in two groups before a cut."""
     missing: list[str] = []
     seen: dict[tuple[int, int], VideoEntry] = {}
     for entry in entries:
@@ -171,8 +171,13 @@ def _check_files(entries: list[VideoEntry], root: Path, source: str, max_missing
             missing.append(entry.path)
             continue
         before = seen.setdefault((about.st_dev, about.st_ino), entry)
-        alike = (before.label, before.group) == (entry.label, entry.group)  # if so, a cut keeps both together
-        if not alike and (entry.split is None or before.split != entry.split):
+        if before.label != entry.label:
+            raise ValueError(
+                f"{source}: {before.path} ({before.label}) and {entry.path} ({entry.label}) are the same file; keep "
+                "one of the two"
+            )
+        # A cut keeps a group together.
+        if before.group != entry.group and (entry.split is None or before.split != entry.split):
             raise ValueError(
                 f"{source}: {before.path} ({before.split or before.group}) and {entry.path} "
                 f"({entry.split or entry.group}) are the same file; keep one of the two"
