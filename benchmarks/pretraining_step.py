@@ -25,7 +25,7 @@ from transformers import AutoModel, AutoModelForVideoClassification, Trainer, Tr
 from hf_selfdistill.data.clips import RandomClips, TrainingClips
 from hf_selfdistill.data.datasets import load_video_dataset
 from hf_selfdistill.data.moving_shapes import write_moving_shapes
-from hf_selfdistill.data.sampling import clip_sampler
+from hf_selfdistill.data.sampling import ClipSampler
 from hf_selfdistill.data.transforms import ClipProcessor, training_augmentation
 from hf_selfdistill.data.unlabelled import UnlabelledClips
 from hf_selfdistill.models.loading import from_scratch, in_its_memory_format
@@ -44,7 +44,7 @@ def build(kind: str, args: argparse.Namespace, folder: Path) -> tuple[RandomClip
     records = load_video_dataset("moving_shapes", folder, validation_fraction=0)["train"]
     if kind == PEER:
         augment = training_augmentation(ClipProcessor.size_of(processor))
-        clips = TrainingClips(records, clip_sampler(None, config.num_frames), ClipProcessor(processor, augment))
+        clips = TrainingClips(records, ClipSampler(None, config.num_frames), ClipProcessor(processor, augment))
         model = in_its_memory_format(AutoModelForVideoClassification.from_config(config))
         trainer = Trainer(model, TrainingArguments(str(folder / "run"), **SGD))
     else:

@@ -6,7 +6,7 @@ from videos import frame_numbers, numbered_frames, write_video
 
 from hf_selfdistill.data.clips import TestingClips, TrainingClips, collate_clips
 from hf_selfdistill.data.decoding import VideoDecodingError
-from hf_selfdistill.data.sampling import clip_sampler
+from hf_selfdistill.data.sampling import ClipSampler
 from hf_selfdistill.data.transforms import ClipProcessor, training_augmentation
 from hf_selfdistill.models.video_processing_c3d import C3DVideoProcessor
 
@@ -32,7 +32,7 @@ def as_float(clip):
 
 
 def test_a_training_clip_is_a_window_of_its_video_with_its_label(records):
-    clips = TrainingClips(records, clip_sampler(None, 8), as_float)
+    clips = TrainingClips(records, ClipSampler(None, 8), as_float)
     sample = clips[1]
     numbers = frame_numbers(sample["pixel_values"])
     assert numbers == list(range(numbers[0], numbers[0] + 8))
@@ -40,7 +40,7 @@ def test_a_training_clip_is_a_window_of_its_video_with_its_label(records):
 
 
 def test_a_loop_over_training_clips_ends(records):
-    assert len(list(TrainingClips(records, clip_sampler(None, 8), as_float))) == 5
+    assert len(list(TrainingClips(records, ClipSampler(None, 8), as_float))) == 5
 
 
 def noisy(clip):
@@ -55,7 +55,7 @@ def first_epoch(clips, workers):
 
 def test_draws_depend_on_seed_epoch_and_index_and_not_on_workers_or_order(records):
     def epoch(number, workers=0, seed=0):
-        clips = TrainingClips(records, clip_sampler(None, 8), noisy, seed)
+        clips = TrainingClips(records, ClipSampler(None, 8), noisy, seed)
         clips.set_epoch(number)
         return first_epoch(clips, workers)
 
@@ -63,12 +63,12 @@ def test_draws_depend_on_seed_epoch_and_index_and_not_on_workers_or_order(record
     assert torch.equal(epoch(1), epoch(1, workers=2))
     assert not torch.equal(epoch(0), epoch(1))
     assert not torch.equal(epoch(0), epoch(0, seed=1))
-    backwards = TrainingClips(records, clip_sampler(None, 8), noisy)
+    backwards = TrainingClips(records, ClipSampler(None, 8), noisy)
     assert torch.equal(torch.stack([backwards[i]["pixel_values"] for i in (4, 3, 2, 1, 0)]).flip(0), epoch(0))
 
 
 def test_a_new_epoch_reaches_workers_that_already_run(records):
-    clips = TrainingClips(records, clip_sampler(None, 8), noisy)
+    clips = TrainingClips(records, ClipSampler(None, 8), noisy)
     loader = DataLoader(clips, 5, num_workers=1, persistent_workers=True, collate_fn=collate_clips)
     first = next(iter(loader))["pixel_values"]
     clips.set_epoch(1)
@@ -79,7 +79,7 @@ def test_a_new_epoch_reaches_workers_that_already_run(records):
 
 
 def test_an_unreadable_training_video_is_replaced_by_the_next_and_known_in_the_main_process(records):
-    clips = TrainingClips(records, clip_sampler(None, 8), as_float)
+    clips = TrainingClips(records, ClipSampler(None, 8), as_float)
     labels = torch.cat([batch["labels"] for batch in DataLoader(clips, 2, num_workers=2, collate_fn=collate_clips)])
     assert labels.tolist() == [0, 1, 1, 1, 2]
     assert clips.unreadable_indices() == [2]
@@ -89,13 +89,13 @@ def test_an_unreadable_training_video_is_replaced_by_the_next_and_known_in_the_m
 
 def test_many_unreadable_videos_in_a_row_are_all_replaced(records):
     broken = datasets.concatenate_datasets([records.select([0])] + [records.select([2])] * 30)
-    clips = TrainingClips(broken, clip_sampler(None, 8), as_float)
+    clips = TrainingClips(broken, ClipSampler(None, 8), as_float)
     assert [clips[i]["labels"] for i in (1, 15, 30)] == [0, 0, 0]
     assert len(clips.unreadable_indices()) == 30
 
 
 def test_a_replacement_is_another_draw_than_its_own(records):
-    clips = TrainingClips(records, clip_sampler(None, 8), noisy)
+    clips = TrainingClips(records, ClipSampler(None, 8), noisy)
     assert not torch.equal(clips[2]["pixel_values"], clips[3]["pixel_values"])
 
 
@@ -112,26 +112,26 @@ def clips_of_both_kinds(records):
     processor = C3DVideoProcessor(size={"shortest_edge": 20}, crop_size={"height": 16, "width": 16})
     augment = training_augmentation((16, 16))
     return (
-        TestingClips(records, clip_sampler(4, 8), ClipProcessor(processor)),
-        TrainingClips(records, clip_sampler(None, 8), ClipProcessor(processor, augment)),
+        TestingClips(records, ClipSampler(4, 8), ClipProcessor(processor)),
+        TrainingClips(records, ClipSampler(None, 8), ClipProcessor(processor, augment)),
     )
 
 
 def test_where_no_video_can_be_read_the_error_names_one(records):
     only = records.select([2])
     with pytest.raises(VideoDecodingError, match=r"v2\.mp4"):
-        TrainingClips(only, clip_sampler(None, 8), as_float)[0]
+        TrainingClips(only, ClipSampler(None, 8), as_float)[0]
 
 
 def test_testing_gives_all_clips_of_a_video_in_order(records):
-    sample = TestingClips(records, clip_sampler(3, 8), as_float)[0]
+    sample = TestingClips(records, ClipSampler(3, 8), as_float)[0]
     assert sample["pixel_values"].shape == (3, 8, 3, 48, 64)
     assert [frame_numbers(clip)[0] for clip in sample["pixel_values"]] == [0, 6, 12]
     assert sample["labels"].tolist() == [0, 0, 0]
 
 
 def test_an_unreadable_testing_video_counts_nowhere(records):
-    clips = TestingClips(records, clip_sampler(3, 8), as_float)
+    clips = TestingClips(records, ClipSampler(3, 8), as_float)
     sample = clips[2]
     assert sample["labels"].tolist() == [-100] * 3
     assert sample["pixel_values"].shape[:2] == (3, 8)
@@ -144,7 +144,7 @@ def test_videos_given_as_bytes_are_read(records, tmp_path):
         {"video": [{"bytes": content, "path": None}], "label": [0]},
         features=datasets.Features(video=datasets.Video(decode=False), label=datasets.Value("int64")),
     )
-    assert frame_numbers(TestingClips(table, clip_sampler(1, 8), as_float)[0]["pixel_values"][0])[0] == 6
+    assert frame_numbers(TestingClips(table, ClipSampler(1, 8), as_float)[0]["pixel_values"][0])[0] == 6
 
 
 def test_batches_keep_training_clips_and_lay_out_testing_clips_one_by_one():

@@ -2,8 +2,8 @@ import pytest
 import torch
 
 from hf_selfdistill.data.sampling import (
+    ClipSampler,
     center_clip,
-    clip_sampler,
     evenly_centred_clips,
     evenly_spaced_clips,
     random_clip,
@@ -36,26 +36,26 @@ def test_stride_takes_every_nth_frame():
 
 
 def test_another_frame_rate_than_the_videos():
-    slower = clip_sampler(1, 4, target_fps=10)
+    slower = ClipSampler(1, 4, target_fps=10)
     assert slower(100, 30.0) == [[45, 48, 51, 54]]
-    faster = clip_sampler(1, 4, target_fps=60)
+    faster = ClipSampler(1, 4, target_fps=60)
     assert faster(100, 30.0) == [[48, 49, 49, 50]]
 
 
 @pytest.mark.parametrize(("fps", "target"), [(29.97, 30), (24.9998, 25), (30, 29.97)])
 def test_nearly_the_videos_own_rate_means_its_own_frames(fps, target):
-    assert clip_sampler(1, 16, target_fps=target)(300, fps) == [list(range(142, 158))]
+    assert ClipSampler(1, 16, target_fps=target)(300, fps) == [list(range(142, 158))]
 
 
 def test_training_draws_one_clip_and_testing_as_many_as_asked():
-    assert len(clip_sampler(None, 16)(100, 25.0)) == 1
-    assert len(clip_sampler(10, 16)(100, 25.0)) == 10
+    assert len(ClipSampler(None, 16)(100, 25.0)) == 1
+    assert len(ClipSampler(10, 16)(100, 25.0)) == 10
 
 
 @pytest.mark.parametrize("wrong", [{"num_clips": 0}, {"clip_length": 0}, {"frame_stride": 0}, {"target_fps": 0.0}])
 def test_a_number_that_is_not_positive_is_refused_by_name(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
-        clip_sampler(**{"num_clips": 1, "clip_length": 16, **wrong})
+        ClipSampler(**{"num_clips": 1, "clip_length": 16, **wrong})
 
 
 @pytest.mark.parametrize("num_frames", [5, 16, 17, 100, 333])
@@ -65,4 +65,4 @@ def test_evenly_centred_clips_start_where_vcops_do(num_frames):
     for centre, clip in zip(centres, clips, strict=True):
         assert clip[0] in (int(centre - 8), int(centre - 8 + 1e-9))  # a sum of thirds may fall short of a whole number
         assert clip == [(clip[0] + i) % num_frames for i in range(16)]
-    assert clip_sampler(10, 16, spread=evenly_centred_clips)(num_frames, 25.0) == clips
+    assert ClipSampler(10, 16, spread=evenly_centred_clips)(num_frames, 25.0) == clips

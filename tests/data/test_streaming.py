@@ -8,7 +8,7 @@ from torch.utils.data import DataLoader
 
 from hf_selfdistill.data.clips import collate_clips
 from hf_selfdistill.data.decoding import VideoDecodingError
-from hf_selfdistill.data.sampling import clip_sampler
+from hf_selfdistill.data.sampling import ClipSampler
 from hf_selfdistill.data.streaming import StreamedClips
 
 
@@ -24,7 +24,7 @@ def noisy(clip):
 
 
 def stream(records, clips_per_epoch=12, **settings):
-    return StreamedClips(records, clips_per_epoch, clip_sampler(None, 8), noisy, **settings)
+    return StreamedClips(records, clips_per_epoch, ClipSampler(None, 8), noisy, **settings)
 
 
 def labels(clips):

@@ -9,7 +9,7 @@ from videos import numbered_frames, write_video
 
 from hf_selfdistill import C3DConfig, C3DForVideoClassification, C3DVideoProcessor
 from hf_selfdistill.data.clips import TestingClips
-from hf_selfdistill.data.sampling import clip_sampler
+from hf_selfdistill.data.sampling import ClipSampler
 from hf_selfdistill.data.transforms import ClipProcessor
 from hf_selfdistill.evaluation.features import (
     MappedFeatures,
@@ -83,7 +83,7 @@ def test_only_unreadable_videos_are_missing(classifier, tmp_path):
         }
     )
     processor = C3DVideoProcessor(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32})
-    testing = TestingClips(records, clip_sampler(K, 8), ClipProcessor(processor))
+    testing = TestingClips(records, ClipSampler(K, 8), ClipProcessor(processor))
     args = TrainingArguments(
         str(tmp_path), per_device_eval_batch_size=2, dataloader_drop_last=True, use_cpu=True, disable_tqdm=True
     )

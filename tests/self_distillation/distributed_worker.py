@@ -27,7 +27,7 @@ from transformers import Trainer, TrainerCallback, TrainingArguments, set_seed
 from hf_selfdistill import C3DConfig, C3DForVideoClassification
 from hf_selfdistill.data.callbacks import EpochCallback
 from hf_selfdistill.data.clips import collate_clips
-from hf_selfdistill.data.sampling import clip_sampler
+from hf_selfdistill.data.sampling import ClipSampler
 from hf_selfdistill.data.streaming import StreamedClips
 from hf_selfdistill.self_distillation.arguments import SelfDistillationArguments
 from hf_selfdistill.self_distillation.trainer import SelfDistillationTrainer
@@ -205,7 +205,7 @@ class Runs:
         return self._stream("again", str(self.out / "streamed" / "checkpoint-4"))
 
     def _stream(self, folder: str, resume: str | None = None, **overrides: Any) -> Report:
-        clips = StreamedClips(read_shards(self.shards), self.clips, clip_sampler(None, 8), normalised)
+        clips = StreamedClips(read_shards(self.shards), self.clips, ClipSampler(None, 8), normalised)
         given = {"distill_weight": 1.0, "dataloader_num_workers": 1, **overrides}
         subject = Noting(
             classifier(num_labels=self.clips),

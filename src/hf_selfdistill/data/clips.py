@@ -33,9 +33,11 @@ class VideoClips(Dataset[dict[str, Any]]):
 
     Attributes:
         max_seconds (`float`): time limit of `VideoReader` for each video.
+        target_fps (`float`, *optional*): frame rate of the clips, for `VideoReader`.
     """
 
     max_seconds = MAX_SECONDS
+    target_fps: float | None = None
 
     def __init__(self, records: datasets.Dataset) -> None:
         self.records = records
@@ -54,7 +56,7 @@ class VideoClips(Dataset[dict[str, Any]]):
         video = self.records[index]["video"]
         source = video["bytes"] if video["bytes"] is not None else video["path"]
         try:
-            with VideoReader(source, max_seconds=self.max_seconds) as reader:
+            with VideoReader(source, max_seconds=self.max_seconds, target_fps=self.target_fps) as reader:
                 yield reader
         except VideoDecodingError as error:
             self._unreadable[index] = True
@@ -133,7 +135,7 @@ class TrainingClips(RandomClips):
 
     Args:
         records: videos, with the columns `video` and `label`.
-        sampler: sampler of one clip per video, see `clip_sampler`.
+        sampler: sampler of one clip per video, see `ClipSampler`.
         transform: augmentation and normalisation of one clip.
         seed: seed of all draws.
         input_name: name of the model's input.
@@ -148,7 +150,7 @@ class TrainingClips(RandomClips):
         input_name: str = "pixel_values",
     ) -> None:
         super().__init__(records, seed)
-        self.sampler = sampler
+        self.sampler, self.target_fps = sampler, sampler.target_fps
         self.transform = transform
         self.input_name = input_name
 
@@ -166,7 +168,7 @@ class TestingClips(VideoClips):
 
     Args:
         records: videos, with the columns `video` and `label`.
-        sampler: sampler of the K clips of a video, see `clip_sampler`.
+        sampler: sampler of the K clips of a video, see `ClipSampler`.
         transform: normalisation of one clip.
         input_name: name of the model's input.
     """
@@ -181,7 +183,7 @@ class TestingClips(VideoClips):
         input_name: str = "pixel_values",
     ) -> None:
         super().__init__(records)
-        self.sampler = sampler
+        self.sampler, self.target_fps = sampler, sampler.target_fps
         self.transform = transform
         self.input_name = input_name
 

@@ -1,7 +1,8 @@
 """Exact and cheap decoding of single frames of a video file, display-rotated, in RGB.
 
 A frame's index is its position in the decoder's output. Time stamps are no substitute: in AVI files with B-frames,
-real UCF101 clips among them, they are shifted or scrambled. So the packets of a file are counted once. Decoding begins
+real UCF101 clips among them, they are shifted or scrambled. So the packets of a file are counted once. For clips of a
+given frame rate their times are looked at, too: see `Moments`. Decoding begins
 at the last keyframe before the wanted frames and is checked: from that keyframe on each packet must give one frame. If
 the check fails, or keyframes can't be counted or don't hold all state, decoding begins at the first frame.
 """
@@ -10,16 +11,16 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
 
 import av
 import numpy as np
 import torch
 
 from hf_selfdistill.data.containers import Video, VideoDecodingError, name_of, open_video_stream
+from hf_selfdistill.data.moments import Moments
+from hf_selfdistill.data.packets import Keyframe, count_frames, is_seekable
 from hf_selfdistill.data.rgb import RgbConverter
 
 __all__ = ["Video", "VideoDecodingError", "VideoReader", "read_frames"]
@@ -29,27 +30,9 @@ MAX_BYTES = 2**30
 MAX_SECONDS = 600.0
 GROUP_BYTES = 2**26  # of frames that are transformed together: 16 frames of 1280x720 take less
 
-# Codecs whose keyframes hold all that a decoder needs; elsewhere a palette can be only in the first packet.
-# Packets of at least so many bytes hold one frame each: a shorter MPEG-4 packet only says "no change", for which the
-# decoder can give no frame. With infinity a packet can hold one field, or a picture that is never shown.
-_FRAME_BYTES: dict[str, float] = {"mpeg4": 16, "h264": 1, "hevc": 1, "mjpeg": 1}
-_FRAME_BYTES |= dict.fromkeys(["mpeg2video", "vp8", "vp9", "av1"], math.inf)
-# Formats with an index, or time stamps, by which FFmpeg finds a keyframe again.
-_SEEKABLE = {"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "avi", "mpegts"}
-
 
 class _Mistaken(Exception):
     """Signal to decode again: positions or number of frames proved wrong and were corrected."""
-
-
-class _Keyframe(NamedTuple):
-    position: int  # in the decoder's output
-    pts: int | None  # presentation time stamp, in units of the stream's time base
-    dts: int | None  # decoding time stamp
-    offset: int | None  # of the packet in the file; identifies the packet after a seek
-
-    def is_shown_after(self, packet: av.Packet) -> bool:  # true for a B-frame that follows the keyframe in the file
-        return self.pts is not None and packet.pts is not None and packet.pts < self.pts
 
 
 class VideoReader:
@@ -63,10 +46,14 @@ class VideoReader:
         max_pixels: height times width of a frame, at most; 8K by default.
         max_bytes: memory for the frames of one `read`, at most.
         max_seconds: time for counting the frames, and for one `read`, at most.
+        target_fps: frames per second of the clips to be read; None ignores the frames' times. If the frames are not
+            evenly spaced, indices are moments, a multiple of `target_fps` per second, and no longer frames.
 
     Attributes:
-        num_frames (`int`): whole frames, counted in the file's packets. `read` lowers it if the decoder gives fewer.
-        fps (`float`): average frames per second.
+        num_frames (`int`): whole frames, counted in the file's packets, or moments. `read` lowers the number of
+            frames if the decoder gives fewer.
+        fps (`float`): average frames per second, or moments per second.
+        by_time (`bool`): indices are moments.
 
     Raises:
         VideoDecodingError: the file is missing, empty, not a video, without a video stream, without its index, or
@@ -74,7 +61,12 @@ class VideoReader:
     """
 
     def __init__(
-        self, video: Video, max_pixels: int = MAX_PIXELS, max_bytes: int = MAX_BYTES, max_seconds: float = MAX_SECONDS
+        self,
+        video: Video,
+        max_pixels: int = MAX_PIXELS,
+        max_bytes: int = MAX_BYTES,
+        max_seconds: float = MAX_SECONDS,
+        target_fps: float | None = None,
     ) -> None:
         self._video, self._name = video, name_of(video)
         self._max_pixels, self._max_bytes, self._max_seconds = max_pixels, max_bytes, max_seconds
@@ -82,7 +74,8 @@ class VideoReader:
         self._to_rgb = RgbConverter()
         self._open()
         try:
-            self.num_frames, self._keyframes = self._count()
+            times, self._keyframes = count_frames(self._packets(), self._container, self._stream)
+            self.num_frames = len(times)
             rate = self._stream.average_rate or self._stream.guessed_rate
             if not self.num_frames or not rate:
                 lacking = "frame rate" if self.num_frames else "whole frame"
@@ -91,6 +84,12 @@ class VideoReader:
             self.close()
             raise
         self.fps = float(rate)
+        self._moments = None
+        if target_fps is not None:
+            self._moments = Moments.of(times, float(self._stream.time_base or 0), self.fps, target_fps)
+        self.by_time = self._moments is not None
+        if self._moments is not None:
+            self.num_frames, self.fps = self._moments.number, self._moments.fps
 
     def __enter__(self) -> VideoReader:
         return self
@@ -108,8 +107,8 @@ class VideoReader:
         """Return the frames at `indices`, decoded in one pass.
 
         Args:
-            indices: positions of frames, from 0, in any order; repetitions are allowed. Positions are taken modulo
-                `num_frames`, so that a short video repeats.
+            indices: positions of frames (or moments), from 0, in any order; repetitions are allowed. Positions are
+                taken modulo `num_frames`, so that a short video repeats.
             transform: function from a few frames `(t, 3, height, width)` to the tensor `(t, ...)` that is kept.
 
         Returns:
@@ -125,11 +124,15 @@ class VideoReader:
             raise ValueError(f"`indices` is {indices}; give one or more numbers, each at least 0")
         self._deadline = time.monotonic() + self._max_seconds
         while True:
-            wanted = {index % self.num_frames for index in indices}
-            if max(indices) >= self.num_frames:
+            if self._moments is not None:
+                positions = self._moments.frames(indices)
+            else:
+                positions = [index % self.num_frames for index in indices]
+            wanted = set(positions)
+            if self._moments is None and max(indices) >= self.num_frames:
                 wanted.add(self.num_frames - 1)  # a repetition needs the exact length: decode to the end
             rows = {position: row for row, position in enumerate(sorted(wanted))}
-            order = [rows[index % self.num_frames] for index in indices]
+            order = [rows[position] for position in positions]
             ascending = order == list(range(len(rows)))
             try:
                 if transform is None:
@@ -143,35 +146,7 @@ class VideoReader:
 
     def _open(self) -> None:
         self._container, self._stream = open_video_stream(self._video, self._max_pixels)
-        self._seekable = self._container.format.name in _SEEKABLE and self._stream.codec_context.name in _FRAME_BYTES
-
-    def _count(self) -> tuple[int, list[_Keyframe]]:
-        """Count the frames and find the keyframes; the first one is the beginning of the video."""
-        count = 0
-        keyframes: list[_Keyframe] = []
-        countable = True  # as long as each packet so far gives exactly one frame
-        frame_bytes = _FRAME_BYTES[self._stream.codec_context.name] if self._seekable else math.inf
-        latest: float = -math.inf
-        for packet in self._packets():
-            kept = not packet.is_discard  # an edit list discards it: it is decoded, but not output
-            if not keyframes:
-                keyframes.append(_Keyframe(0, packet.pts, packet.dts, packet.pos))
-                countable = packet.is_keyframe
-            elif keyframes[-1].is_shown_after(packet):
-                keyframes[-1] = keyframes[-1]._replace(position=keyframes[-1].position + kept)
-            elif packet.is_keyframe and countable and kept and count:
-                keyframes.append(_Keyframe(count, packet.pts, packet.dts, packet.pos))
-            countable = countable and packet.size >= frame_bytes and not packet.is_corrupt
-            count += kept
-            if packet.dts is not None:
-                if packet.dts < latest:  # joined files: a time is no longer one place
-                    countable = False
-                    del keyframes[1:]
-                latest = packet.dts
-        if count and keyframes[0].position > 0:
-            # The first frames refer to frames that are not in the file. The decoder can skip them: no count is valid.
-            keyframes = [keyframes[0]._replace(position=0)]
-        return count, keyframes
+        self._seekable = is_seekable(self._container, self._stream)
 
     def _packets(self) -> Iterator[av.Packet[av.VideoStream]]:
         """Yield packets from the container's position; a last packet that is cut short would give half a picture."""
@@ -223,10 +198,13 @@ class VideoReader:
             reason = f"none of its frames can be decoded (`max_pixels` is {self._max_pixels})"
             raise VideoDecodingError(self._name, reason)
         if end <= last:
-            self.num_frames = end
+            if self._moments is None:
+                self.num_frames = end
+            else:
+                self._moments = self._moments.cut(end)
             raise _Mistaken
 
-    def _frames(self, keyframe: _Keyframe, last: int) -> Iterator[tuple[int, av.VideoFrame]]:
+    def _frames(self, keyframe: Keyframe, last: int) -> Iterator[tuple[int, av.VideoFrame]]:
         """Yield positions and frames from `keyframe` to at least `last`, then check the positions."""
         packets = self._packets_from(keyframe)
         position = due = keyframe.position
@@ -245,7 +223,7 @@ class VideoReader:
             del self._keyframes[1:]
             raise _Mistaken
 
-    def _packets_from(self, keyframe: _Keyframe) -> Iterator[av.Packet[av.VideoStream]]:
+    def _packets_from(self, keyframe: Keyframe) -> Iterator[av.Packet[av.VideoStream]]:
         for stamp in (keyframe.pts, keyframe.dts) if self._seekable else ():  # some formats seek by pts, others by dts
             with contextlib.suppress(av.FFmpegError):  # an AVI file cut off before its index can't seek
                 self._container.seek(stamp or 0, stream=self._stream)

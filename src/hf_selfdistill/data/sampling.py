@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import partial
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -17,14 +17,10 @@ import torch
 __all__ = [
     "ClipSampler",
     "center_clip",
-    "clip_sampler",
     "evenly_centred_clips",
     "evenly_spaced_clips",
     "random_clip",
 ]
-
-ClipSampler = Callable[[int, float], list[list[int]]]
-"""Function from a video's number of frames and frame rate to the frame indices of each clip."""
 
 
 def random_clip(num_frames: int, clip_length: int, stride: float = 1) -> list[int]:
@@ -55,14 +51,9 @@ def evenly_centred_clips(num_frames: int, clip_length: int, num_clips: int, stri
     return [_window(int(start), num_frames, clip_length, stride) for start in starts]
 
 
-def clip_sampler(
-    num_clips: int | None,
-    clip_length: int,
-    frame_stride: int = 1,
-    target_fps: float | None = None,
-    spread: Callable[[int, int, int, float], list[list[int]]] = evenly_spaced_clips,
-) -> ClipSampler:
-    """Return the sampler that draws the clips of a data set.
+@dataclass(frozen=True)
+class ClipSampler:
+    """Sampler of the clips of a video: a function from its number of frames and frame rate to each clip's indices.
 
     Args:
         num_clips: number of evenly spaced clips per video for testing (1 is the centre); None draws one random clip,
@@ -70,35 +61,36 @@ def clip_sampler(
         clip_length: number of frames per clip.
         frame_stride: n, to take every n-th frame.
         target_fps: frame rate of the clips, independent of the video's (a video of 30 fps drawn at 15 gives every
-            other frame); None takes the video's frame rate.
+            other frame); None takes the video's frame rate. Give it to the `VideoReader`, too.
         spread: function that places several clips in a video.
 
     Raises:
         ValueError: a number is not positive.
     """
-    for name, value in [("num_clips", num_clips), ("clip_length", clip_length), ("frame_stride", frame_stride)]:
-        if value is not None and value < 1:
-            raise ValueError(f"`{name}` is {value}; it must be at least 1")
-    if target_fps is not None and not target_fps > 0:
-        raise ValueError(f"`target_fps` is {target_fps}; it must be positive")
-    return partial(_sample, num_clips, clip_length, frame_stride, target_fps, spread)
 
+    num_clips: int | None
+    clip_length: int
+    frame_stride: int = 1
+    target_fps: float | None = None
+    spread: Callable[[int, int, int, float], list[list[int]]] = evenly_spaced_clips
 
-def _sample(
-    num_clips: int | None,
-    clip_length: int,
-    frame_stride: int,
-    target_fps: float | None,
-    spread: Callable[[int, int, int, float], list[list[int]]],
-    num_frames: int,
-    fps: float,
-) -> list[list[int]]:
-    stride = frame_stride if target_fps is None else frame_stride * fps / target_fps
-    if num_clips is None:
-        return [random_clip(num_frames, clip_length, stride)]
-    if num_clips == 1:
-        return [center_clip(num_frames, clip_length, stride)]
-    return spread(num_frames, clip_length, num_clips, stride)
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        for name in ("num_clips", "clip_length", "frame_stride"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"`{name}` is {value}; it must be at least 1")
+        if self.target_fps is not None and not self.target_fps > 0:
+            raise ValueError(f"`target_fps` is {self.target_fps}; it must be positive")
+
+    def __call__(self, num_frames: int, fps: float) -> list[list[int]]:
+        """Return the indices of the frames of each clip."""
+        stride = self.frame_stride if self.target_fps is None else self.frame_stride * fps / self.target_fps
+        if self.num_clips is None:
+            return [random_clip(num_frames, self.clip_length, stride)]
+        if self.num_clips == 1:
+            return [center_clip(num_frames, self.clip_length, stride)]
+        return self.spread(num_frames, self.clip_length, self.num_clips, stride)
 
 
 def _last_start(num_frames: int, clip_length: int, stride: float) -> int:

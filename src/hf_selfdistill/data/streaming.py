@@ -47,9 +47,14 @@ class StreamedVideos(IterableDataset[dict[str, Any]]):
         max_unreadable: largest allowed share of unreadable videos among the videos read so far.
         findings: notes that get each unreadable video, as `unreadable` with the reason.
 
+    Attributes:
+        target_fps (`float`, *optional*): frame rate of the clips, for `VideoReader`.
+
     Raises:
         ValueError: `clips_per_epoch` is not positive, or, during iteration, too many videos are unreadable.
     """
+
+    target_fps: float | None = None
 
     def __init__(
         self,
@@ -139,7 +144,8 @@ class StreamedVideos(IterableDataset[dict[str, Any]]):
         key = zlib.crc32(video["path"].encode() if video["path"] else video["bytes"])
         with seeded_draws(self.seed, epoch, lap, key):
             try:
-                with VideoReader(video["bytes"] if video["bytes"] is not None else video["path"]) as reader:
+                source = video["bytes"] if video["bytes"] is not None else video["path"]
+                with VideoReader(source, target_fps=self.target_fps) as reader:
                     return self.draw(record, reader)
             except VideoDecodingError as error:
                 raise VideoDecodingError(video["path"] or error.video, error.reason) from None
@@ -163,7 +169,7 @@ class StreamedClips(StreamedVideos):
     Args:
         records: a stream with the columns `video` (not decoded) and `label`.
         clips_per_epoch: number of samples of an epoch, over all processes.
-        sampler: sampler of one clip per video, see `clip_sampler`.
+        sampler: sampler of one clip per video, see `ClipSampler`.
         transform: augmentation and normalisation of one clip.
         input_name: name of the model's input.
         kwargs: further arguments of `StreamedVideos`.
@@ -179,7 +185,7 @@ class StreamedClips(StreamedVideos):
         **kwargs: Any,
     ) -> None:
         super().__init__(records, clips_per_epoch, **kwargs)
-        self.sampler = sampler
+        self.sampler, self.target_fps = sampler, sampler.target_fps
         self.transform = transform
         self.input_name = input_name
 

@@ -51,6 +51,7 @@ class UnlabelledClips(RandomClips):
     def __init__(self, records: datasets.Dataset, views: VideoViews, seed: int = 0) -> None:
         super().__init__(records, seed)
         self.views = views
+        _, self.target_fps = ClipProcessor.sampling_of(views.processor)
         self._short = torch.zeros(len(records), dtype=torch.bool).share_memory_()
 
     def draw(self, index: int, reader: VideoReader) -> dict[str, Tensor]:
@@ -80,6 +81,7 @@ class StreamedUnlabelledClips(StreamedVideos):
     ) -> None:
         super().__init__(records, clips_per_epoch, **kwargs)
         self.views = views
+        _, self.target_fps = ClipProcessor.sampling_of(views.processor)
 
     def draw(self, record: dict[str, Any], reader: VideoReader) -> dict[str, Tensor]:
         """Draw the views of a video, and record a short video."""

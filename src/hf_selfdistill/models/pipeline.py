@@ -8,7 +8,7 @@ from transformers import BatchFeature, VideoClassificationPipeline
 from transformers.modeling_outputs import ImageClassifierOutput
 
 from hf_selfdistill.data.decoding import VideoReader
-from hf_selfdistill.data.sampling import clip_sampler
+from hf_selfdistill.data.sampling import ClipSampler
 from hf_selfdistill.data.transforms import ClipProcessor
 from hf_selfdistill.models.frames import frames_per_clip
 
@@ -49,8 +49,8 @@ class MultiClipPipeline(VideoClassificationPipeline):
             VideoDecodingError: the file can't be read.
         """
         rate = (frame_sampling_rate, None) if frame_sampling_rate else ClipProcessor.sampling_of(self.video_processor)
-        sampler = clip_sampler(num_clips, num_frames or frames_per_clip(self.model.config), *rate)
-        with VideoReader(video) as reader:
+        sampler = ClipSampler(num_clips, num_frames or frames_per_clip(self.model.config), *rate)
+        with VideoReader(video, target_fps=rate[1]) as reader:
             indices = sampler(reader.num_frames, reader.fps)
             process = ClipProcessor(self.video_processor)
             clips = reader.read([frame for clip in indices for frame in clip], process).unflatten(0, (num_clips, -1))

@@ -6,6 +6,7 @@ import io
 import time
 import urllib.request
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -137,16 +138,20 @@ class C3DVideoProcessor(BaseVideoProcessor):
         Raises:
             VideoDecodingError: a file can't be decoded, or can't be downloaded within 1 GiB and 10 minutes.
         """
+        given = sample_indices_fn.keywords.get("fps") if isinstance(sample_indices_fn, partial) else None
+        target_fps = None if sample_indices_fn is None else given or self.target_fps
         if isinstance(video_url_or_urls, str):
-            return _read(video_url_or_urls, sample_indices_fn)
-        return tuple(zip(*[_read(video, sample_indices_fn) for video in video_url_or_urls], strict=True))
+            return _read(video_url_or_urls, sample_indices_fn, target_fps)
+        return tuple(zip(*[_read(video, sample_indices_fn, target_fps) for video in video_url_or_urls], strict=True))
 
 
-def _read(video: str, sample_indices_fn: Callable[..., list[int]] | None) -> tuple[Tensor, VideoMetadata]:
+def _read(
+    video: str, sample_indices_fn: Callable[..., list[int]] | None, target_fps: float | None
+) -> tuple[Tensor, VideoMetadata]:
     source: str | io.BytesIO = video
     if video.startswith(("http://", "https://")):
         source = _download(video)
-    with VideoReader(source) as reader:
+    with VideoReader(source, target_fps=target_fps) as reader:
         metadata = VideoMetadata(total_num_frames=reader.num_frames, fps=reader.fps, video_backend="pyav")
         if sample_indices_fn is None:
             metadata.frames_indices = list(range(reader.num_frames))

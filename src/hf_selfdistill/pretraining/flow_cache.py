@@ -26,9 +26,9 @@ class FlowCache:
     """Disk cache of the flow from each frame of a video to the next frame.
 
     `<folder>/<video>/<segment>.gz` holds 32 frames of flow. `<video>` is a hash of the file's path, modification time
-    and size, the method and the size of flow, so a changed file counts as another video. Segments are written whole or
-    not at all: several workers, processes and machines can share a folder. A damaged segment is computed again.
-    Nothing is ever removed: delete the folder to start over.
+    and size, the method, the size of flow, and the rate of a video that is read by time. So a changed file counts as
+    another video. Segments are written whole or not at all: several workers, processes and machines can share a
+    folder. A damaged segment is computed again. Nothing is ever removed: delete the folder to start over.
 
     Args:
         folder: folder of the cache; it is created if missing.
@@ -43,18 +43,19 @@ class FlowCache:
         self.method = method
         self.folder.mkdir(parents=True, exist_ok=True)
 
-    def read(self, reader: VideoReader, video: str, positions: Sequence[int]) -> Tensor:
+    def read(self, reader: VideoReader, video: str, positions: Sequence[int], fps: float | None = None) -> Tensor:
         """Return the flow from each frame at `positions` to the video's next frame.
 
         Args:
             reader: reader of the video, used only for segments that are not in the folder.
             video: path of the video file.
             positions: indices of frames, without the video's last frame.
+            fps: rate of a video that is read by time.
 
         Returns:
             `(len(positions), 2, *FLOW_SIZE)` uint8, see `dense_flow`.
         """
-        folder = self.folder / self._key(video)
+        folder = self.folder / self._key(video, fps)
         last = max(positions)
         segments = {
             number: self._segment(folder / f"{number}.gz", reader, number, min(last - number * SEGMENT, SEGMENT - 1))
@@ -63,9 +64,11 @@ class FlowCache:
         flow = np.stack([segments[position // SEGMENT][position % SEGMENT] for position in positions])
         return torch.from_numpy(flow)
 
-    def _key(self, video: str) -> str:
+    def _key(self, video: str, fps: float | None) -> str:
         stat = os.stat(video)
-        key = (os.path.abspath(video), stat.st_mtime_ns, stat.st_size, self.method, FLOW_SIZE)
+        key: tuple[object, ...] = (os.path.abspath(video), stat.st_mtime_ns, stat.st_size, self.method, FLOW_SIZE)
+        if fps is not None:
+            key += (fps,)
         return hashlib.sha256(repr(key).encode()).hexdigest()[:32]
 
     def _segment(self, file: Path, reader: VideoReader, number: int, last: int) -> np.ndarray:

@@ -139,7 +139,7 @@ class MotionAppearanceViews(VideoViews):
             sources.append(frame if frame % (last + 1) < last else (sources or [frame])[-1])
         positions = [source % (last + 1) for source in sources]
         if self.cache is not None and max(positions) < last and os.path.isfile(video):
-            return self.cache.read(reader, video, positions)
+            return self.cache.read(reader, video, positions, reader.fps if reader.by_time else None)
         pairs = [[rows[source + step] for source in sources] for step in (0, 1)]
         return dense_flow(frames[pairs[0]], frames[pairs[1]], self.method)
 

@@ -96,12 +96,13 @@ class Explainer:
         Raises:
             VideoDecodingError: the file can't be read.
         """
-        with VideoReader(video, max_seconds=self.clips.max_seconds) as reader:
-            positions = self.clips.sampler(reader.num_frames, reader.fps)[number]
+        clips = self.clips
+        with VideoReader(video, max_seconds=clips.max_seconds, target_fps=clips.target_fps) as reader:
+            positions = clips.sampler(reader.num_frames, reader.fps)[number]
             frames = reader.read(positions)
             times = [position % reader.num_frames / reader.fps for position in positions]
             duration = reader.num_frames / reader.fps
-        pixels = self.clips.transform(frames)[None].to(self.model.device)
+        pixels = clips.transform(frames)[None].to(self.model.device)
         return Explanation(
             frames=_as_seen(frames, self.processor, self.side),
             evidence=grad_cam(self.model, pixels, torch.tensor([index], device=pixels.device))[0].cpu(),

@@ -64,7 +64,7 @@ class Classifier:
         """
         clips = clips_without_labels(named_videos([video]), self.model, self.processor, self.num_clips)
         clips.max_seconds = self.max_seconds
-        with VideoReader(video, max_seconds=self.max_seconds) as reader:
+        with VideoReader(video, max_seconds=self.max_seconds, target_fps=clips.target_fps) as reader:
             indices = clips.sampler(reader.num_frames, reader.fps)
             spans = [f"{clip[0] / reader.fps:.2f} – {clip[-1] / reader.fps:.2f}" for clip in indices]
         (prediction,) = predictions(clips, self.model)

@@ -7,7 +7,7 @@ from torchvision.transforms import v2
 from transformers import BaseVideoProcessor, PreTrainedModel
 
 from hf_selfdistill.data.clips import TestingClips
-from hf_selfdistill.data.sampling import clip_sampler, evenly_centred_clips
+from hf_selfdistill.data.sampling import ClipSampler, evenly_centred_clips
 from hf_selfdistill.data.transforms import ClipProcessor
 from hf_selfdistill.models.frames import frames_per_clip
 from hf_selfdistill.models.video_processing_c3d import C3DVideoProcessor
@@ -20,7 +20,7 @@ def vcop_clips(
 ) -> TestingClips:
     """Return clips whose centres are evenly spaced, transformed by `vcop_transform`."""
     rate = ClipProcessor.sampling_of(processor)
-    sampler = clip_sampler(num_clips, frames_per_clip(model.config), *rate, spread=evenly_centred_clips)
+    sampler = ClipSampler(num_clips, frames_per_clip(model.config), *rate, spread=evenly_centred_clips)
     return TestingClips(records, sampler, vcop_transform(processor), model.main_input_name)
 
 

@@ -12,7 +12,7 @@ from torchvision.transforms import v2
 from transformers import BaseVideoProcessor, PreTrainedModel
 
 from hf_selfdistill.data.clips import UNREADABLE, TestingClips, TrainingClips
-from hf_selfdistill.data.sampling import clip_sampler
+from hf_selfdistill.data.sampling import ClipSampler
 from hf_selfdistill.data.transforms import ClipProcessor, training_augmentation
 from hf_selfdistill.models.features import last_layer
 from hf_selfdistill.models.frames import frames_per_clip
@@ -53,7 +53,7 @@ def training_clips(
         args.flip_probability,
         ClipProcessor.antialias_of(processor),
     )
-    sampler = clip_sampler(None, frames_per_clip(model.config), *ClipProcessor.sampling_of(processor))
+    sampler = ClipSampler(None, frames_per_clip(model.config), *ClipProcessor.sampling_of(processor))
     return TrainingClips(records, sampler, ClipProcessor(processor, augment), args.seed, model.main_input_name)
 
 
@@ -61,7 +61,7 @@ def testing_clips(
     records: datasets.Dataset, model: PreTrainedModel, processor: BaseVideoProcessor, num_clips: int
 ) -> TestingClips:
     """Return the data set of evenly spaced, centre-cropped clips of each video, in the model's format."""
-    sampler = clip_sampler(num_clips, frames_per_clip(model.config), *ClipProcessor.sampling_of(processor))
+    sampler = ClipSampler(num_clips, frames_per_clip(model.config), *ClipProcessor.sampling_of(processor))
     return TestingClips(records, sampler, ClipProcessor(processor), model.main_input_name)
 
 
