@@ -39,6 +39,13 @@ def test_a_name_without_a_group_is_a_group_of_its_own():
     assert ucf101_group("Zumba/holiday.avi") == "Zumba/holiday.avi"
 
 
+def test_a_backslash_divides_class_and_file_too(ucf101_lists):
+    file = ucf101_lists / "trainlist01.txt"
+    file.write_text(file.read_text().replace("/", "\\"))
+    _, videos = read_ucf101_lists(ucf101_lists)
+    assert all(video.path.split("\\")[0] == video.label for video in videos if video.split == "train")
+
+
 def test_an_unknown_class_is_named_with_list_and_line(ucf101_lists):
     (ucf101_lists / "testlist01.txt").write_text("Zumba/v_Zumba_g01_c01.avi\n\nWaltz/v_Waltz_g01_c01.avi\n")
     with pytest.raises(ValueError, match=r"testlist01\.txt, line 3: the folder of 'Waltz/v_Waltz_g01_c01\.avi'"):
@@ -105,6 +112,11 @@ def test_a_csv_list_may_leave_out_groups_and_splits(tmp_path):
         VideoEntry("día, 1.mp4", "b", "día, 1.mp4", None),
         VideoEntry("x.mp4", "a", "x.mp4", None),
     ]
+
+
+def test_blanks_around_the_names_of_columns_do_not_count(tmp_path):
+    _, videos = read_csv_list(_csv(tmp_path, "video, label, group\na.mp4, x, anna\n"))
+    assert videos == [VideoEntry("a.mp4", "x", "anna", None)]
 
 
 def test_a_csv_list_may_call_validation_val(tmp_path):

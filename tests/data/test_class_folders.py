@@ -107,4 +107,4 @@ def test_what_was_found_and_left_out_is_said_with_numbers(tmp_path, caplog):
         scan_class_folders(tmp_path)
     assert f"2 videos in {tmp_path}; left out: " in caplog.text
     assert "1 of type .txt" in caplog.text and "1 hidden or of the system" in caplog.text
-    assert f"left out, as these folders in {tmp_path} are no class folders: extra/a" in caplog.text
+    assert f"1 of them left out, as these folders in {tmp_path} are no class folders: extra/a (1)" in caplog.text

@@ -191,9 +191,11 @@ def test_one_file_under_two_names_does_not_have_two_parts_groups_or_labels(tmp_p
     [
         ("a\\{}.mp4", r"with / in place of \\"),
         ("UCF-101/a/{}.mp4", "without the first folder"),
+        ("data/UCF-101/a/{}.mp4", "without the first 2 folders"),
         ("a/{}.avi", r"with the suffix \.mp4"),
+        ("UCF-101\\a\\{}", r"with / in place of \\, without the first folder, with the suffix \.mp4"),
     ],
-    ids=["backslashes", "prefix", "suffix"],
+    ids=["backslashes", "prefix", "two prefixes", "suffix", "all at once"],
 )
 def test_the_change_that_finds_missing_videos_is_said(tmp_path, listed, hint):
     _touch(tmp_path, "a/1.mp4", "a/2.mp4")

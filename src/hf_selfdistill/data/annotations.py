@@ -105,7 +105,7 @@ def read_ucf101_lists(annotations: Path, split: int = 1) -> tuple[list[str], lis
         file = annotations / f"{split_name}list0{split}.txt"
         for number, line in _lines(file):
             path = re.sub(r"\s+\d+$", "", line)
-            label = PurePosixPath(path).parent.name
+            label = PurePosixPath(path.replace("\\", "/")).parent.name
             if label not in classes:
                 raise ValueError(f"{file}, line {number}: the folder of {path!r} is not a class of classInd.txt")
             entries.append(VideoEntry(path, label, ucf101_group(path), split_name))
@@ -162,7 +162,8 @@ def read_csv_list(file: Path) -> tuple[list[str], list[VideoEntry]]:
         )
     with _as_text(file), file.open(encoding="utf-8-sig", newline="") as stream:
         reader = csv.DictReader(stream)
-        columns = set(reader.fieldnames or ())
+        reader.fieldnames = [column.strip() for column in reader.fieldnames or ()]
+        columns = set(reader.fieldnames)
         if not {"video", "label"} <= columns:
             raise ValueError(
                 f"{file} has the columns {sorted(columns)}; it must have video,label[,group][,split], comma-separated"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path, PurePath
 
 from hf_selfdistill.data.annotations import SPLITS, VideoEntry, ucf101_group
@@ -30,15 +31,16 @@ def scan_class_folders(root: Path) -> tuple[list[str], list[VideoEntry]]:
     videos: dict[Path, list[str]] = {
         folder: [] for parent in parts or [root] for folder in _class_folders(root, parent)
     }
-    outside: set[str] = set()
+    outside = Counter[str]()
     for path in map(PurePath, videos_below(root)):
         folder = root.joinpath(*path.parts[:depth])
         if folder in videos:
             videos[folder].append(path.as_posix())
         else:
-            outside.add(path.parent.as_posix())
+            outside[path.parent.as_posix()] += 1
     if outside:
-        say_once(f"left out, as these folders in {root} are no class folders: {', '.join(sorted(outside))}")
+        folders = ", ".join(f"{folder} ({number})" for folder, number in sorted(outside.items()))
+        say_once(f"{outside.total()} of them left out, as these folders in {root} are no class folders: {folders}")
     for folder, paths in videos.items():
         if not paths:
             raise ValueError(f"{folder} holds no video ({' '.join(sorted(VIDEO_SUFFIXES))}); fill it or remove it")

@@ -8,6 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from functools import cache
+from itertools import product
 from pathlib import Path
 
 import datasets
@@ -147,13 +148,21 @@ def _named(path: Path) -> list[Path]:
 
 def hint_for_missing(missing: Sequence[str], root: Path) -> str:
     """Describe the change to the paths of a list that finds most of the missing videos; empty if none finds any."""
-    found: Counter[str] = Counter()
-    for path in missing:
-        slashed = path.replace("\\", "/")
-        changes = {"with / in place of \\": slashed, "without the first folder": slashed.partition("/")[2] or slashed}
-        changes |= {f"with the suffix {suffix}": os.path.splitext(slashed)[0] + suffix for suffix in VIDEO_SUFFIXES}
-        found.update(change for change, other in changes.items() if other != path and (root / other).is_file())
-    return "".join(f" ({number} of them were found {change})" for change, number in found.most_common(1))
+
+    def found(paths: Sequence[str], folders: int, suffix: str) -> int:
+        """Count the videos that are found without the first folders, and with another suffix if one is given."""
+        changed = ["/".join(path.replace("\\", "/").split("/")[folders:]) for path in paths]
+        changed = [os.path.splitext(path)[0] + suffix if suffix else path for path in changed]
+        return sum(os.path.isfile(os.path.join(root, path)) for path in changed)
+
+    first = missing[:20]
+    folders, suffix = max(product(range(4), ("", *sorted(VIDEO_SUFFIXES))), key=lambda change: found(first, *change))
+    if not (number := found(missing, folders, suffix)):
+        return ""
+    changes = ["with / in place of \\"] if any("\\" in path for path in missing) else []
+    changes += [f"without the first {f'{folders} folders' if folders > 1 else 'folder'}"] if folders else []
+    changes += [f"with the suffix {suffix}"] if suffix else []
+    return f" ({number} of them were found {', '.join(changes)})"
 
 
 def _named_by(line: str, folder: Path) -> Path:
