@@ -170,9 +170,20 @@ class Runs:
     def without_batch_norm(self) -> Report:
         return run(self.trainer("without_batch_norm", classifier(False), distill_weight=10.0))
 
-    def accumulated(self) -> Report:
+    def accumulated(self, **overrides: Any) -> Report:
         each = {"per_device_train_batch_size": 1, "gradient_accumulation_steps": self.batch // self.processes}
-        return run(self.trainer("accumulated", classifier(False), distill_weight=10.0, **each))
+        return run(self.trainer("accumulated", classifier(False), **{"distill_weight": 10.0, **each, **overrides}))
+
+    def by_variance(self) -> Report:
+        return self.accumulated(distill_scale="variance")
+
+    def by_variance_saved(self) -> Report:
+        saved = {"save_strategy": "steps", "save_steps": 2}
+        return run(self.trainer("by_variance", classifier(), distill_scale="variance", **saved))
+
+    def by_variance_resumed(self) -> Report:
+        own = self.trainer("again", classifier(), distill_scale="variance")
+        return run(own, str(self.out / "by_variance" / "checkpoint-4"))
 
     def without_weight(self) -> Report:
         return run(self.trainer("without_weight", classifier(), distill_weight=0.0))
@@ -225,6 +236,9 @@ ALL = (
     "ema_resumed",
     "without_batch_norm",
     "accumulated",
+    "by_variance",
+    "by_variance_saved",
+    "by_variance_resumed",
     "without_weight",
     "plain_trainer",
     "bf16",

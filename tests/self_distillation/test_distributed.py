@@ -145,6 +145,13 @@ def test_two_processes_with_half_the_batch_give_one_processes_losses_and_weights
         assert [log[term] for term in TERMS] == pytest.approx([alone[term] for term in TERMS], rel=1e-6, abs=1e-6)
 
 
+@on_two_processes(3, 5)
+def test_a_distance_scaled_by_the_variance_is_the_same_on_two_processes_and_resumes(two, single):
+    assert difference(two.weights["by_variance"], single.weights["by_variance"]) < 1e-6
+    assert difference(two.weights["by_variance_saved"], two.weights["by_variance_resumed"]) == 0
+    assert difference(single.weights["by_variance"], single.weights["accumulated"]) > 1e-4
+
+
 @on_two_processes()
 def test_with_batch_norm_each_process_normalises_with_its_own_clips(two, single):
     first, alone = (run.ranks[0]["batch_norm"]["logs"][0]["ce_loss"] for run in (two, single))

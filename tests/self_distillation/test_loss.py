@@ -23,6 +23,12 @@ def test_normalized_distance_is_twice_one_minus_the_cosine():
     assert distance.item() == pytest.approx(2 - 2 * F.cosine_similarity(student, teacher).mean().item(), rel=1e-5)
 
 
+def test_a_variance_divides_the_distance():
+    student, teacher = torch.randn(4, 7), torch.randn(4, 7)
+    scaled = self_distillation_loss(student, teacher, variance=torch.tensor(4.0))
+    assert (4 * scaled).item() == pytest.approx(self_distillation_loss(student, teacher).item())
+
+
 def test_gradient_reaches_the_student_and_not_the_teacher():
     student, teacher = torch.randn(2, 3, requires_grad=True), torch.randn(2, 3, requires_grad=True)
     self_distillation_loss(student, teacher, "sum").backward()

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from hf_selfdistill.self_distillation.schedule import weight_factor
 from hf_selfdistill.training.arguments import ClassificationArguments, check_choice, check_positive
 
 __all__ = ["SelfDistillationArguments"]
 
 _CHOICES: dict[str, tuple[str, ...]] = {
     "distill_reduction": ("mean", "sum"),
+    "distill_scale": ("none", "unit", "variance"),
     "distill_weight_schedule": ("constant", "linear", "cosine"),
     "teacher_update": ("epoch", "steps", "ema", "frozen"),
     "teacher_norm": ("batch", "running"),
@@ -30,7 +32,10 @@ class SelfDistillationArguments(ClassificationArguments):
         distill_weight_schedule: λ stays (`"constant"`, the paper) or fades to 0 over the run.
         distill_reduction: how squared differences are reduced over the feature dimensions; see
             `self_distillation_loss`. λ under `"mean"` = dim × λ under `"sum"`.
-        distill_normalize: distance between unit-length features.
+        distill_scale: `"none"` compares the features as they are (the paper). `"unit"` compares unit-length features.
+            `"variance"` divides the distance by the variance of the teacher's features over clips, so that one λ has
+            about the same effect on any encoder; see `FeatureVariance`.
+        distill_normalize: alias: true sets `distill_scale` to `"unit"`, and is false from then on.
         teacher_update: when the teacher is renewed: at the beginning of every `"epoch"` (the paper), every
             `teacher_update_steps` `"steps"`, after every step by `"ema"`, or never (`"frozen"`: it stays the
             pre-trained encoder).
@@ -50,7 +55,14 @@ class SelfDistillationArguments(ClassificationArguments):
     distill_reduction: Literal["mean", "sum"] = field(
         default="mean", metadata={"help": "Reduction over feature dimensions; Eq. 2 as printed is `sum`."}
     )
-    distill_normalize: bool = field(default=False, metadata={"help": "Compare unit-length features."})
+    distill_scale: Literal["none", "unit", "variance"] = field(
+        default="none",
+        metadata={
+            "help": "Scale of the distance: features as they are, of unit length, or relative to the variance of the "
+            "teacher's features over clips."
+        },
+    )
+    distill_normalize: bool = field(default=False, metadata={"help": "The same as --distill_scale unit."})
     teacher_update: Literal["epoch", "steps", "ema", "frozen"] = field(
         default="epoch", metadata={"help": "When the teacher is renewed; the paper: at the beginning of every epoch."}
     )
@@ -64,6 +76,10 @@ class SelfDistillationArguments(ClassificationArguments):
 
     def __post_init__(self) -> None:
         """Check the method's own arguments first."""
+        if self.distill_normalize:
+            if self.distill_scale == "variance":
+                raise ValueError("`distill_normalize` means `distill_scale` 'unit', but that is 'variance'; omit one")
+            self.distill_scale, self.distill_normalize = "unit", False
         for name, allowed in _CHOICES.items():
             check_choice(name, getattr(self, name), allowed)
         if not self.distill_weight >= 0:
@@ -77,3 +93,7 @@ class SelfDistillationArguments(ClassificationArguments):
         if not 0 <= self.teacher_ema_decay <= 1:
             raise ValueError(f"`teacher_ema_decay` is {self.teacher_ema_decay}; it must lie between 0 and 1")
         super().__post_init__()
+
+    def weight_at(self, progress: float) -> float:
+        """Return λ at `progress`, 0 … 1, of the run."""
+        return self.distill_weight * weight_factor(self.distill_weight_schedule, progress)

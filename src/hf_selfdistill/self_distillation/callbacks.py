@@ -109,7 +109,7 @@ class CollapseWarningCallback(TrainerCallback):
         if state.is_world_process_zero:
             logger.warning(
                 "%s at step %d: the model no longer distinguishes clips. Lower `distill_weight` (now %g) or "
-                "`learning_rate` (now %g), set `max_grad_norm` to 1.0 (now %g), or set `distill_normalize`.",
+                "`learning_rate` (now %g), set `max_grad_norm` to 1.0 (now %g), or set `distill_scale` to 'unit'.",
                 f"The features' standard deviation fell from {first:.3g} to {logs['feature_std']:.3g}"
                 if finite
                 else "A loss is not finite",

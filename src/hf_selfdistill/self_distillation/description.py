@@ -21,7 +21,11 @@ def describe_method(args: SelfDistillationArguments) -> dict[str, str]:
         "λ": f"{args.distill_weight:g}",
         "λ over the run": args.distill_weight_schedule,
         "distance over the feature dimensions": args.distill_reduction,
-        "unit-length features": "yes" if args.distill_normalize else "no",
+        "scale of the distance": {
+            "none": "none",
+            "unit": "unit-length features",
+            "variance": "variance of the teacher's features over clips",
+        }[args.distill_scale],
         "teacher renewed": renewed[args.teacher_update],
         "teacher's BatchNorm": f"{args.teacher_norm} statistics",
     }

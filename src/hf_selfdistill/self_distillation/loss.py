@@ -14,7 +14,11 @@ __all__ = ["ClassificationLoss", "self_distillation_loss"]
 
 
 def self_distillation_loss(
-    student_features: torch.Tensor, teacher_features: torch.Tensor, reduction: str = "mean", normalize: bool = False
+    student_features: torch.Tensor,
+    teacher_features: torch.Tensor,
+    reduction: str = "mean",
+    normalize: bool = False,
+    variance: torch.Tensor | float = 1.0,
 ) -> torch.Tensor:
     """Return the squared distance between student and teacher features of the same clips (Eq. 2, arXiv 2205.00506).
 
@@ -25,6 +29,7 @@ def self_distillation_loss(
             reading under which the paper's λ = 0.1 … 1000 makes sense (`"sum"` = dim × `"mean"`). Both average over
             the clips.
         normalize: compares unit-length features, so that the distance is at most 4 with `"sum"`.
+        variance: divides the distance; see `FeatureVariance`.
 
     Returns:
         Scalar in float32.
@@ -43,7 +48,7 @@ def self_distillation_loss(
     if normalize:
         student, teacher = F.normalize(student, dim=-1), F.normalize(teacher, dim=-1)
     squared = (student - teacher).square()  # (clips, dim)
-    return squared.sum(-1).mean() if reduction == "sum" else squared.mean()
+    return (squared.sum(-1).mean() if reduction == "sum" else squared.mean()) / variance
 
 
 class ClassificationLoss:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import torch
 from accelerate import Accelerator
 
-__all__ = ["LossTerms"]
+__all__ = ["LossTerms", "merge_moments", "moments"]
 
 
 class LossTerms:
     """Running sums of the loss terms on the device, averaged only when they are logged."""
 
     def __init__(self) -> None:
-        # (4 + 2·dim,): number of labelled clips, sum of their cross-entropy, number of clips, sum of their distances,
-        # mean features, sums of the squared deviations from the mean features
+        # (4 + 2·dim,): number of labelled clips, sum of their cross-entropy, sum of all clips' distances, and the
+        # moments of the features, see `moments`
         self._row: torch.Tensor | None = None
         self._distilled = False
 
@@ -29,17 +29,14 @@ class LossTerms:
             distance: mean distance of all clips; None without a teacher.
             features: the student's features `(clips, dim)`.
         """
-        features = features.detach().float()
         self._distilled = distance is not None
-        clips, labels = ce.new_tensor(len(features)), torch.as_tensor(labelled, device=ce.device)
+        labels = torch.as_tensor(labelled, device=ce.device)
         sums = [
             labels,
             torch.where(labels > 0, ce * labels, 0.0),
-            clips,
-            clips * (0 if distance is None else distance),
+            len(features) * (0 * ce if distance is None else distance),
         ]
-        mean = features.mean(0)
-        row = torch.cat([torch.stack([value.float() for value in sums]), mean, (features - mean).square().sum(0)])
+        row = torch.cat([torch.stack([value.float() for value in sums]), moments(features)])
         self._row = row if self._row is None else _merge(torch.stack([self._row, row]))
 
     def pop(self, accelerator: Accelerator) -> dict[str, float]:
@@ -51,7 +48,7 @@ class LossTerms:
         if self._row is None:
             return {}
         row, self._row = _merge(accelerator.gather(self._row[None])), None
-        labelled, ce, clips, distance = row[:4]
+        labelled, ce, distance, clips = row[:4]
         squares = row[4:].chunk(2)[1]
         terms = {"ce_loss": ce / labelled.clamp(min=1), "feature_std": (squares / clips).sqrt().mean()}
         if self._distilled:
@@ -64,13 +61,26 @@ class LossTerms:
 
 
 def _merge(rows: torch.Tensor) -> torch.Tensor:
-    """Merge several rows into the row of all their clips.
+    return torch.cat([rows[:, :3].sum(0), merge_moments(rows[:, 3:])])
+
+
+def moments(features: torch.Tensor) -> torch.Tensor:
+    """Return the moments `(1 + 2·dim)` of features `(clips, dim)`, in float32.
+
+    The moments are the number of clips, the mean features, and the sums of the squared deviations from them.
+    """
+    features = features.detach().float()
+    mean = features.mean(0)
+    return torch.cat([mean.new_tensor([len(features)]), mean, (features - mean).square().sum(0)])
+
+
+def merge_moments(rows: torch.Tensor) -> torch.Tensor:
+    """Merge the moments `(groups, 1 + 2·dim)` of several groups of clips into the moments of all clips.
 
     Deviations are merged about the common mean (Chan, Golub & LeVeque 1979): in float32, a plain mean of squares loses
     the small standard deviations that matter.
     """
-    clips = rows[:, 2:3]  # (rows, 1)
-    means, squares = rows[:, 4:].chunk(2, dim=1)
+    clips = rows[:, :1]  # (groups, 1)
+    means, squares = rows[:, 1:].chunk(2, dim=1)
     mean = (clips / clips.sum() * means).sum(0)
-    squares = squares.sum(0) + (clips * (means - mean).square()).sum(0)
-    return torch.cat([rows[:, :4].sum(0), mean, squares])
+    return torch.cat([clips.sum(0), mean, squares.sum(0) + (clips * (means - mean).square()).sum(0)])

@@ -22,9 +22,9 @@ from hf_selfdistill.self_distillation.callbacks import (
 )
 from hf_selfdistill.self_distillation.description import describe_method
 from hf_selfdistill.self_distillation.loss import ClassificationLoss, self_distillation_loss
-from hf_selfdistill.self_distillation.schedule import weight_factor
 from hf_selfdistill.self_distillation.teacher import Teacher
 from hf_selfdistill.self_distillation.terms import LossTerms
+from hf_selfdistill.self_distillation.variance import FeatureVariance
 from hf_selfdistill.training.classification import ClassificationTrainer
 from hf_selfdistill.training.clips import balanced_class_weights
 
@@ -95,8 +95,14 @@ class SelfDistillationTrainer(ClassificationTrainer):
         # The copy is taken before the features are tapped, and now because FSDP2 forbids copying a sharded model.
         self.teacher = self._make_teacher(self.teacher_model) if self.args.distill_weight > 0 else None
         self.pop_callback(TeacherRefreshCallback)
+        self.pop_callback(FeatureVariance)
+        self.variance = FeatureVariance() if self.teacher and self.args.distill_scale == "variance" else None
         if self.teacher is not None and self.teacher_model is None:
             self.add_callback(TeacherRefreshCallback(self.teacher))
+        if self.variance is not None:
+            self.add_callback(self.variance)
+        parts = {"teacher": self.teacher, "variance": self.variance}
+        self.checkpointed = {name: part for name, part in parts.items() if part is not None}
         self.student_features = FeatureTap(self.model)
 
     def _hp_search_setup(self, trial: Any) -> None:
@@ -143,8 +149,10 @@ class SelfDistillationTrainer(ClassificationTrainer):
                 inputs.pop("labels", None)
                 with self.accelerator.autocast():
                     teacher_features = self.teacher(**inputs)
+                variance = 1.0 if self.variance is None else self.variance.observe(teacher_features)
+                unit = self.args.distill_scale == "unit"
                 distance = self_distillation_loss(
-                    features, teacher_features, self.args.distill_reduction, self.args.distill_normalize
+                    features, teacher_features, self.args.distill_reduction, unit, variance
                 )
                 loss = loss + self.distill_weight * self._part_of_step(len(features)) * distance
             self.terms.add(ce, labelled, distance, features)
@@ -189,7 +197,7 @@ class SelfDistillationTrainer(ClassificationTrainer):
     def distill_weight(self) -> float:
         """λ at this step of its schedule."""
         progress = self.state.global_step / max(self.state.max_steps, 1)  # 0 outside of `train`
-        return self.args.distill_weight * weight_factor(self.args.distill_weight_schedule, progress)
+        return self.args.weight_at(progress)
 
     def _labelled(self, labels: torch.Tensor | None, clips: int) -> torch.Tensor | int:
         """Return the number of clips with a label."""
@@ -215,13 +223,3 @@ class SelfDistillationTrainer(ClassificationTrainer):
             if self.args.distill_weight_schedule != "constant":
                 logs["distill_weight"] = self.distill_weight
         super().log(logs, start_time)
-
-    def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
-        super()._save_optimizer_and_scheduler(output_dir)
-        if self.teacher is not None and self.args.should_save:
-            self.teacher.save(output_dir)
-
-    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
-        super()._load_optimizer_and_scheduler(checkpoint)
-        if self.teacher is not None and checkpoint is not None:
-            self.teacher.load(checkpoint)

@@ -66,6 +66,7 @@ class TrainingLoop(Trainer):
             model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
         super().__init__(model, args, **kwargs)
         self.first_weights: dict[str, torch.Tensor] | None = None  # for another attempt with a smaller batch
+        self.checkpointed: dict[str, Any] = {}  # further state of checkpoints: `save(folder)` and `load(folder)`
         self.signals, self.diverged, self.said = StopOnSignalCallback(), torch.tensor(False), False
         self.add_callback(self.signals)  # before the callback that can postpone the checkpoint
         self.add_callback(SaveAfterEpochCallback())
@@ -124,6 +125,12 @@ class TrainingLoop(Trainer):
             folder = self.args.output_dir if trial is None else self._get_output_dir(trial)
             write_manifest(Path(str(folder)) / f"checkpoint-{self.state.global_step}")
 
+    def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
+        super()._save_optimizer_and_scheduler(output_dir)
+        if self.args.should_save:
+            for part in self.checkpointed.values():
+                part.save(output_dir)
+
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
         folder = Path(checkpoint or "")
         saved = (folder / SCHEDULER_NAME).is_file() and any(folder.glob("optimizer*"))
@@ -139,6 +146,9 @@ class TrainingLoop(Trainer):
                 f"optimizer and scheduler can't be restored from {checkpoint} ({' '.join(str(error).split())}); "
                 "resume from another checkpoint"
             ) from error
+        if checkpoint is not None:
+            for part in self.checkpointed.values():
+                part.load(checkpoint)
 
     def save_metrics(self, split: str, metrics: dict[str, Any], combined: bool = True) -> None:
         """Save metrics as JSON, with null in place of values that are not finite."""
