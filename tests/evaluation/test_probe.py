@@ -6,7 +6,7 @@ import torch
 
 from hf_selfdistill.evaluation import probe
 from hf_selfdistill.evaluation.features import FeatureSet
-from hf_selfdistill.evaluation.probe import STRENGTHS, knn, linear_probe
+from hf_selfdistill.evaluation.probe import STRENGTHS, knn, linear_probe, probe_head
 from hf_selfdistill.evaluation.retrieval import retrieved
 
 
@@ -124,3 +124,20 @@ def test_an_empty_part_is_named(train, test, named):
     for measure in (knn, linear_probe, retrieved):
         with pytest.raises(ValueError, match=f"no {named} video"):
             measure(clusters(train, seed=0), clusters(test, seed=1))
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_the_head_of_the_probe_minimises_the_penalised_cross_entropy_and_has_nothing_for_absent_classes(classes):
+    gallery = clusters(60, seed=0)
+    gallery = replace(gallery, features=5 + 3 * gallery.features, labels=2 * (gallery.labels % classes))
+    strength = linear_probe(gallery, gallery).setting
+    weight, bias = (value.double().requires_grad_() for value in probe_head(gallery, 6))
+    absent = [label for label in range(6) if label not in gallery.labels]
+    assert not weight[absent].any() and not bias[absent].any()
+    present = [2 * label for label in range(classes)]
+    logits = (gallery.features.double() @ weight.T + bias)[:, present]
+    scale = gallery.features.double().std(0, correction=0)  # the penalty is on the weights of standardised features
+    penalty = strength / 2 * (weight[present] * scale).square().sum()
+    loss = torch.nn.functional.cross_entropy(logits, gallery.labels // 2) + penalty
+    gradients = torch.autograd.grad(loss, (weight, bias))
+    assert max((gradient[present].abs().max().item()) for gradient in gradients) < 1e-4

@@ -44,3 +44,14 @@ def test_each_average_is_a_folder_of_its_own(trained):
     trainer, _, _ = trained
     model = type(trainer.model).from_pretrained(f"{trainer.args.output_dir}/averages/0.5")
     assert all(torch.equal(value, model.state_dict()[name]) for name, value in trainer.model.state_dict().items())
+
+
+def test_a_head_that_started_from_a_probe_is_averaged_too(classifier, trainer_of):
+    start = copy.deepcopy(classifier.state_dict())
+    trainer = trainer_of(classifier)
+    callback = WeightAverageCallback(trainer, [0.25], with_head=True)
+    trainer.train()
+    fine_tuned = copy.deepcopy(classifier.state_dict())
+    callback.on_train_end(trainer.args, trainer.state, trainer.control)
+    expected = 0.75 * start["classifier.weight"] + 0.25 * fine_tuned["classifier.weight"]
+    torch.testing.assert_close(classifier.classifier.weight.detach(), expected)

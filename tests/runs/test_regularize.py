@@ -7,8 +7,9 @@ import torch
 from safetensors.torch import load_file
 
 from hf_selfdistill.cli import finetune
+from hf_selfdistill.regularizers.arguments import REGULARIZERS
 
-RIVALS = ("l2_sp", "layerwise_lr_decay", "linear_probe", "wise_ft")
+RIVALS = [name for name in REGULARIZERS if name != "self_distillation"]
 
 
 def weights(folder):
@@ -35,12 +36,12 @@ def test_rivals_log_the_same_terms_and_tell_their_card(shapes, tiny_flags, tmp_p
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("regularizer", ["l2_sp", "wise_ft"])
+@pytest.mark.parametrize("regularizer", ["l2_sp", "lp_ft", "ps_kd", "ema", "wise_ft"])
 def test_rivals_run_on_two_processes(shapes, tiny_flags, tmp_path, run_script, regularizer):
-    settings = {"regularizer": regularizer, "distill_weight": None, "num_train_epochs": 1, "save_strategy": "no"}
+    settings = {"regularizer": regularizer, "distill_weight": None, "num_train_epochs": 2, "save_strategy": "no"}
     finished = run_script("finetune", *tiny_flags(shapes, tmp_path / "out", **settings), processes=2)
     assert finished.returncode == 0, finished.stderr
-    assert json.loads((tmp_path / "out" / "trainer_state.json").read_text())["max_steps"] == 2  # 15 videos, 8 a step
+    assert json.loads((tmp_path / "out" / "trainer_state.json").read_text())["max_steps"] == 4  # 15 videos, 8 a step
     assert (tmp_path / "out" / "averages" / "0.9" / "config.json").is_file() == (regularizer == "wise_ft")
 
 

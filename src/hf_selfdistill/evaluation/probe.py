@@ -17,7 +17,16 @@ from hf_selfdistill.evaluation.retrieval import nearest_first
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
-__all__ = ["NEIGHBOURS", "STRENGTHS", "TEMPERATURE", "ProbeResult", "groups_to_choose_by", "knn", "linear_probe"]
+__all__ = [
+    "NEIGHBOURS",
+    "STRENGTHS",
+    "TEMPERATURE",
+    "ProbeResult",
+    "groups_to_choose_by",
+    "knn",
+    "linear_probe",
+    "probe_head",
+]
 
 NEIGHBOURS, TEMPERATURE = 20, 0.07
 STRENGTHS = (1.0, 0.1, 0.01, 0.001, 0.0001)
@@ -72,6 +81,29 @@ def linear_probe(gallery: FeatureSet, queries: FeatureSet) -> ProbeResult:
         ValueError: no group can be held out, or there are no videos or fewer than two classes.
     """
     check_parts(gallery, queries)
+    best = _best_strength(gallery)
+    return ProbeResult(_correct(gallery.features, gallery.labels, queries.features, queries.labels, best), best)
+
+
+def probe_head(gallery: FeatureSet, classes: int) -> tuple[Tensor, Tensor]:
+    """Return the weight `(classes, dim)` and bias `(classes,)` of a linear layer that equals the linear probe.
+
+    The layer takes features as they are: the standardisation is part of its weights. Classes without a video have 0.
+
+    Raises:
+        ValueError: no group can be held out, or there are fewer than two classes.
+    """
+    scaler, regression = _fit(gallery.features, gallery.labels, _best_strength(gallery))
+    rows = torch.from_numpy(regression.coef_ / scaler.scale_)
+    offsets = torch.from_numpy(regression.intercept_) - rows @ torch.from_numpy(scaler.mean_)
+    if len(regression.classes_) == 2:
+        rows, offsets = (torch.cat([-value / 2, value / 2]) for value in (rows, offsets))
+    weight, bias = rows.new_zeros(classes, rows.shape[1]), rows.new_zeros(classes)
+    weight[regression.classes_], bias[regression.classes_] = rows, offsets
+    return weight.float(), bias.float()
+
+
+def _best_strength(gallery: FeatureSet) -> float:
     features, labels = gallery.features, gallery.labels
     held_out = groups_to_choose_by(labels.tolist(), gallery.groups)
     held = torch.tensor([group in held_out for group in gallery.groups])
@@ -79,8 +111,7 @@ def linear_probe(gallery: FeatureSet, queries: FeatureSet) -> ProbeResult:
         _correct(features[~held], labels[~held], features[held], labels[held], strength).double().mean().item()
         for strength in STRENGTHS
     ]
-    best = STRENGTHS[accuracies.index(max(accuracies))]
-    return ProbeResult(_correct(features, labels, queries.features, queries.labels, best), best)
+    return STRENGTHS[accuracies.index(max(accuracies))]
 
 
 def groups_to_choose_by(labels: Sequence[int], groups: Sequence[str]) -> set[str]:

@@ -5,15 +5,13 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-import torch
-from accelerate.utils import gather_object
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Subset
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from hf_selfdistill.data.clips import TestingClips, collate_clips
-from hf_selfdistill.evaluation.features import FeatureSet, PooledFeatures, feature_set
+from hf_selfdistill.data.clips import TestingClips
+from hf_selfdistill.evaluation.features import FeatureSet, PooledFeatures
 from hf_selfdistill.evaluation.forgetting import HEADLINE, accuracies, chance, retentions
+from hf_selfdistill.evaluation.training_features import features_in_training
 from hf_selfdistill.training.encoder_copy import take_over
 
 __all__ = ["RetentionCallback"]
@@ -93,26 +91,9 @@ class RetentionCallback(TrainerCallback):
         self.trainer.log(logs)
         control.should_log = should_log  # `log` resets it, and the log of the training is still due
 
-    def _feature_sets(self) -> tuple[FeatureSet, FeatureSet]:
-        return self._features(self.gallery), self._features(self.queries)
-
-    @torch.no_grad()
-    def _features(self, clips: TestingClips) -> FeatureSet:
-        """Return the features of all readable videos, on every process; each process computes its share."""
-        args = self.trainer.args
-        mine = torch.arange(args.process_index, len(clips), args.world_size)
-        loader = DataLoader(
-            Subset(clips, mine.tolist()),
-            args.per_device_eval_batch_size,
-            num_workers=args.dataloader_num_workers,
-            collate_fn=collate_clips,
-            generator=torch.Generator(),  # instead of the global generator
-        )
-        batches = []
-        for places, batch in zip(mine.split(args.per_device_eval_batch_size), loader, strict=False):
-            with self.trainer.accelerator.autocast():
-                outputs = self.encoder(**{name: value.to(args.device) for name, value in batch.items()})
-            batches.append((places, batch["labels"][:, 0], outputs["features"].cpu()))
-        places, labels, features = (torch.cat(part) for part in zip(*gather_object(batches), strict=True))
-        order = places.argsort()
-        return feature_set({"features": features[order]}, labels[order], clips)
+    def _feature_sets(self) -> list[FeatureSet]:
+        return [
+            features
+            for part in (self.gallery, self.queries)
+            for features in features_in_training(self.trainer, part, self.encoder)
+        ]

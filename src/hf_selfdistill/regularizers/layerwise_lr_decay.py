@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
-
 import torch
 from torch import nn
 
 from hf_selfdistill.models.layers import parameter_depths
+from hf_selfdistill.regularizers.learning_rates import with_rates
 
 __all__ = ["layerwise"]
 
@@ -16,8 +14,8 @@ __all__ = ["layerwise"]
 def layerwise(optimizer: type[torch.optim.Optimizer], model: nn.Module, decay: float) -> type[torch.optim.Optimizer]:
     """Return the optimizer with the learning rate η · decay^(L − l) at each depth l of L.
 
-    The result is for the Trainer's `optimizer_cls_and_kwargs`. The last linear layer, at depth L, has the rate η.
-    Parameters before the first layer, at depth 0, have the lowest rate. Schedules multiply all rates alike.
+    The last linear layer, at depth L, has the rate η. Parameters before the first layer, at depth 0, have the lowest
+    rate. See `with_rates`.
 
     Args:
         optimizer: class of the optimizer.
@@ -29,20 +27,4 @@ def layerwise(optimizer: type[torch.optim.Optimizer], model: nn.Module, decay: f
     """
     depths = parameter_depths(model)
     top = max(depths.values())
-    factors = {id(parameter): decay ** (top - depths[name]) for name, parameter in model.named_parameters()}
-
-    class Layerwise(optimizer):  # type: ignore[valid-type, misc]
-        def __init__(self, groups: Iterable[dict[str, Any]], lr: float, **settings: Any) -> None:
-            parts = [part for group in groups for part in _by_rate(group, factors, lr)]
-            parts.sort(key=lambda part: -part["lr"])  # the Trainer logs the first rate: η, not the lowest
-            super().__init__(parts, lr=lr, **settings)
-
-    return Layerwise
-
-
-def _by_rate(group: dict[str, Any], factors: dict[int, float], rate: float) -> list[dict[str, Any]]:
-    """Split a parameter group by factor."""
-    parts: dict[float, list[nn.Parameter]] = {}
-    for parameter in group["params"]:
-        parts.setdefault(factors[id(parameter)], []).append(parameter)
-    return [{**group, "params": parameters, "lr": rate * factor} for factor, parameters in parts.items()]
+    return with_rates(optimizer, {own: decay ** (top - depths[name]) for name, own in model.named_parameters()})

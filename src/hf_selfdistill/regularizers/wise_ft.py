@@ -20,18 +20,21 @@ AVERAGES = "averages"
 
 
 class WeightAverageCallback(TrainerCallback):
-    """Callback that computes θ_α = (1 − α) · θ⁰ + α · θ̂ for the encoder after training, with the fine-tuned head.
+    """Callback that computes θ_α = (1 − α) · θ⁰ + α · θ̂ after training.
 
-    BatchNorm's running statistics are averaged like weights; its counts are the fine-tuned model's. Each average is
-    saved in `averages/α` in the output folder. The first average becomes the model of the run.
+    A head that started from a linear probe is averaged too, as in the paper. A head with a random start is not: the
+    fine-tuned head is kept. BatchNorm's running statistics are averaged like weights; its counts are those of the
+    fine-tuned model. Each average is saved in `averages/α` in the output folder, and the first becomes the model of
+    the run.
 
     Args:
         trainer: the trainer before training; its model is θ⁰. A resumed run must start from the same model.
         weights: the values of α; the average of the first value is kept.
+        with_head: whether the head is averaged.
     """
 
-    def __init__(self, trainer: VideoTrainer, weights: Sequence[float]) -> None:
-        self.trainer, self.weights = trainer, weights
+    def __init__(self, trainer: VideoTrainer, weights: Sequence[float], with_head: bool = False) -> None:
+        self.trainer, self.weights, self.with_head = trainer, weights, with_head
         self.start = {name: tensor.detach().clone() for name, tensor in trainer.model.state_dict().items()}
 
     def on_train_end(
@@ -53,7 +56,8 @@ class WeightAverageCallback(TrainerCallback):
             model: the model that receives the average.
             weight: α.
         """
-        head = {id(tensor) for tensor in last_layer(model).state_dict(keep_vars=True).values()}
+        kept = [] if self.with_head else last_layer(model).state_dict(keep_vars=True).values()
+        head = {id(tensor) for tensor in kept}
         for name, tensor in model.state_dict(keep_vars=True).items():
             tensor.copy_(fine_tuned[name])
             if id(tensor) not in head and tensor.is_floating_point():

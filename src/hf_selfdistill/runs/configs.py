@@ -106,10 +106,12 @@ class FinetuneConfig(
             raise ValueError(f"`regularizer` {self.regularizer} does not support `fsdp`; use DDP")
         if self.regularizer == "l2_sp" and self.fp16 and self.max_grad_norm == 0:
             raise ValueError("`regularizer` l2_sp needs unscaled gradients: with `fp16` set `max_grad_norm` above 0")
-        if self.regularizer == "wise_ft" and self.keep_best:
+        if self.starts_from_probe and self.fsdp:
+            raise ValueError("`head_init` linear_probe does not support `fsdp`; use DDP")
+        if self.regularizer in ("wise_ft", "ema", "swa") and self.keep_best:
             raise ValueError(
-                f"`keep_best` {' '.join(self.keep_best)} can't be combined with `regularizer` wise_ft, which averages "
-                "the weights of the last epoch; remove one of the two"
+                f"`keep_best` {' '.join(self.keep_best)} can't be combined with `regularizer` {self.regularizer}, "
+                "which averages weights after the last epoch; remove one of the two"
             )
 
     def model_hashes(self) -> dict[str, str]:

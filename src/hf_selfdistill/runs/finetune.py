@@ -8,9 +8,9 @@ import datasets
 from transformers import set_seed
 
 from hf_selfdistill.models.loading import FROM_SCRATCH, load_classifier
-from hf_selfdistill.regularizers.wise_ft import WeightAverageCallback
 from hf_selfdistill.runs.configs import FinetuneConfig
 from hf_selfdistill.runs.inputs import begin_record
+from hf_selfdistill.runs.probed_head import start_from_probe
 from hf_selfdistill.runs.regularize import regularize
 from hf_selfdistill.runs.retention import watch_retention
 from hf_selfdistill.self_distillation.trainer import SelfDistillationTrainer
@@ -61,7 +61,6 @@ def build_trainer(config: FinetuneConfig) -> SelfDistillationTrainer:
     model, processor = load_classifier(
         config.model_name_or_path, labels, config.config_overrides, config.lora_rank, config.lora_target_modules
     )
-    regularization = regularize(model, config)
     trainer = SelfDistillationTrainer(
         model,
         config,
@@ -70,12 +69,10 @@ def build_trainer(config: FinetuneConfig) -> SelfDistillationTrainer:
         test_dataset=videos["test"],
         processing_class=processor,
         record=record,
-        callbacks=regularization.callbacks,
-        optimizer_cls_and_kwargs=regularization.optimizer_cls_and_kwargs,
     )
-    trainer.method = regularization.description
-    if config.regularizer == "wise_ft":
-        trainer.add_callback(WeightAverageCallback(trainer, config.wise_ft_weights))
+    if config.starts_from_probe:
+        start_from_probe(trainer, videos["train"])
+    regularize(trainer, config)
     watch_retention(trainer, config)
     return trainer
 
