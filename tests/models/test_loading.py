@@ -107,13 +107,6 @@ def test_weights_stored_in_half_precision_are_trained_in_single(saved):
     assert {p.dtype for p in load_for_inference(str(saved))[0].parameters()} == {torch.float32}
 
 
-def test_c3d_is_channels_last_and_r2plus1d_as_it_is():
-    small = "hidden_sizes=4,8,8,8,8,num_frames=8,image_size=16"
-    weight = load("c3d", config_overrides=small)[0].encoder.stages[1].layers[0].conv.weight
-    assert weight.is_contiguous(memory_format=torch.channels_last_3d) and not weight.is_contiguous()
-    assert all(p.is_contiguous() for p in load("r2plus1d", config_overrides=small)[0].parameters())
-
-
 def test_a_config_without_a_number_of_frames_is_refused():
     config = R2Plus1DConfig()
     del config.num_frames

@@ -69,10 +69,11 @@ def test_it_computes_what_the_released_net_computes(widths, depths, training):
     reference = unsettled(ReferenceR2Plus1D(widths, depths)).train(training)
     model = R2Plus1DModel(R2Plus1DConfig(hidden_sizes=widths, depths=depths)).train(training)
     copy_net(model, reference)
-    clips = torch.randn(2, 8, 3, 32, 32)
+    # In single precision, batch normalisation over the few pixels of the last stage magnifies rounding to 1e-5.
+    model, reference, clips = model.double(), reference.double(), torch.randn(2, 8, 3, 32, 32, dtype=torch.float64)
     with torch.no_grad():
         ours, theirs = model(clips).last_hidden_state, reference(clips.transpose(1, 2))
-    assert (ours - theirs).norm() < 1e-5 * theirs.norm()
+    assert (ours - theirs).norm() < 1e-12 * theirs.norm()
     torch.testing.assert_close(model.stem.mid_norm.running_mean, reference.conv1.bn.running_mean)
 
 

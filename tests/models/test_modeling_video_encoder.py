@@ -146,6 +146,17 @@ def test_auto_classes_find_a_saved_model(model_class, config, tmp_path):
 
 
 @pytest.mark.parametrize(("model_class", "config"), CLASSIFIERS)
+def test_clips_are_channels_last_and_weights_contiguous_however_a_model_is_made(model_class, config, tmp_path):
+    made = model_class(config)
+    made.save_pretrained(tmp_path)
+    loaded = AutoModelForVideoClassification.from_pretrained(tmp_path)
+    for model in (made, loaded, AutoModelForVideoClassification.from_config(config), copy.deepcopy(loaded).train()):
+        assert all(weight.is_contiguous() for weight in model.parameters())
+        for maps in model(clips(), output_hidden_states=True).hidden_states:
+            assert maps.is_contiguous(memory_format=torch.channels_last_3d)
+
+
+@pytest.mark.parametrize(("model_class", "config"), CLASSIFIERS)
 def test_channels_last_weights_give_the_same_logits_and_can_be_saved(model_class, config, tmp_path):
     model = classifier(model_class, config).eval()
     x = clips()

@@ -199,7 +199,7 @@ class Runs:
 
     def saved(self) -> Report:
         """An evaluation right after training, and what the first process saved."""
-        model = classifier().to(memory_format=torch.channels_last_3d)  # as loading functions give it
+        model = classifier().to(memory_format=torch.channels_last_3d)  # FSDP2 does not shard such weights
         for module in model.modules():
             if isinstance(module, torch.nn.BatchNorm3d):
                 module.momentum = 1.0  # the last batch's statistics: very different ones in each process

@@ -44,7 +44,6 @@ if TYPE_CHECKING:
 __all__ = [
     "FROM_SCRATCH",
     "from_scratch",
-    "in_its_memory_format",
     "load_classifier",
     "load_encoder",
     "load_for_features",
@@ -94,7 +93,6 @@ def load_classifier(
         _check_found(name)
         processor = _without_custom_code(AutoVideoProcessor, name)
         model, new_layers = _pretrained(name, classes, labels)
-    model = in_its_memory_format(model)
     if lora_rank is not None:
         targets = lora_target_modules.split(",") if lora_target_modules else None
         return add_lora(model, lora_rank, targets, new_layers), processor
@@ -116,7 +114,7 @@ def load_for_inference(name: str) -> tuple[PreTrainedModel, BaseVideoProcessor]:
             f"{name} lacks {', '.join(absent)}: it is not a fine-tuned classifier; "
             f"fine-tune it first: hf-selfdistill finetune --model_name_or_path {name}"
         )
-    return in_its_memory_format(model.eval()), _without_custom_code(AutoVideoProcessor, name)
+    return model.eval(), _without_custom_code(AutoVideoProcessor, name)
 
 
 def load_for_features(name: str, overrides: str | None = None) -> tuple[PreTrainedModel, BaseVideoProcessor]:
@@ -128,7 +126,7 @@ def load_for_features(name: str, overrides: str | None = None) -> tuple[PreTrain
     """
     if name in FROM_SCRATCH:
         config, processor = from_scratch(name, overrides)
-        return in_its_memory_format(AutoModel.from_config(config).eval()), processor
+        return AutoModel.from_config(config).eval(), processor
     refuse_overrides(name, overrides)
     _check_found(name)
     architectures = _without_custom_code(AutoConfig, name).architectures or []
@@ -140,7 +138,7 @@ def load_for_features(name: str, overrides: str | None = None) -> tuple[PreTrain
     if type(model.config) in MODEL_FOR_VIDEO_CLASSIFICATION_MAPPING and not _is_pooled(model, processor):
         # The classifier defines the feature of a clip. If the checkpoint has no head, a random head stays unused.
         model, _ = _weights(AutoModelForVideoClassification, name)
-    return in_its_memory_format(model.eval()), processor
+    return model.eval(), processor
 
 
 def load_encoder(name: str, overrides: str | None = None) -> tuple[PreTrainedModel, BaseVideoProcessor]:
@@ -157,7 +155,7 @@ def load_encoder(name: str, overrides: str | None = None) -> tuple[PreTrainedMod
     """
     if name in FROM_SCRATCH:
         config, processor = from_scratch(name, overrides)
-        return in_its_memory_format(AutoModel.from_config(config)), processor
+        return AutoModel.from_config(config), processor
     refuse_overrides(name, overrides)
     _check_found(name)
     encoder, report = _weights(AutoModel, name)
@@ -172,7 +170,7 @@ def load_encoder(name: str, overrides: str | None = None) -> tuple[PreTrainedMod
             f"{name}, a {encoder.config.model_type}, has no pooled feature of a clip (pooler_output), but the "
             "objectives need one; use another encoder, such as C3D, R(2+1)D or ViViT"
         )
-    return in_its_memory_format(encoder), processor
+    return encoder, processor
 
 
 def processor_of(model: PreTrainedModel) -> BaseVideoProcessor:
@@ -187,11 +185,6 @@ def processor_of(model: PreTrainedModel) -> BaseVideoProcessor:
     if config.model_type not in FROM_SCRATCH:
         raise ValueError("`processing_class` is missing; give the video processor of the model")
     return _processor_for(config)
-
-
-def in_its_memory_format(model: PreTrainedModel) -> PreTrainedModel:
-    """Return the model, with channels-last weights if it is a C3D: C3D's convolutions run faster on them."""
-    return model.to(memory_format=torch.channels_last_3d) if model.config.model_type == "c3d" else model
 
 
 def refuse_overrides(name: str, overrides: str | None) -> None:

@@ -8,14 +8,16 @@ from typing import ClassVar
 from torch import Tensor, nn
 
 from .configuration_c3d import C3DConfig
-from .convolutions import PaddedConv3d
+from .convolutions import NormsAfterConvolutions, PaddedConv3d
 from .modeling_video_encoder import CheckpointedLayer, VideoEncoder, VideoEncoderForVideoClassification
 
 __all__ = ["C3DForVideoClassification", "C3DModel"]
 
 
-class C3DLayer(nn.Module):
+class C3DLayer(NormsAfterConvolutions, nn.Module):
     """3×3×3 convolution with bias, batch normalisation, and ReLU."""
+
+    norms_after: ClassVar[dict[str, str]] = {"conv": "norm"}
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
@@ -55,6 +57,7 @@ class C3DModel(VideoEncoder):
     """
 
     config_class = C3DConfig
+    channels_last_on_gpu = True
     _no_split_modules: ClassVar[list[str]] = ["C3DStage"]
 
     def __init__(self, config: C3DConfig) -> None:

@@ -8,7 +8,7 @@ from typing import ClassVar
 from torch import Tensor, nn
 
 from .configuration_r2plus1d import R2Plus1DConfig
-from .convolutions import PaddedConv3d
+from .convolutions import NormsAfterConvolutions, PaddedConv3d
 from .modeling_video_encoder import CheckpointedLayer, VideoEncoder, VideoEncoderForVideoClassification
 
 __all__ = ["R2Plus1DForVideoClassification", "R2Plus1DModel", "factored_mid_size"]
@@ -27,8 +27,10 @@ def factored_mid_size(in_channels: int, out_channels: int, frames: int, pixels: 
     return frames * area * in_channels * out_channels // (area * in_channels + frames * out_channels)
 
 
-class FactoredConv3d(nn.Module):
+class FactoredConv3d(NormsAfterConvolutions, nn.Module):
     """Convolution over space, batch normalisation, ReLU, and convolution over time, both convolutions without bias."""
+
+    norms_after: ClassVar[dict[str, str]] = {"spatial": "mid_norm"}
 
     def __init__(
         self,
@@ -67,6 +69,8 @@ class FactoredConv3d(nn.Module):
 class FactoredShortcut(FactoredConv3d):
     """Factored 1×1×1 convolution and batch normalisation."""
 
+    norms_after: ClassVar[dict[str, str]] = {"spatial": "mid_norm", "temporal": "norm"}
+
     def __init__(self, in_channels: int, out_channels: int, stride: int) -> None:
         super().__init__(in_channels, out_channels, kernel=(1, 1), stride=(stride, stride))
         self.norm = nn.BatchNorm3d(out_channels)
@@ -75,8 +79,10 @@ class FactoredShortcut(FactoredConv3d):
         return self.norm(super().forward(hidden_state))
 
 
-class PlainShortcut(nn.Module):
+class PlainShortcut(NormsAfterConvolutions, nn.Module):
     """1×1×1 convolution and batch normalisation, as in torchvision."""
+
+    norms_after: ClassVar[dict[str, str]] = {"conv": "norm"}
 
     def __init__(self, in_channels: int, out_channels: int, stride: int) -> None:
         super().__init__()
@@ -90,6 +96,8 @@ class PlainShortcut(nn.Module):
 class R2Plus1DStem(FactoredConv3d, CheckpointedLayer):
     """Factored 3×7×7 convolution that halves height and width, batch normalisation, and ReLU; no pooling."""
 
+    norms_after: ClassVar[dict[str, str]] = {"spatial": "mid_norm", "temporal": "norm"}
+
     def __init__(self, config: R2Plus1DConfig) -> None:
         width = config.hidden_sizes[0]
         super().__init__(config.num_channels, width, (3, 7), (1, 2), mid_channels=config.stem_mid_size)
@@ -99,8 +107,10 @@ class R2Plus1DStem(FactoredConv3d, CheckpointedLayer):
         return self.activation(self.norm(super().forward(pixels)))
 
 
-class R2Plus1DBlock(CheckpointedLayer):
+class R2Plus1DBlock(NormsAfterConvolutions, CheckpointedLayer):
     """Two factored 3×3×3 convolutions and a shortcut; a stride halves time, height and width."""
+
+    norms_after: ClassVar[dict[str, str]] = {"conv1.temporal": "norm1", "conv2.temporal": "norm2"}
 
     def __init__(self, config: R2Plus1DConfig, in_channels: int, out_channels: int, stride: int) -> None:
         super().__init__()

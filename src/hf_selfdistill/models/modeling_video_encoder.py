@@ -88,7 +88,13 @@ class VideoEncoderPreTrainedModel(PreTrainedModel):
 
 
 class VideoEncoder(VideoEncoderPreTrainedModel):
-    """Stages of 3-D convolutions, followed by the mean over time and space."""
+    """Stages of 3-D convolutions, followed by the mean over time and space.
+
+    Clips are channels-last on CPUs, and on GPUs too if `channels_last_on_gpu` is set: docs/performance.md has the
+    measurements. Weights stay contiguous, because FSDP2 does not shard others.
+    """
+
+    channels_last_on_gpu: ClassVar[bool] = False
 
     def _stages(self) -> Iterable[nn.Module]:
         """Return the layers in order, each from (B, C, t, h, w) to (B, C', t', h', w')."""
@@ -131,6 +137,8 @@ class VideoEncoder(VideoEncoderPreTrainedModel):
         if output_hidden_states is None:
             output_hidden_states = self.config.output_hidden_states
         hidden_state = pixel_values.transpose(1, 2)  # (B, C, T, H, W)
+        if (hidden_state.is_cpu or self.channels_last_on_gpu) and not torch.compiler.is_exporting():
+            hidden_state = hidden_state.contiguous(memory_format=torch.channels_last_3d)
         hidden_states: tuple[Tensor, ...] = ()
         for stage in self._stages():
             hidden_state = stage(hidden_state)

@@ -12,7 +12,7 @@ from hf_selfdistill.evaluation.forgetting import chance
 from hf_selfdistill.evaluation.intervals import Estimate, estimated_mean
 from hf_selfdistill.evaluation.probe import groups_to_choose_by, linear_probe
 from hf_selfdistill.evaluation.relearning import Relearning, relearn
-from hf_selfdistill.models.loading import in_its_memory_format, load_classifier, load_for_features
+from hf_selfdistill.models.loading import load_classifier, load_for_features
 from hf_selfdistill.runs.configs import ForgettingConfig
 from hf_selfdistill.runs.distance import distance_between
 from hf_selfdistill.runs.gallery import describe_gallery, gallery_and_queries
@@ -104,7 +104,7 @@ def _learnt(relearning: Relearning) -> dict[str, Any]:
 
 def _random(config: PreTrainedConfig, seed: int) -> PreTrainedModel:
     set_seed(seed)
-    return in_its_memory_format(AutoModelForVideoClassification.from_config(config, dtype=torch.float32))
+    return AutoModelForVideoClassification.from_config(config, dtype=torch.float32)
 
 
 def _recipe(config: ForgettingConfig, videos: int) -> ClassificationArguments:

@@ -127,9 +127,9 @@ class SelfDistillationTrainer(ClassificationTrainer):
         mine, its = last_layer(self.model).in_features, last_layer(other or self.model).in_features
         if mine != its:
             raise ValueError(f"the teacher's features have {its} dimensions and the student's {mine}; they must agree")
-        teacher.encoder.to(self.args.device)
+        teacher.to(self.args.device)
         if self.args.torch_compile:
-            teacher.encoder.compile(backend=self.args.torch_compile_backend, mode=self.args.torch_compile_mode)
+            teacher.compile(backend=self.args.torch_compile_backend, mode=self.args.torch_compile_mode)
         return teacher
 
     def compute_loss(
