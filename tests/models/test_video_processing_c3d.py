@@ -133,15 +133,20 @@ def test_the_metadata_tell_which_frames_were_taken(tmp_path):
     assert metadata.frames_indices == list(range(2, 18))
 
 
-def test_a_web_address_is_read(tmp_path):
+@pytest.fixture
+def served(tmp_path):
+    """A video as a file and as an address."""
     path = write_video(tmp_path / "clip.mp4", num_frames=20)
     handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=tmp_path)
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        address = f"http://127.0.0.1:{server.server_port}/clip.mp4"
-        clip = C3DVideoProcessor()(address, return_tensors="pt").pixel_values
+        yield path, f"http://127.0.0.1:{server.server_port}/clip.mp4"
         server.shutdown()
-    assert torch.equal(clip, C3DVideoProcessor()(path, return_tensors="pt").pixel_values)
+
+
+def test_a_web_address_is_read(served):
+    of_file, of_address = (C3DVideoProcessor()(video, return_tensors="pt").pixel_values for video in served)
+    assert torch.equal(of_file, of_address)
 
 
 @pytest.mark.parametrize(
@@ -253,3 +258,15 @@ def test_the_pipeline_scores_a_file_as_the_model_scores_its_central_frames(
     assert difference < 0.02
     assert difference < 0.5 * (score(centre + 1) - scores).abs().max()
     assert "not supported" not in caplog.text
+
+
+@pytest.mark.parametrize(("model_class", "config_class"), CLASSIFIERS)
+def test_the_pipeline_takes_a_file_an_address_and_a_list(tmp_path, served, model_class, config_class):
+    save_small_classifier(tmp_path / "model", model_class, config_class)
+    classify = pipeline("video-classification", model=str(tmp_path / "model"), device="cpu", top_k=2)
+    rows = classify(served[0])
+    assert [(type(row["label"]), type(row["score"])) for row in rows] == [(str, float)] * 2
+    assert rows[0]["score"] >= rows[1]["score"]
+    scores = {row["label"]: pytest.approx(row["score"], abs=1e-5) for row in rows}
+    for found in classify([*served]):
+        assert {row["label"]: row["score"] for row in found} == scores
