@@ -7,12 +7,13 @@ import struct
 import av
 import numpy as np
 from av.buffer import Buffer
-from av.video.reformatter import Colorspace, VideoReformatter
+from av.video.reformatter import VideoReformatter
 
 __all__ = ["RgbConverter"]
 
-# AVCOL_SPC_BT2020_CL. FFmpeg can't convert it, but phones put this tag on videos that are coded as BT2020_NCL.
-_BT2020_CONSTANT_LUMINANCE = 10
+# FFmpeg's AVCOL_SPC_BT2020_NCL and AVCOL_SPC_BT2020_CL. FFmpeg can't convert the second, but phones put this tag on
+# videos that are coded as the first.
+_BT2020, _BT2020_CONSTANT_LUMINANCE = 9, 10
 
 
 class RgbConverter:
@@ -28,9 +29,10 @@ class RgbConverter:
         Raises:
             ValueError: FFmpeg can't convert its pixels.
         """
-        matrix = Colorspace.BT2020 if frame.colorspace == _BT2020_CONSTANT_LUMINANCE else None
+        if frame.colorspace == _BT2020_CONSTANT_LUMINANCE:
+            frame.colorspace = _BT2020
         try:
-            rgb = self._reformatter.reformat(frame, format="rgb24", src_colorspace=matrix, threads=1)
+            rgb = self._reformatter.reformat(frame, format="rgb24", threads=1)
         except av.FFmpegError:
             pixels = f"{frame.format.name} in colour space {frame.colorspace}"
             raise ValueError(f"its pixels ({pixels}) can't be converted to RGB") from None
