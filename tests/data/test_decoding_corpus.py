@@ -56,6 +56,8 @@ def write(path, encoder):
 def sequential_decode(path):
     try:
         with av.open(str(path)) as container:
+            if container.streams.video[0].codec_context is None:
+                return []  # PyAV 17 crashes when it decodes a codec that it does not know
             return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
     except (av.FFmpegError, ValueError, IndexError):  # a container that FFmpeg writes but does not read
         return []
