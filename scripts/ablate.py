@@ -6,7 +6,7 @@
 All other flags are those of scripts/finetune.py. The same command resumes.
 """
 
-from hf_selfdistill.cli.ablate import main
+from hf_selfdistill.cli.console import run_script
 
 if __name__ == "__main__":
-    main()
+    run_script("ablate")

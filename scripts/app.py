@@ -3,7 +3,7 @@
 python scripts/app.py --model_name_or_path OUT --compare_with BASELINE
 """
 
-from hf_selfdistill.cli.app import main
+from hf_selfdistill.cli.console import run_script
 
 if __name__ == "__main__":
-    main()
+    run_script("app")

@@ -4,7 +4,7 @@ python scripts/convert_checkpoint.py --source rspnet --checkpoint model_best_c3d
     --output_dir ENCODER
 """
 
-from hf_selfdistill.cli.convert import main
+from hf_selfdistill.cli.console import run_script
 
 if __name__ == "__main__":
-    main()
+    run_script("convert")

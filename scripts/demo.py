@@ -3,7 +3,7 @@
 python scripts/demo.py --output_dir demo
 """
 
-from hf_selfdistill.cli.demo import main
+from hf_selfdistill.cli.console import run_script
 
 if __name__ == "__main__":
-    main()
+    run_script("demo")

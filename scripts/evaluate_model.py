@@ -4,7 +4,7 @@
         --annotations ucfTrainTestlist --split 1 --output_file evaluation.json
 """
 
-from hf_selfdistill.cli.evaluate import main
+from hf_selfdistill.cli.console import run_script
 
 if __name__ == "__main__":
-    main()
+    run_script("evaluate")

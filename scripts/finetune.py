@@ -6,7 +6,7 @@
 On several GPUs: `accelerate launch scripts/finetune.py …` with the same flags.
 """
 
-from hf_selfdistill.cli.finetune import main
+from hf_selfdistill.cli.console import run_script
 
 if __name__ == "__main__":
-    main()
+    run_script("finetune")

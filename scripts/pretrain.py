@@ -5,7 +5,7 @@
 On several GPUs: `accelerate launch scripts/pretrain.py …` with the same flags.
 """
 
-from hf_selfdistill.cli.pretrain import main
+from hf_selfdistill.cli.console import run_script
 
 if __name__ == "__main__":
-    main()
+    run_script("pretrain")

@@ -3,7 +3,7 @@
 python scripts/report.py --run OUT
 """
 
-from hf_selfdistill.cli.report import main
+from hf_selfdistill.cli.console import run_script
 
 if __name__ == "__main__":
-    main()
+    run_script("report")

@@ -7,7 +7,7 @@
 Without --plan the runs start; the same command resumes. The same chain in minutes: --smoke --output_dir OUT.
 """
 
-from hf_selfdistill.cli.reproduce import main
+from hf_selfdistill.cli.console import run_script
 
 if __name__ == "__main__":
-    main()
+    run_script("reproduce")

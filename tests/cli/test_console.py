@@ -1,3 +1,4 @@
+import runpy
 import sys
 from importlib import import_module
 from importlib.metadata import version
@@ -59,11 +60,15 @@ def test_it_tells_its_version(capsys):
     assert capsys.readouterr().out == f"hf-selfdistill {version('hf_selfdistill')}\n"
 
 
-def test_an_interruption_while_libraries_are_loaded_is_one_line(monkeypatch, capsys):
+@pytest.mark.parametrize("start", ["console", *sorted(script for script, _ in console.COMMANDS.values())])
+def test_an_interruption_while_libraries_are_loaded_is_one_line(start, monkeypatch, capsys):
     def interrupt(name):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(console, "import_module", interrupt)
     with pytest.raises(SystemExit) as stopped:
-        console.main(["finetune"])
+        if start == "console":
+            console.main(["finetune"])
+        else:
+            runpy.run_path(str(Path(__file__).parents[2] / "scripts" / f"{start}.py"), run_name="__main__")
     assert stopped.value.code == 130 and capsys.readouterr().err == "interrupted\n"

@@ -9,7 +9,7 @@ from importlib.metadata import version
 
 from hf_selfdistill.cli.errors import user_errors
 
-__all__ = ["COMMANDS", "main"]
+__all__ = ["COMMANDS", "main", "run_script"]
 
 NAME = "hf-selfdistill"
 
@@ -45,8 +45,13 @@ def main(argv: Sequence[str] | None = None) -> None:
         sys.stderr.write(f"{NAME}: error: {command!r} is not a subcommand; choose from {', '.join(COMMANDS)}\n")
         sys.exit(2)
     sys.argv[0] = f"{NAME} {command}"  # the name in help and errors
-    with user_errors():  # Ctrl-C while libraries are loaded
-        import_module(f"{__package__}.{command}").main(words)
+    run_script(command, words)
+
+
+def run_script(command: str, argv: Sequence[str] | None = None) -> None:
+    """Run a subcommand under the name of the running script; Ctrl-C while libraries are loaded gives one line."""
+    with user_errors():
+        import_module(f"{__package__}.{command}").main(argv)
 
 
 def _overview() -> str:
