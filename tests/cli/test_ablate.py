@@ -130,3 +130,10 @@ def test_a_wrong_flag_ends_it_in_one_line_before_any_run(
     line = stopped.value.code if isinstance(stopped.value.code, str) else capsys.readouterr().err
     assert message in line and line.strip().count("\n") == 0
     assert not (tmp_path / "out" / "runs").exists()
+
+
+@pytest.mark.parametrize("wrong", ["l2_sp", "l2_sp=much", "l2_sp=0.1", "wise_ft=0.5"])
+def test_strengths_are_numbers_of_a_compared_regularizer(wrong, capsys):
+    with pytest.raises(SystemExit):
+        ablate.main(["--regularizers", "self_distillation", "wise_ft", "--strengths", wrong])
+    assert f"--strengths has '{wrong}'; " in capsys.readouterr().err

@@ -56,7 +56,7 @@ def test_averages_and_best_epochs_are_named():
     averages = [Setting(1.0, 0.1, "wise_ft", 0.0, share) for share in (0.5, 0.25)]
     assert [setting.name for setting in averages] == ["wise_ft, α = 0.5", "wise_ft, α = 0.25"]
     assert replace(TAUGHT, epoch="validation").name == "λ = 100, best on validation"
-    assert PLAIN.name == "λ = 0" and Setting(1.0, 0.1, "l2_sp", 0.0).name == "l2_sp"
+    assert PLAIN.name == "λ = 0" and Setting(1.0, 0.1, "linear_probe", 0.0).name == "linear_probe"
 
 
 def test_runs_are_grouped_whatever_their_order():

@@ -25,6 +25,20 @@ def test_every_combination_has_its_own_folder_and_other_regularizers_appear_once
     ]
 
 
+def test_each_strength_of_a_regularizer_is_a_run_and_a_setting(base, tmp_path):
+    axes = {"seed": [0], "regularizer": ["self_distillation", "l2_sp"], "distill_weight": [0.0, 1.0]}
+    configs = grid(base, tmp_path, {"l2_sp": [0.01, 1.0]}, **axes)
+    assert [(config.distill_weight, config.l2_sp_weight) for config in configs] == [
+        (0, 0.1),
+        (1, 0.1),
+        (0, 0.01),
+        (0, 1),
+    ]
+    assert len({config.output_dir for config in configs}) == 4
+    settings = [place.setting for config in configs for place, _ in saved_models(config)]
+    assert [setting.name for setting in settings] == ["λ = 0", "λ = 1", "l2_sp 0.01", "l2_sp 1"]
+
+
 def test_almost_equal_rates_have_different_folders(base, tmp_path):
     configs = grid(base, tmp_path, learning_rate=[0.00333333, 0.003333334])
     assert len({config.output_dir for config in configs}) == 2

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from hf_selfdistill.cli import finetune
 from hf_selfdistill.cli.errors import user_errors
 from hf_selfdistill.cli.parser import CommandParser, start_logging
+from hf_selfdistill.experiments.comparison import STRENGTHS
 from hf_selfdistill.regularizers.arguments import REGULARIZERS
 from hf_selfdistill.training.arguments import check_choice, check_positive
 
@@ -89,6 +90,12 @@ class AblationArguments(ClusterArguments):
         default_factory=lambda: ["self_distillation"],
         metadata={"help": f"Regularizers to compare: {', '.join(REGULARIZERS)}; only self_distillation has λ."},
     )
+    strengths: list[str] = field(
+        default_factory=list,
+        metadata={
+            "help": "Strengths of regularizers: l2_sp=0.01,0.1,1 layerwise_lr_decay=0.5,0.75; else the recipe's."
+        },
+    )
     learning_rates: list[float] = field(
         default_factory=list, metadata={"help": "Learning rates; by default the recipe's."}
     )
@@ -106,6 +113,26 @@ class AblationArguments(ClusterArguments):
                 raise ValueError("`regularizers` has none; plain fine-tuning is `distill_weights` 0")
             check_choice("regularizers", name, REGULARIZERS)
         check_positive("num_clips", self.num_clips)
+        self.swept()
+
+    def swept(self) -> dict[str, list[float]]:
+        """Return the strengths of each regularizer that is swept.
+
+        Raises:
+            ValueError: an argument is not `regularizer=value,value`, or that regularizer is not compared.
+        """
+        found: dict[str, list[float]] = {}
+        for argument in self.strengths:
+            name, _, values = argument.partition("=")
+            try:
+                found[name] = [float(value) for value in values.split(",")]
+            except ValueError:
+                raise ValueError(f"`strengths` has {argument!r}; give name=value,value, such as l2_sp=0.1,1") from None
+            if name not in STRENGTHS or name not in self.regularizers:
+                raise ValueError(
+                    f"`strengths` has {argument!r}; {name} must be in `regularizers` and one of {', '.join(STRENGTHS)}"
+                )
+        return found
 
     def axes(self) -> dict[str, list[Any]]:
         """Return the values of each field that varies."""
@@ -128,7 +155,14 @@ def main(argv: Sequence[str] | None = None) -> None:
 
         folder = Path(args.output_dir)
         table = ablate(
-            base, folder, args.axes(), args.num_clips, args.devices, args.cluster, args.executor_parameters()
+            base,
+            folder,
+            args.axes(),
+            args.swept(),
+            args.num_clips,
+            args.devices,
+            args.cluster,
+            args.executor_parameters(),
         )
         logger.info("%s\n%s", table, folder.resolve())
 

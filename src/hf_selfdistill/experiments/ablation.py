@@ -22,6 +22,7 @@ def ablate(
     base: FinetuneConfig,
     output_dir: Path,
     axes: Mapping[str, Sequence[Any]],
+    strengths: Mapping[str, Sequence[float]] | None = None,
     num_clips: int = 10,
     devices: Sequence[str] = ("0",),
     cluster: str | None = None,
@@ -33,6 +34,7 @@ def ablate(
         base: config that all runs share; what each model forgot is measured on its reference set.
         output_dir: folder of the runs, the table and the figures.
         axes: maps each field that varies to its values.
+        strengths: maps a regularizer to its strengths, see `grid`.
         num_clips: number of test clips per video.
         devices: devices of local processes, see `launch`.
         cluster: submitit's name of the cluster, see `launch`.
@@ -52,7 +54,7 @@ def ablate(
         )
     if base.retention_epochs is None:  # measure retention only after training
         base = type(base).from_dict({k: v for k, v in base.to_dict().items() if not k.startswith("reference_")})
-    configs = grid(base, output_dir / "runs", **axes)
+    configs = grid(base, output_dir / "runs", strengths, **axes)
     for split in {config.split for config in configs}:  # fail before the first run if a split can't be loaded
         dataclasses.replace(base, split=split).load(base.max_unreadable)
     experiments = [with_tests(config, num_clips, reference) for config in configs]

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 __all__ = [
+    "STRENGTHS",
     "Difference",
     "Run",
     "Setting",
@@ -22,6 +23,9 @@ __all__ = [
     "sign_flip_p",
     "spread",
 ]
+
+STRENGTHS = {"l2_sp": "l2_sp_weight", "layerwise_lr_decay": "layer_lr_decay"}
+"""Maps each regularizer with a strength, other than self-distillation, to the field of the strength."""
 
 DRAWS = 20_000  # of signs; more than the 2¹⁴ of 14 differences, which are all used
 
@@ -37,6 +41,7 @@ class Setting:
         distill_weight: λ, 0 without self-distillation.
         share: α of WiSE-FT, the share of the fine-tuned weights in the average; 1 without WiSE-FT.
         epoch: `"last"`, or the best epoch on the `"validation"` part or, as in released code, on the `"test"` part.
+        strength: strength of a regularizer other than self-distillation, -1 if it has none.
     """
 
     label_fraction: float
@@ -45,6 +50,7 @@ class Setting:
     distill_weight: float
     share: float = 1.0
     epoch: str = "last"
+    strength: float = -1.0  # None could not be sorted
 
     @property
     def is_baseline(self) -> bool:
@@ -55,6 +61,7 @@ class Setting:
     def name(self) -> str:
         """Short name of the method, without learning rate and share of labels."""
         words = [f"λ = {self.distill_weight:g}" if self.regularizer == "self_distillation" else self.regularizer]
+        words[0] += f" {self.strength:g}" if self.strength >= 0 else ""
         words += [] if self.share == 1 else [f"α = {self.share:g}"]
         words += [] if self.epoch == "last" else [f"best on {self.epoch}"]
         return ", ".join(words)

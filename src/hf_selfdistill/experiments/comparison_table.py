@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import statistics
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from hf_selfdistill.experiments.comparison import (
     Difference,
@@ -30,6 +31,7 @@ two-sided sign-flip test over the n pairs; it cannot fall below 2 / 2ⁿ. A larg
 split share its test videos, so a small p applies to these videos first. "Best on test" selects the epoch on the test
 videos. "CE" is the last logged cross-entropy of the training. The paper's values are for its own learning rate.
 """
+PLAIN: dict[str, Any] = {"regularizer": "self_distillation", "distill_weight": 0.0, "share": 1.0, "strength": -1.0}
 ONE_RATE = """
 λ > 0 and λ = 0 are compared at one learning rate only, so a difference can be an effect of that rate: `learning_rates`
 takes several.
@@ -76,7 +78,7 @@ def as_table(runs: Sequence[Run], classes: int, paper: Paper | None = None) -> s
         lines.append(f"| {' | '.join(cells)} |")
     chosen = best_rates(by_setting)
     for method, setting in chosen.items():
-        plain = chosen.get(dataclasses.replace(method, regularizer="self_distillation", distill_weight=0.0, share=1.0))
+        plain = chosen.get(dataclasses.replace(method, **PLAIN))
         if plain is not None:
             cells = _cells(setting, by_setting[setting], [] if plain == setting else by_setting[plain], wide)
             cells[0] += ", best rate"

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from hf_selfdistill.experiments.comparison import Setting
+from hf_selfdistill.experiments.comparison import STRENGTHS, Setting
 from hf_selfdistill.experiments.experiment import Experiment
 from hf_selfdistill.regularizers.wise_ft import AVERAGES
 from hf_selfdistill.runs.arguments import DatasetArguments
@@ -16,7 +16,7 @@ from hf_selfdistill.runs.configs import EvaluateConfig, FinetuneConfig, Forgetti
 from hf_selfdistill.training.arguments import device_values
 from hf_selfdistill.training.best_epochs import best_folder
 
-__all__ = ["FORGETTING", "RESULTS", "Place", "grid", "saved_models", "with_tests"]
+__all__ = ["FORGETTING", "RESULTS", "Place", "grid", "saved_models", "setting_of", "with_tests"]
 
 RESULTS, FORGETTING = "evaluation.json", "forgetting.json"
 REFERENCE_CLIPS = 4
@@ -31,21 +31,33 @@ class Place(NamedTuple):
     seed: int
 
 
-def grid(base: FinetuneConfig, output_dir: Path, **axes: Sequence[Any]) -> list[FinetuneConfig]:
+def grid(
+    base: FinetuneConfig,
+    output_dir: Path,
+    strengths: Mapping[str, Sequence[float]] | None = None,
+    **axes: Sequence[Any],
+) -> list[FinetuneConfig]:
     """Return one config per combination of values, each with its own output folder.
 
     Args:
         base: config with the values that all runs share.
         output_dir: parent folder of the output folders.
+        strengths: maps a regularizer to its strengths; by default the strength of `base`.
         axes: maps each field that varies to its values; the last field varies fastest. Regularizers other than
-            self-distillation have no λ and appear once.
+            self-distillation have no λ and appear once per strength.
     """
-    configs = [dataclasses.replace(base, **dict(zip(axes, values, strict=True))) for values in product(*axes.values())]
-    named = [
-        dataclasses.replace(config, output_dir=str(output_dir / _name(config)))  # type: ignore[call-arg]
-        for config in configs
-    ]
-    return list(dict.fromkeys(named))
+    configs = []
+    for values in product(*axes.values()):
+        config = dataclasses.replace(base, **dict(zip(axes, values, strict=True)))
+        swept = (strengths or {}).get(config.regularizer)
+        changed: list[dict[str, Any]] = [{}]
+        if swept is not None:
+            changed = [{STRENGTHS[config.regularizer]: value} for value in swept]
+        for changes in changed:
+            config = dataclasses.replace(config, **changes)
+            name = "-".join([_name(config), *(f"{value:.12g}" for value in changes.values())])
+            configs.append(dataclasses.replace(config, output_dir=str(output_dir / name)))  # type: ignore[call-arg]
+    return list(dict.fromkeys(configs))
 
 
 def with_tests(config: FinetuneConfig, num_clips: int, reference: DatasetArguments | None = None) -> Experiment:
@@ -88,7 +100,7 @@ def with_tests(config: FinetuneConfig, num_clips: int, reference: DatasetArgumen
 def saved_models(config: FinetuneConfig) -> list[tuple[Place, Path]]:
     """Return the models that a fine-tuning saves: last and best epochs, or the averages of WiSE-FT."""
     folder = Path(str(config.output_dir))
-    setting = Setting(config.label_fraction, config.learning_rate, config.regularizer, config.distill_weight)
+    setting = setting_of(config)
     changes: list[tuple[dict[str, Any], Path]]
     if config.regularizer == "wise_ft":
         changes = [({"share": share}, folder / AVERAGES / f"{share:g}") for share in config.wise_ft_weights]
@@ -97,6 +109,18 @@ def saved_models(config: FinetuneConfig) -> list[tuple[Place, Path]]:
     return [
         (Place(dataclasses.replace(setting, **change), config.split, config.seed), place) for change, place in changes
     ]
+
+
+def setting_of(config: FinetuneConfig) -> Setting:
+    """Return the setting of a run's last epoch."""
+    field = STRENGTHS.get(config.regularizer)
+    return Setting(
+        config.label_fraction,
+        config.learning_rate,
+        config.regularizer,
+        config.distill_weight,
+        strength=-1.0 if field is None else getattr(config, field),
+    )
 
 
 def _name(config: FinetuneConfig) -> str:
