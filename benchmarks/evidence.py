@@ -4,7 +4,8 @@ python benchmarks/evidence.py ROWS.csv --config configs/evidence/selection.yaml 
 
 takes the flags of `hf-selfdistill ablate`, which runs the same grid from files with records, cards and figures. Here a
 clip is decoded and augmented once and kept: each training video has `DRAWS` random clips, of which an epoch draws one.
-A second call runs only what the file lacks.
+`--and FLAGS` adds a grid that has the flags before the first `--and`, changed by its own; grids
+run seed by seed. A second call runs only what the file lacks.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import math
 import sys
 import time
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +36,7 @@ from hf_selfdistill.evaluation.features import FeatureSet, PooledFeatures
 from hf_selfdistill.evaluation.forgetting import chance
 from hf_selfdistill.evaluation.probe import knn, linear_probe
 from hf_selfdistill.experiments.experiment import Identities
-from hf_selfdistill.experiments.grid import grid
+from hf_selfdistill.experiments.grid import grid, setting_of
 from hf_selfdistill.models.loading import load_classifier, load_for_features
 from hf_selfdistill.regularizers.wise_ft import WeightAverageCallback
 from hf_selfdistill.runs.configs import FinetuneConfig
@@ -116,6 +118,7 @@ class Bench:
         before, now = self.before[1].features.double(), after[1].features.double()
         found["knn"] = knn(*after).accuracy
         if probed:
+            found["linear_probe_before"] = self.accuracy_before
             found["linear_probe"] = linear_probe(*after).accuracy
             found["retention"] = (found["linear_probe"] - self.chance) / (self.accuracy_before - self.chance)
         found["cka"] = LinearCKA(before, now)()
@@ -153,35 +156,44 @@ class Bench:
 
 def main(argv: list[str]) -> None:
     """Run what the file lacks."""
-    file = Path(argv[0])
-    args, recipe = CommandParser(AblationArguments, description="").parse_known(argv[1:])
-    (base,) = finetune.parser().parse([*recipe, "--output_dir", args.output_dir, "--disable_tqdm", "true"])
+    file, words = Path(argv[0]), argv[1:]
+    ends = [place for place, word in enumerate(words) if word == "--and"] + [len(words)]
+    common = words[: ends[0]]
+    grids = [common] + [[*common, *words[start + 1 : end]] for start, end in pairwise(ends)]
     logging.getLogger("hf_selfdistill").setLevel(logging.ERROR)
     torch.set_num_threads(1)
     done = set()
     if file.is_file():
         with file.open(encoding="utf-8", newline="") as stream:
             done = {row["identity"] for row in csv.DictReader(stream)}
-    bench, identities, commit = cache(lambda: Bench(base, args.num_clips)), Identities(), software().get("commit", "")
-    for config in grid(base, Path(args.output_dir), **args.axes()):
+    configs = sorted((config for flags in grids for config in configs_of(flags)), key=lambda config: config.seed)
+    num_clips = CommandParser(AblationArguments, description="").parse_known(common)[0].num_clips
+    bench, identities, commit = cache(lambda: Bench(configs[0], num_clips)), Identities(), software().get("commit", "")
+    for config in configs:
         if (identity := identities(config)[:16]) in done:
             continue
-        own = {name: getattr(config, name) for name in AXES}
+        own = {name: getattr(config, name) for name in AXES} | {"strength": setting_of(config).strength}
         try:
             rows = bench().run(config)
         except ValueError as error:  # the run has diverged
             print(error)
             rows = [{"ce_loss": math.nan}]
+        encoder = Path(config.model_name_or_path).name
         for row in rows:
-            _append(
-                file,
-                {"encoder": Path(base.model_name_or_path).name, **own, **row, "identity": identity, "commit": commit},
-            )
+            _append(file, {"encoder": encoder, **own, **row, "identity": identity, "commit": commit})
+        done.add(identity)
+
+
+def configs_of(flags: list[str]) -> list[FinetuneConfig]:
+    """Return the configs of one grid."""
+    args, recipe = CommandParser(AblationArguments, description="").parse_known(flags)
+    (base,) = finetune.parser().parse([*recipe, "--output_dir", args.output_dir, "--disable_tqdm", "true"])
+    return grid(base, Path(args.output_dir), args.swept(), **args.axes())
 
 
 FIELDS = """
-    encoder learning_rate regularizer distill_weight label_fraction num_train_epochs seed share
-    top1 validation_top1 retention linear_probe knn cka relative_l2
+    encoder learning_rate regularizer strength distill_weight label_fraction num_train_epochs seed share
+    top1 validation_top1 retention linear_probe_before linear_probe knn cka relative_l2
     ce_loss distill_loss feature_std steps wall_seconds cpu_seconds identity commit
 """.split()
 

@@ -1,0 +1,250 @@
+"""Rewrite the numbers, tables and the figure of docs/results.md and docs/results/ from the runs in docs/data/.
+
+python benchmarks/results.py
+
+A page names a block by `<!-- results: NAME ARGUMENT -->`, and the text up to `<!-- /results -->` is rewritten.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+import re
+from pathlib import Path
+
+import pandas
+from pandas import DataFrame
+from PIL import Image
+
+from hf_selfdistill.experiments.comparison import Difference, Run, Setting, paired_difference
+from hf_selfdistill.training.figures import look, new_figure
+
+DOCS = Path(os.environ.get("DOCS", Path(__file__).parents[1] / "docs"))
+BLOCK = re.compile(r"(<!-- results: ([\w ]+) -->)(.*?)(<!-- /results -->)", re.DOTALL)
+KEYS = ["regularizer", "distill_weight", "strength", "share", "learning_rate"]
+CONFIRMED = ["labels", "rspnet"]
+Texts = dict[str, str]
+
+
+def read(name: str, encoder: str | None = None) -> DataFrame:
+    """Return the runs of a file, of one encoder or of all; without the file no runs."""
+    file = DOCS / "data" / f"{name}.csv"
+    rows = pandas.read_csv(file) if file.is_file() else DataFrame(columns=["encoder", *KEYS])
+    rows["strength"] = rows["strength"].fillna(-1.0) if "strength" in rows else -1.0
+    return rows if encoder is None else rows[rows["encoder"] == encoder]
+
+
+def runs(rows: DataFrame) -> list[Run]:
+    """Return the runs of rows of one setting."""
+    one = Setting(1.0, 1.0, "self_distillation", 0.0)
+    values = rows.astype(object).where(rows.notna(), None)
+    return [Run(one, 1, int(row["seed"]), row["top1"], 1.0, row["retention"]) for _, row in values.iterrows()]
+
+
+def best(rows: DataFrame, plain: bool | None = None) -> tuple[DataFrame, str]:
+    """Return the runs, and the name, of the setting with the best mean accuracy on the validation part."""
+    chosen = rows[rows["distill_weight"].eq(0) == plain] if plain is not None else rows
+    key = chosen.groupby(KEYS)["validation_top1"].mean().idxmax()
+    return rows[(rows[KEYS] == list(key)).all(axis=1)], name_of(key)
+
+
+def name_of(key: tuple[str, float, float, float, float]) -> str:
+    """Return the name of a setting."""
+    regularizer, weight, strength, share, rate = key
+    name = Setting(1.0, rate, regularizer, weight, share, strength=strength).name
+    return f"{name}, rate {rate:g}"
+
+
+def at(rows: DataFrame, key: tuple[str, float, float, float, float]) -> DataFrame:
+    """Return the rows of a setting."""
+    return rows[(rows[KEYS] == list(key)).all(axis=1)]
+
+
+def percent(values: pandas.Series) -> str:
+    """Return mean ± standard deviation in percent."""
+    known = 100 * values.dropna()
+    spread = f" ± {known.std():.1f}" if len(known) > 1 else ""
+    return f"{known.mean():.1f}{spread}" if len(known) else ""
+
+
+def interval(found: Difference | None, bold: bool = False) -> str:
+    """Return a difference in points with its interval."""
+    if found is None:
+        return ""
+    mean, low, high = (100 * value for value in (found.mean, found.mean - found.margin, found.mean + found.margin))
+    text = f"{mean:+.1f} ({low:+.1f} … {high:+.1f})" if math.isfinite(low) else f"{mean:+.1f}"
+    return f"**{text}**" if bold and found.p < 0.05 else text
+
+
+def table(heads: list[str], lines: list[list[str]]) -> str:
+    """Return a Markdown table."""
+    return "\n".join(f"| {' | '.join(line)} |" for line in [heads, ["---"] * len(heads), *lines])
+
+
+def settings(rows: DataFrame) -> str:
+    """Return a table with one line per setting."""
+    lines = []
+    for key, own in rows.groupby(KEYS):
+        last = [f"{own['steps'].mean():.0f}", f"{own['ce_loss'].mean():.2f}", str(len(own))]
+        values = [percent(own[name]) for name in ("validation_top1", "top1", "retention", "cka")]
+        lines.append([name_of(key), *values, *last])
+    return table(["setting", "validation top-1", "test top-1", "retention", "CKA", "steps", "CE", "n"], lines)
+
+
+def compared(encoder: str) -> dict[str, tuple[Difference | None, Difference | None]]:
+    """Return the confirmed differences in accuracy and in retention: best against best, and at the same rate."""
+    chosen, fresh = read("selection", encoder), read("confirmation", encoder)
+    if fresh.empty:
+        return {}
+    plain, taught = (best(chosen, is_plain)[0][KEYS].iloc[0] for is_plain in (True, False))
+    same = taught.copy()
+    same["distill_weight"] = 0.0
+    family = 4 * sum(not read("confirmation", each).empty for each in CONFIRMED)
+    own = runs(at(fresh, tuple(taught)))
+    return {
+        kind: tuple(  # type: ignore[misc]
+            paired_difference(own, runs(at(fresh, tuple(baseline))), what, family) for what in ("top1", "retention")
+        )
+        for kind, baseline in (("best", plain), ("same", same))
+    }
+
+
+def gain(encoder: str, kind: str, what: str = "top1") -> str:
+    """Return one confirmed difference for a sentence."""
+    found = compared(encoder)[kind][what == "retention"]
+    if found is None:
+        return "not measured"
+    return f"{interval(found)} points, n = {found.pairs}, p = {found.p:.2g}"
+
+
+def confirmation(encoder: str) -> str:
+    """Return the confirmed settings, and the differences between them."""
+    texts = {"best": "each at its best rate", "same": "plain fine-tuning at the same rate"}
+    lines = []
+    for kind, (top1, kept) in compared(encoder).items():
+        for name, found in (("top-1", top1), ("retention", kept)):
+            if found is not None:
+                lines.append([texts[kind], name, interval(found, bold=True), f"{found.p:.2g}", str(found.pairs)])
+    heads = ["self-distillation against", "measure", "difference in points (corrected 95 % interval)", "p", "n"]
+    return settings(read("confirmation", encoder)) + "\n\n" + table(heads, lines)
+
+
+def rivals(encoder: str) -> str:
+    """Return each method at its rate and strength with the best accuracy on the validation part."""
+    swept = pandas.concat([read("selection", encoder), read("rivals", encoder)])
+    swept = swept[swept["seed"].isin(read("rivals", encoder)["seed"].unique())]
+    plain, taught = (
+        swept[swept["regularizer"].eq("self_distillation") & (swept["distill_weight"].eq(0) == is_plain)]
+        for is_plain in (True, False)
+    )
+    methods = [
+        plain,
+        taught,
+        *(own for _, own in swept[swept["regularizer"] != "self_distillation"].groupby("regularizer")),
+    ]
+    baseline, lines = runs(best(plain)[0]), []
+    for own in methods:
+        rows, name = best(own)
+        found = [
+            paired_difference(runs(rows), baseline, what, 2 * (len(methods) - 1)) for what in ("top1", "retention")
+        ]
+        against = ["", ""] if own is plain else [interval(difference, bold=True) for difference in found]
+        tried = f"{own.groupby(KEYS).ngroups} settings"
+        ce = f"{rows['ce_loss'].mean():.2f}"
+        lines.append(
+            [
+                name,
+                tried,
+                percent(rows["top1"]),
+                against[0],
+                percent(rows["retention"]),
+                against[1],
+                ce,
+                str(len(rows)),
+            ]
+        )
+    heads = [
+        "method, chosen on validation",
+        "tried",
+        "test top-1",
+        "against plain",
+        "retention",
+        "against plain",
+        "CE",
+        "n",
+    ]
+    return table(heads, lines)
+
+
+def count() -> str:
+    """Return the number of runs behind the pages."""
+    files = [pandas.read_csv(file) for file in sorted((DOCS / "data").glob("*.csv")) if file.stem != "rspnet_on_fight"]
+    return str(sum(rows["identity"].nunique() for rows in files))
+
+
+BLOCKS = {"settings": lambda file, encoder: settings(read(file, encoder))} | {
+    own.__name__: own for own in (confirmation, count, gain, rivals)
+}
+
+
+def rewritten(page: str) -> str:
+    """Return the text of a page with all blocks up to date."""
+
+    def block(found: re.Match[str]) -> str:
+        name, *arguments = found[2].split()
+        text = BLOCKS[name](*arguments)
+        inside = f"\n\n{text}\n\n" if "|" in text else text
+        return f"{found[1]}{inside}{found[4]}"
+
+    return BLOCK.sub(block, page)
+
+
+def frontier_points() -> DataFrame:
+    """Return mean accuracy and retention of every setting with the encoder trained with labels."""
+    rows = pandas.concat([read("selection", "labels"), read("rivals", "labels")]).dropna(subset=["retention"])
+    return rows.groupby(KEYS)[["top1", "retention"]].mean().reset_index()
+
+
+def draw_frontier(file: Path) -> None:
+    """Draw the figure, unless it shows these points already."""
+    points = frontier_points()
+    shown = hashlib.sha256(points.to_csv(index=False).encode()).hexdigest()
+    if file.is_file() and Image.open(file).info.get("Description") == shown:
+        return
+    figure = new_figure(7.4, 4.6)
+    axes = figure.subplots()
+    names = points["regularizer"].where(
+        points["regularizer"] != "self_distillation", "λ = " + points["distill_weight"].map("{:g}".format)
+    )
+    for number, (name, own) in enumerate(points.groupby(names, sort=False)):
+        ordered = own.sort_values(["learning_rate", "strength", "share"])
+        axes.plot(
+            100 * ordered["retention"], 100 * ordered["top1"], label=name, **look(number), markersize=6, linewidth=0.8
+        )
+        if name.startswith("λ"):
+            for _, row in ordered.iterrows():
+                axes.annotate(
+                    f"{row['learning_rate']:g}",
+                    (100 * row["retention"], 100 * row["top1"]),
+                    fontsize=7,
+                    xytext=(4, 4),
+                    textcoords="offset points",
+                )
+    axes.set(xlabel="retention (%)", ylabel="test top-1 (%)")
+    axes.set_title("mean over seeds; numbers are learning rates", fontsize=9)
+    axes.grid(alpha=0.3)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+    figure.savefig(file, dpi=150, metadata={"Description": shown})
+
+
+def main() -> None:
+    """Rewrite all pages and the figure."""
+    draw_frontier(DOCS / "figures" / "frontier.png")
+    for page in [DOCS / "results.md", *sorted((DOCS / "results").glob("*.md"))]:
+        page.write_text(rewritten(page.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
