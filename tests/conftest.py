@@ -15,7 +15,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"  # before huggingface_hub is imported
 # `from reference_nets import ReferenceC3D` work, and so do the plugins: the table of promises, a Hub in memory.
 sys.path[:0] = [
     str(Path(__file__).parent / folder)
-    for folder in (".", "data", "docs", "hub", "models", "pretraining", "self_distillation", "training")
+    for folder in (".", "data", "docs", "evaluation", "hub", "models", "pretraining", "self_distillation", "training")
 ]
 pytest_plugins = ["promises", "hub_server", "tiny_runs"]
 

@@ -106,6 +106,17 @@ def test_a_page_has_all_its_parts(full_page):
     assert "Wall time of the training: 0:01:05." in full_page
 
 
+def test_the_first_screen_has_accuracy_and_what_was_kept_side_by_side(full_page, page_of):
+    def tiles(page):
+        return page.partition('<dl class="key">')[2].partition("</dl>")[0]
+
+    assert "75.0\N{NO-BREAK SPACE}%" in tiles(full_page) and "<dt>retention</dt>" in tiles(full_page)
+    drift = {"cka": {"value": 0.9, "low": 0.8, "high": 1.0}, "relative_l2": {"value": 0.2, "low": 0.1, "high": 0.3}}
+    untested = tiles(page_of(metrics={"eval_video_top1": 0.5, "drift": drift}))
+    assert "<dt>validation, video top-1</dt><dd>50.0\N{NO-BREAK SPACE}%</dd>" in untested
+    assert "<dd>0.90 (0.80 … 1.00)</dd>" in untested
+
+
 def test_names_are_text_and_not_markup(full_page):
     assert "<h1>run &lt;1&gt;</h1>" in full_page
 

@@ -8,6 +8,8 @@ import torch
 from safetensors.torch import load_file
 
 from hf_selfdistill.cli import finetune
+from hf_selfdistill.runs.configs import FinetuneConfig
+from hf_selfdistill.training.record import RunRecord
 
 NAMES = {"eval_reference_linear_probe_top1", "eval_reference_knn_top1"}
 
@@ -34,6 +36,21 @@ def test_the_state_of_the_run_keeps_what_was_measured_and_the_model_is_the_same(
     assert all(torch.equal(one[name], other[name]) for name in one)
 
 
+def test_an_average_made_after_training_is_what_is_measured_last(flags, tmp_path):
+    finetune.main(flags(tmp_path / "run", regularizer="wise_ft", distill_weight=None, learning_rate=0.5))
+    rows, metrics = measured(tmp_path / "run"), RunRecord.load(tmp_path / "run").metrics
+    assert [row["epoch"] for row in rows] == [0, 1, 2, 2]
+    assert metrics["retention"]["after"]["linear_probe_top1"] == rows[-1]["eval_reference_linear_probe_top1"]
+
+
+def test_without_drift_nothing_is_measured_and_the_run_is_the_same(flags, tmp_path):
+    finetune.main([*flags(tmp_path / "run", reference_dataset=None), "--no_drift"])
+    record = RunRecord.load(tmp_path / "run")
+    assert "drift" not in record.metrics
+    config = FinetuneConfig.from_dict({**record.config, "drift": True})
+    assert config.identity() == record.identity
+
+
 def test_the_trainer_does_not_warn_of_two_callbacks_of_a_kind(flags, tmp_path, caplog):
     words = flags(tmp_path / "run", eval_strategy="epoch", validation_fraction=0.3)
     finetune.main([*words, "--keep_best", "validation", "test"])
@@ -47,6 +64,15 @@ def test_a_resumed_run_is_compared_with_the_encoder_that_it_came_from(flags, tmp
     finetune.main(flags(tmp_path / "resumed", resume_from_checkpoint=checkpoint, **settings))
     whole, resumed = measured(tmp_path / "whole"), measured(tmp_path / "resumed")
     assert whole == resumed and len(whole) == 3
+
+
+def test_a_run_ends_with_the_drift_in_log_record_and_card(flags, tmp_path, caplog):
+    with caplog.at_level("INFO"):
+        finetune.main(flags(tmp_path / "run", regularizer="wise_ft", distill_weight=None, validation_fraction=0.3))
+    metrics = RunRecord.load(tmp_path / "run").metrics
+    assert metrics["drift"]["num_videos"] >= 4 and metrics["drift"]["cka"]["value"] < 1
+    assert "The encoder: " in caplog.text
+    assert "CKA with the encoder before" in (tmp_path / "run" / "README.md").read_text()
 
 
 @pytest.mark.slow

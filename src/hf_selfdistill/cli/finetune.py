@@ -10,6 +10,7 @@ from hf_selfdistill.cli.errors import user_errors
 from hf_selfdistill.cli.parser import MOST_USED_TRAINING, CommandParser, as_flags, fit_workers, start_logging
 from hf_selfdistill.runs.configs import FinetuneConfig
 from hf_selfdistill.training.accuracies import describe_chance
+from hf_selfdistill.training.kept import kept_rows
 from hf_selfdistill.training.record import RunRecord
 
 __all__ = ["main", "parser"]
@@ -33,10 +34,12 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _say_what_is_next(config: FinetuneConfig, record: RunRecord) -> None:
-    """Log the validation accuracy and the command that tests the model."""
+    """Log the validation accuracy, what was kept of the encoder, and the command that tests the model."""
     if "eval_video_top1" in record.metrics:
         chance = describe_chance(len(record.model["classes"]))
         logger.info("Validation: video top-1 %.4f; %s", record.metrics["eval_video_top1"], chance)
+    if kept := kept_rows(record.metrics):
+        logger.info("The encoder: %s", "; ".join(f"{name} {value}" for name, value in kept.items()))
     values = {name: value for name, value in config.to_dict().items() if name in DATA}
     part = {} if "test" in record.inputs else {"part": "validation"}
     flags = as_flags({"model_name_or_path": config.output_dir, **values, **part})

@@ -5,14 +5,16 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+import torch
 from torch import Tensor, nn
-from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from hf_selfdistill.data.clips import TestingClips
 from hf_selfdistill.evaluation.features import FeatureSet, PooledFeatures
 from hf_selfdistill.evaluation.forgetting import HEADLINE, accuracies, chance, retentions
 from hf_selfdistill.evaluation.training_features import features_in_training
-from hf_selfdistill.training.encoder_copy import take_over
+from hf_selfdistill.training.encoder_copy import take_over, whole
+from hf_selfdistill.training.trainer import VideoTrainer
 
 __all__ = ["RetentionCallback"]
 
@@ -24,7 +26,7 @@ class RetentionCallback(TrainerCallback):
 
     The logs are `eval_retention` with `eval_retention_low` and `eval_retention_high`, `eval_retention_knn` (see
     `retentions`; missing if there is no retention), `eval_reference_linear_probe_top1` and
-    `eval_reference_knn_top1`.
+    `eval_reference_knn_top1`. The last measurement is `retention` in the findings of the trainer.
 
     It measures a copy of the encoder. The model in training, its mode, its gradients and the global random generators
     do not change.
@@ -40,7 +42,7 @@ class RetentionCallback(TrainerCallback):
     """
 
     def __init__(
-        self, trainer: Trainer, gallery: TestingClips, queries: TestingClips, retention_epochs: int = 1
+        self, trainer: VideoTrainer, gallery: TestingClips, queries: TestingClips, retention_epochs: int = 1
     ) -> None:
         if retention_epochs < 1:
             raise ValueError(f"`retention_epochs` is {retention_epochs}; it must be at least 1")
@@ -70,23 +72,40 @@ class RetentionCallback(TrainerCallback):
     ) -> None:
         """Measure the current encoder."""
         if round(state.epoch or 0) % self.retention_epochs == 0 or state.global_step >= state.max_steps:
-            take_over(self.encoder.encoder, model)
-            try:
-                after = accuracies(*self._feature_sets())
-            except ValueError as error:  # the encoder has diverged; the training itself decides whether to end
-                logger.warning("retention is not measured: %s", error)
-            else:
-                self._log(after, control)
+            self._measure(model, control)
+
+    def on_train_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, model: nn.Module, **kwargs: Any
+    ) -> None:
+        """Measure the final encoder if it is not the one of the last measurement, but an average or a best epoch."""
+        weights, measured = model.state_dict(), dict(self.encoder.encoder.named_parameters())
+        if any(not torch.equal(whole(weights[name]), value) for name, value in measured.items()):
+            self._measure(model, control)
+
+    def _measure(self, model: nn.Module, control: TrainerControl) -> None:
+        take_over(self.encoder.encoder, model)
+        try:
+            after = accuracies(*self._feature_sets())
+        except ValueError as error:  # the encoder has diverged; the training itself decides whether to end
+            logger.warning("retention is not measured: %s", error)
+        else:
+            self._log(after, control)
 
     def _log(self, after: dict[str, Tensor], control: TrainerControl) -> None:
-        logs = {
-            f"eval_reference_{name}": after[name].double().mean().item() for name in ("linear_probe_top1", "knn_top1")
-        }
+        logs = {f"eval_reference_{name}": value for name, value in _means(after).items()}
         kept = retentions(self.before, after, self.groups, self.chance)
         if (found := kept[HEADLINE]) is not None:
             logs |= {"eval_retention": found.value, "eval_retention_low": found.low, "eval_retention_high": found.high}
         if (found := kept["knn_top1"]) is not None:
             logs["eval_retention_knn"] = found.value
+        self.trainer.found["retention"] = {
+            "value": logs.get("eval_retention"),
+            "low": logs.get("eval_retention_low"),
+            "high": logs.get("eval_retention_high"),
+            "before": _means(self.before),
+            "after": _means(after),
+            "chance": self.chance,
+        }
         should_log = control.should_log
         self.trainer.log(logs)
         control.should_log = should_log  # `log` resets it, and the log of the training is still due
@@ -97,3 +116,7 @@ class RetentionCallback(TrainerCallback):
             for part in (self.gallery, self.queries)
             for features in features_in_training(self.trainer, part, self.encoder)
         ]
+
+
+def _means(correct: dict[str, Tensor]) -> dict[str, float]:
+    return {name: correct[name].double().mean().item() for name in ("linear_probe_top1", "knn_top1")}

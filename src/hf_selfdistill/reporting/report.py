@@ -24,8 +24,7 @@ from hf_selfdistill.reporting.forgetting_table import forgetting_tables, reason_
 from hf_selfdistill.reporting.pictures import Picture, as_picture, file_as_picture
 from hf_selfdistill.reporting.retrieval_examples import retrieval_examples
 from hf_selfdistill.reporting.saliency_examples import saliency_examples
-from hf_selfdistill.reporting.tables import class_table, pair_table, percent, result_tables, run_tables
-from hf_selfdistill.training.accuracies import telling, with_a_blank
+from hf_selfdistill.reporting.tables import class_table, key_values, pair_table, percent, result_tables, run_tables
 from hf_selfdistill.training.card import REPORT, accuracy_notes, write_card
 from hf_selfdistill.training.curves import curve_figures
 from hf_selfdistill.training.record import RECORD, RunRecord, hash_of_model
@@ -83,6 +82,7 @@ def write_report(folder: str | Path, saliency: Sequence[str] = ()) -> Path:
         name=folder.resolve().name,
         record=record,
         wall_time=timedelta(seconds=round(record.wall_seconds)),
+        key=key_values(record),
         results=result_tables(record),
         notes=accuracy_notes(record),
         curves=_draw_curves(folder / "trainer_state.json"),
@@ -185,7 +185,7 @@ def _command(folder: Path, task: str, config: Mapping[str, Any]) -> str:
 
 def _classification(folder: Path, record: RunRecord, pictures: Sequence[Picture]) -> dict[str, Any]:
     classes, tested = record.model["classes"], record.latest("classification")
-    context = {"tested": tested, "key": {}, "confusion": None, "pairs": None, "worst": None}
+    context = {"tested": tested, "confusion": None, "pairs": None, "worst": None}
     if tested is None:
         return {**context, "saliency": pictures, "saliency_protocol": ""}
     labels, predicted = ([one[name] for one in tested["predictions"]] for name in ("label", "predicted"))
@@ -195,7 +195,6 @@ def _classification(folder: Path, record: RunRecord, pictures: Sequence[Picture]
     own, protocol = saliency_examples(folder, tested["predictions"])
     return {
         "tested": tested,
-        "key": {with_a_blank(name): tested[name] for name in telling(len(classes)) if name.startswith("video")},
         "confusion": as_picture(confusion_figure(counts, classes), alt),
         "pairs": pair_table(pairs) if pairs else None,
         "worst": class_table(tested["per_class"], Counter(labels)),

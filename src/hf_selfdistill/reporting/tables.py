@@ -9,9 +9,10 @@ from typing import Any
 from hf_selfdistill.reporting.confusion import ConfusedPair
 from hf_selfdistill.training.accuracies import telling, with_a_blank
 from hf_selfdistill.training.card import accuracy_rows, feature_rows
+from hf_selfdistill.training.kept import kept_rows
 from hf_selfdistill.training.record import RunRecord
 
-__all__ = ["Table", "class_table", "pair_table", "percent", "result_tables", "run_tables"]
+__all__ = ["Table", "class_table", "key_values", "pair_table", "percent", "result_tables", "run_tables"]
 
 WORST_CLASSES = 10
 
@@ -39,6 +40,20 @@ class Table:
 def percent(fraction: float) -> str:
     """Format a fraction of 1."""
     return f"{100 * fraction:.1f}\N{NO-BREAK SPACE}%"
+
+
+def key_values(record: RunRecord) -> dict[str, str]:
+    """Return the accuracy and what was kept, side by side: of the last test, else of the end of the training."""
+    names = [name for name in telling(len(record.model["classes"])) if name.startswith("video")]
+    tested, forgetting = record.latest("classification"), record.latest("forgetting")
+    measured, part = (tested, "") if tested else (record.metrics, "validation, ")
+    found = {name: measured.get(name if tested else f"eval_{name}") for name in names}
+    key = {f"{part}{with_a_blank(name)}": percent(value) for name, value in found.items() if value is not None}
+    kept = kept_rows(record.metrics)
+    kept.pop("linear probe before and after", None)  # a table of its own
+    if forgetting is not None and forgetting["retention"]:
+        kept["retention"] = f"{forgetting['retention']['value']:.2f}"
+    return key | kept
 
 
 def result_tables(record: RunRecord) -> list[Table]:

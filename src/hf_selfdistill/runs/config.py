@@ -23,10 +23,10 @@ CHANGES_NOTHING = frozenset(
     log_on_each_node save_strategy save_steps save_total_limit save_only_model save_on_each_node
     enable_jit_checkpoint push_to_hub hub_model_id hub_strategy hub_private_repo hub_always_push hub_revision
     dataloader_num_workers dataloader_pin_memory dataloader_persistent_workers dataloader_prefetch_factor
-    skip_memory_metrics ddp_timeout ddp_backend local_rank
+    skip_memory_metrics ddp_timeout ddp_backend local_rank drift
     """.split()
 )
-"""Fields that do not change the result: places, workers, logging, progress bars, saving."""
+"""Fields that do not change the result: places, workers, logging, progress bars, saving, measurements of drift."""
 
 
 class RunConfig:

@@ -57,6 +57,7 @@ class FinetuneConfig(
         config_overrides: settings of a network with random weights.
         reference_videos: largest number of videos of the reference set for the measurement of retention.
         retention_epochs: measure retention after every n epochs; by default 1 if there is a reference set.
+        drift: after training, measure the drift of a pre-trained encoder on the validation videos.
     """
 
     task = "finetune"
@@ -76,6 +77,10 @@ class FinetuneConfig(
     retention_epochs: int | None = field(
         default=None,
         metadata={"help": "Measure retention after every n epochs; by default 1 if there is a reference set."},
+    )
+    drift: bool = field(
+        default=True,
+        metadata={"help": "After training, measure the drift of the encoder on the validation videos."},
     )
 
     def __post_init__(self) -> None:

@@ -12,7 +12,7 @@ from hf_selfdistill.runs.configs import FinetuneConfig
 from hf_selfdistill.runs.inputs import begin_record
 from hf_selfdistill.runs.probed_head import start_from_probe
 from hf_selfdistill.runs.regularize import regularize
-from hf_selfdistill.runs.retention import watch_retention
+from hf_selfdistill.runs.retention import watch_drift, watch_retention
 from hf_selfdistill.self_distillation.trainer import SelfDistillationTrainer
 from hf_selfdistill.training.record import RunRecord, kept_warnings
 
@@ -74,6 +74,7 @@ def build_trainer(config: FinetuneConfig) -> SelfDistillationTrainer:
         start_from_probe(trainer, videos["train"])
     regularize(trainer, config)
     watch_retention(trainer, config)
+    watch_drift(trainer, config)
     return trainer
 
 

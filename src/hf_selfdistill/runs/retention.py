@@ -1,4 +1,4 @@
-"""Retention during fine-tuning, measured on a reference set."""
+"""Measurements of the encoder in fine-tuning: retention on a reference set, and drift on the validation videos."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ import datasets
 from hf_selfdistill.data.callbacks import UnreadableVideosCallback
 from hf_selfdistill.data.splits import few_of_each_class, held_out_groups
 from hf_selfdistill.evaluation.retention import RetentionCallback
+from hf_selfdistill.evaluation.training_drift import DriftCallback
 from hf_selfdistill.models.loading import FROM_SCRATCH
 from hf_selfdistill.runs.configs import FinetuneConfig
 from hf_selfdistill.runs.gallery import gallery_and_queries
 from hf_selfdistill.self_distillation.trainer import SelfDistillationTrainer
 from hf_selfdistill.training.clips import testing_clips
 
-__all__ = ["watch_retention"]
+__all__ = ["watch_drift", "watch_retention"]
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +47,12 @@ def watch_retention(trainer: SelfDistillationTrainer, config: FinetuneConfig) ->
     known, asked = clips
     trainer.add_callback(RetentionCallback(trainer, known, asked, config.retention_epochs or 1))
     trainer.add_callback(UnreadableReferencesCallback(*clips, most=config.max_unreadable))
+
+
+def watch_drift(trainer: SelfDistillationTrainer, config: FinetuneConfig) -> None:
+    """Measure the drift after training, if the encoder is pre-trained and there are validation videos."""
+    if config.drift and config.model_name_or_path not in FROM_SCRATCH and trainer.eval_dataset is not None:
+        trainer.add_callback(DriftCallback(trainer, trainer.eval_dataset))
 
 
 def _few(gallery: datasets.Dataset, queries: datasets.Dataset, number: int) -> list[datasets.Dataset]:

@@ -13,6 +13,7 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from hf_selfdistill.data.whole_files import write_whole
 from hf_selfdistill.training.accuracies import MEASURED, describe_chance, only_prediction, telling, with_a_blank
 from hf_selfdistill.training.citations import works_behind
+from hf_selfdistill.training.kept import kept_rows
 from hf_selfdistill.training.record import RunRecord
 
 __all__ = [
@@ -72,6 +73,7 @@ def write_card(folder: str | Path, record: RunRecord) -> None:
         report=REPORT if (folder / REPORT).is_file() else None,
         results=_accuracy_table(record),
         notes=accuracy_notes(record),
+        kept={} if record.task == "pretrain" else kept_rows(record.metrics),
         features=_table(["task", "accuracy", "videos", "measured on"], feature_rows(record)),
         card=record.card,
         works=works_behind(record.model["model_type"], record.model.get("pretrained_by")),

@@ -70,6 +70,7 @@ class VideoTrainer(TrainingLoop):
         super().__init__(model, args, **kwargs)
         self.record = record or RunRecord(self.task)
         self.unreadable: UnreadableVideosCallback | None = None
+        self.found: dict[str, Any] = {}  # what callbacks have measured, for the metrics of the record
 
     def manage(
         self, videos: Mapping[str, datasets.Dataset], encoder: PreTrainedModel, name: str | None, *others: VideoClips
@@ -191,7 +192,7 @@ class VideoTrainer(TrainingLoop):
     def findings(self) -> dict[str, Any]:
         """Return what training found out about the videos, over all processes; a collective call."""
         assert self.unreadable is not None
-        return {"unreadable": self.unreadable.failures()}
+        return {"unreadable": self.unreadable.failures(), **self.found}
 
     def describe(self) -> dict[str, dict[str, str]]:
         """Return tables that describe the training, by title: name → value as text."""
