@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from hf_selfdistill.evaluation.features import FeatureSet
-from hf_selfdistill.evaluation.forgetting import accuracies, chance, drift, retentions
+from hf_selfdistill.evaluation.forgetting import accuracies, chance, compare, drift, retentions
 from hf_selfdistill.evaluation.intervals import Estimate
 
 CLASSES, PER_CLASS, DIM = 5, 24, 16
@@ -49,6 +49,18 @@ def test_retention_is_the_remaining_share_of_the_accuracy_beyond_chance():
     right = {name: torch.arange(100) < 60 for name in ("linear_probe_top1", "knn_top1")}
     left = {name: torch.arange(100) < 40 for name in right}
     assert retentions(right, left, groups, 0.2)["knn_top1"].value == pytest.approx(0.5)
+
+
+def test_random_weights_and_the_difference_in_points_stand_beside_the_retention():
+    before, after, random = feature_sets(0.3), feature_sets(0.7), feature_sets(1.5)
+    report = compare(before, after, random)
+    right = {when: report[when]["linear_probe_top1"]["value"] for when in ("before", "after", "random")}
+    assert report["difference"]["value"] == pytest.approx(right["after"] - right["before"])
+    nothing = (right["random"] - report["chance"]) / (right["before"] - report["chance"])
+    assert report["retention_of_random_weights"]["value"] == pytest.approx(nothing)
+    assert 0 < nothing < report["retention"]["value"] < 1
+    without = compare(before, after)
+    assert without == {name: value for name, value in report.items() if "random" not in name}
 
 
 def test_an_encoder_no_better_than_chance_has_no_retention():

@@ -132,7 +132,7 @@ class SeveralFeatures(nn.Module):
 
     accepts_loss_kwargs = False
 
-    def __init__(self, *encoders: LayerFeatures) -> None:
+    def __init__(self, *encoders: PooledFeatures) -> None:
         super().__init__()
         self.encoders = nn.ModuleList(encoders)
 

@@ -72,22 +72,36 @@ def _retention(before: Tensor, after: Tensor, groups: Sequence[str], by_chance: 
     return jackknifed(lambda kept: (new[kept].mean() / old[kept].mean()).item(), groups, most_blocks=200)
 
 
-def compare(before: Sequence[FeatureSet], after: Sequence[FeatureSet]) -> dict[str, Any]:
-    """Return the accuracies of both encoders and the retention, with intervals.
+def compare(
+    before: Sequence[FeatureSet], after: Sequence[FeatureSet], random: Sequence[FeatureSet] | None = None
+) -> dict[str, Any]:
+    """Return the accuracies of the encoders, the retention, and the difference of the accuracies, with intervals.
+
+    Retention measures what can be decoded from the features. Random features can be decoded too, so the retention of
+    random weights is above 0.
 
     Args:
         before: features of gallery and queries before fine-tuning.
         after: features of the same videos after fine-tuning.
+        random: features of the same videos under random weights; adds their accuracies and their retention.
     """
     groups, by_chance = before[1].groups, chance(*before)
     correct = {"before": accuracies(*before), "after": accuracies(*after)}
+    if random is not None:
+        correct["random"] = accuracies(*random)
     retained = {
-        name: None if found is None else found.as_dict()
-        for name, found in retentions(correct["before"], correct["after"], groups, by_chance).items()
+        when: retentions(correct["before"], correct[when], groups, by_chance) for when in correct if when != "before"
     }
+    results: dict[str, Any] = {
+        "retention": retained["after"][HEADLINE],
+        "retention_knn": retained["after"]["knn_top1"],
+    }
+    if random is not None:
+        results["retention_of_random_weights"] = retained["random"][HEADLINE]
+    moved = correct["after"][HEADLINE].double() - correct["before"][HEADLINE].double()
+    results["difference"] = estimated_mean(moved, groups, lowest=-1)
     return {
-        "retention": retained[HEADLINE],
-        "retention_knn": retained["knn_top1"],
+        **{name: None if found is None else found.as_dict() for name, found in results.items()},
         "chance": by_chance,
         **{
             when: {name: estimated_mean(right, groups).as_dict() for name, right in measured.items()}

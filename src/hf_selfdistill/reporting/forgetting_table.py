@@ -22,9 +22,18 @@ def quote(report: Mapping[str, Any]) -> str:
     """Return the most important number in a sentence."""
     retained = report["retention"]
     if retained is not None:
-        return f"retention {_estimate(retained, 2)} of the accuracy of a linear probe; {report['protocol']}"
+        value = f"retention {_estimate(retained, 2)} of the accuracy of a linear probe{_beside(report)}"
+        return f"{value}; {report['protocol']}"
     reason, cka = reason_without_retention(report), _cka(report["drift"]["cka"])
     return f"no retention: {reason}; CKA to the encoder before {cka}; {report['protocol']}"
+
+
+def _beside(report: Mapping[str, Any]) -> str:
+    """Return the points and the retention of random weights; "" for a report of an earlier version."""
+    if "random" not in report:
+        return ""
+    points, nothing = _percent(report["difference"]), _estimate(report["retention_of_random_weights"], 2)
+    return f", {points} points; random weights have {nothing}"
 
 
 def reason_without_retention(report: Mapping[str, Any]) -> str:
@@ -38,11 +47,12 @@ def forgetting_tables(report: Mapping[str, Any]) -> list[Table]:
     """Return accuracies and metrics of the objective before and after fine-tuning, as far as known, and the drift."""
     tables = []
     if "before" in report:
-        rows = [
-            (NAMES[name], _percent(old), _percent(report["after"][name])) for name, old in report["before"].items()
-        ]
-        rows.append(("chance", f"{100 * report['chance']:.1f}", ""))
-        tables.append(Table("Accuracy of frozen features", ("on the reference set", "before, %", "after, %"), rows))
+        encoders = {"before": "before, %", "after": "after, %", "random": "random weights, %"}
+        shown = [when for when in encoders if when in report]
+        rows = [(NAMES[name], *(_percent(report[when][name]) for when in shown)) for name in report["before"]]
+        rows.append(("chance", f"{100 * report['chance']:.1f}", *[""] * (len(shown) - 1)))
+        head = ("on the reference set", *(encoders[when] for when in shown))
+        tables.append(Table("Accuracy of frozen features", head, rows))
     if own := report["objective"]:
         rows = [(name, _estimate(old, 3), _estimate(own["after"][name], 3)) for name, old in own["before"].items()]
         caption = f"Metrics of {own['name']}, the objective of the pre-training"

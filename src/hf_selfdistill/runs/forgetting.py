@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from hf_selfdistill.evaluation.features import LayerFeatures, SeveralFeatures, read_features
+from transformers import set_seed
+
+from hf_selfdistill.evaluation.features import LayerFeatures, PooledFeatures, SeveralFeatures, read_features
 from hf_selfdistill.evaluation.forgetting import compare, drift
 from hf_selfdistill.evaluation.probe import groups_to_choose_by
-from hf_selfdistill.models.loading import load_for_features
+from hf_selfdistill.models.loading import in_its_memory_format, load_for_features
 from hf_selfdistill.runs.configs import ForgettingConfig
 from hf_selfdistill.runs.distance import distance_between
 from hf_selfdistill.runs.gallery import describe_gallery, reference_set
@@ -37,7 +39,8 @@ def measure_forgetting(config: ForgettingConfig) -> Result:
 def _forgetting(config: ForgettingConfig) -> dict[str, Any]:
     """Return the same measurements of both encoders, the retention, the drift and the protocol.
 
-    Both encoders see the same clips, as the encoder before fine-tuning takes them.
+    All encoders see the same clips, as the encoder before fine-tuning takes them. With labels, random weights are
+    measured too.
     """
     with config.main_process_first(desc="loading the data set"):
         parts, gallery_name = reference_set(config)
@@ -48,9 +51,11 @@ def _forgetting(config: ForgettingConfig) -> dict[str, Any]:
     distance = distance_between(config.before, old, config.model_name_or_path, new)  # fail early
     set_sampling(processor, config)  # also for the clips of the objective
     clips = [testing_clips(records, old, processor, config.num_clips) for records in parts]
-    encoders = SeveralFeatures(LayerFeatures(old), LayerFeatures(new))
+    set_seed(config.seed)
+    random = [PooledFeatures(in_its_memory_format(type(old)(old.config)))] if len(parts) == 2 else []
+    encoders = SeveralFeatures(LayerFeatures(old), LayerFeatures(new), *random)
     sets, failed, trainer = read_features(encoders, clips, config, config.max_unreadable)
-    before, after = zip(*sets, strict=True)
+    before, after, *others = zip(*sets, strict=True)
     readable = parts[-1].select(before[-1].places)
     own = pretext_metrics(config.before, {"before": old, "after": new}, processor, readable, config)
     trainer.end()
@@ -59,7 +64,7 @@ def _forgetting(config: ForgettingConfig) -> dict[str, Any]:
     if labelled:
         of = describe_gallery(parts[-1], config.part, len(before[0].labels), gallery_name)
     return {
-        **(compare(before, after) if labelled else {"retention": None}),
+        **(compare(before, after, *others) if labelled else {"retention": None}),
         "drift": drift(before[-1], after[-1]) | {"weight_distance": distance},
         "objective": own,
         "num_videos": len(before[-1].labels),
