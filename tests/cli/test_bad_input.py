@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import math
-import shutil
 import wave
 
 import pytest
@@ -18,22 +17,25 @@ from hf_selfdistill.cli import evaluate, finetune
 def mixed(tmp_path_factory):
     """A CSV data set in which two classes have four good videos, odd ones, and bad ones, in train and in test."""
     root = tmp_path_factory.mktemp("mixed")
-    videos = {f"good{i}.mp4": write_video(root / f"good{i}.mp4", numbered_frames(12)) for i in range(4)}
-    videos["eine Möwe 飛.avi"] = write_video(root / "eine Möwe 飛.avi", numbered_frames(12), codec="mpeg4")
-    videos["one frame.mp4"] = write_video(root / "one frame.mp4", numbered_frames(1))
-    videos["odd.mp4"] = write_video(root / "odd.mp4", numbered_frames(12, 33, 47), pix_fmt="yuv444p")
-    good = list(videos)
-    (root / "empty.mp4").touch()
-    whole = videos["good0.mp4"].read_bytes()
-    (root / "truncated.mp4").write_bytes(whole[: len(whole) // 2])
-    (root / "text.mp4").write_text("these are my notes\n")
-    with wave.open(str(root / "sound.wav"), "wb") as sound:
-        sound.setparams((1, 2, 8000, 0, "NONE", ""))
-        sound.writeframes(bytes(int(128 + 100 * math.sin(i / 5)) for i in range(8000)))
+    numbers = iter(range(0, 200, 13))  # no two videos are alike
+    for folder in (root, root / "test"):
+        folder.mkdir(exist_ok=True)
+        good = {f"good{i}.mp4": {} for i in range(4)} | {"eine Möwe 飛.avi": {"codec": "mpeg4"}, "one frame.mp4": {}}
+        for name, settings in good.items():
+            start = next(numbers)
+            write_video(
+                folder / name, numbered_frames(start + 12)[start : start + (12 if name[0] != "o" else 1)], **settings
+            )
+        write_video(folder / "odd.mp4", numbered_frames(12 + (folder == root), 33, 47), pix_fmt="yuv444p")
+        (folder / "empty.mp4").touch()
+        whole = (folder / "good0.mp4").read_bytes()
+        (folder / "truncated.mp4").write_bytes(whole[: len(whole) // 2])
+        (folder / "text.mp4").write_text(f"these are my notes on {folder}\n")
+        with wave.open(str(folder / "sound.wav"), "wb") as sound:
+            sound.setparams((1, 2, 8000, 0, "NONE", ""))
+            sound.writeframes(bytes(int(128 + 100 * math.sin(i / len(folder.name))) for i in range(8000)))
+    good = [*good, "odd.mp4"]
     bad = ["empty.mp4", "truncated.mp4", "text.mp4", "sound.wav"]
-    (root / "test").mkdir()
-    for name in good + bad:
-        shutil.copy(root / name, root / "test" / name)
     with (root / "list.csv").open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream)
         writer.writerow(["video", "label", "group", "split"])

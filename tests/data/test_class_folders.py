@@ -1,11 +1,10 @@
 import re
-from pathlib import Path
 
 import pytest
 
 from hf_selfdistill.data.annotations import VideoEntry
 from hf_selfdistill.data.class_folders import scan_class_folders
-from hf_selfdistill.data.video_files import find_videos, named_videos
+from hf_selfdistill.data.video_files import find_videos
 
 
 def _touch(root, *names):
@@ -67,30 +66,6 @@ def test_videos_without_class_folders_are_counted_and_the_layout_is_shown(tmp_pa
     _touch(tmp_path, "train/a/1.mp4", "test/1.mp4")
     with pytest.raises(ValueError, match=r"/test holds no class folders; videos directly in this folder: 1"):
         scan_class_folders(tmp_path)
-
-
-LAYOUTS = {
-    "plain": ["a/1.mp4", "b/2.avi"],
-    "subfolders": ["a/x/1.mp4", "a/x/y/2.mp4", "b/2.avi"],
-    "other types": ["a/1.gif", "a/2.VOB", "b/3.mxf", "b/4.divx", "b/5.asf", "b/6.f4v"],
-    "twins of macOS": ["a/1.mp4", "b/1.mp4", "-a/._1.mp4", "-__MACOSX/a/._1.mp4", "-__MACOSX/a/1.mp4"],
-    "folders of systems": ["a/1.mp4", "b/1.mp4", "-a/@eaDir/1.mp4", "-lost+found/1.mp4"],
-    "hidden": ["a/1.mp4", "b/1.mp4", "-.cache/1.mp4", "-a/.old/1.mp4"],
-    "texts": ["a/1.mp4", "b/1.mp4", "-a/notes.txt", "-readme.md"],
-    "parts": ["train/a/1.mp4", "train/b/1.mp4", "val/a/1.mp4", "test/b/x/1.mp4"],
-    "other names of parts": ["Train/a/1.mp4", "valid/a/1.mp4", "dev/a/1.mp4", "Val/a/1.mp4", "testing/a/1.mp4"],
-    "a folder called like a video": ["a/1.mp4", "b/c.mp4/1.mp4"],
-}
-
-
-@pytest.mark.parametrize("names", LAYOUTS.values(), ids=LAYOUTS)
-def test_labelled_unlabelled_and_named_videos_of_a_folder_are_the_same(tmp_path, names):
-    _touch(tmp_path, *(name.removeprefix("-") for name in names))
-    expected = {name for name in names if name[0] != "-"}
-    assert {entry.path for entry in scan_class_folders(tmp_path)[1]} == expected
-    for records in (find_videos(tmp_path), named_videos([str(tmp_path)])):
-        paths = [Path(video["path"]).relative_to(tmp_path).as_posix() for video in records["video"]]
-        assert set(paths) == expected and len(paths) == len(expected)
 
 
 def test_class_folders_that_are_links_are_followed_and_a_link_to_a_folder_above_ends(tmp_path):

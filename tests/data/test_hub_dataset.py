@@ -56,13 +56,39 @@ def test_a_list_of_integer_labels_and_splits_is_loaded(tmp_path, column):
 
 def test_labels_that_are_hidden_are_refused_in_one_line(monkeypatch):
     _give(monkeypatch, train=_video_dataset([1, 0]), test=_video_dataset([None]))
-    with pytest.raises(ValueError, match="test has videos without a label"):
+    with pytest.raises(ValueError, match="1 of 1 videos of test have no label; label them or remove them"):
         load_hub_dataset("someone/something")
     plain = datasets.Features({"clip": datasets.Video(decode=False), "label": datasets.Value("string")})
     records = datasets.Dataset.from_dict({"clip": ["x.mp4", "y.mp4"], "label": ["a", None]}, features=plain)
     _give(monkeypatch, train=records)
-    with pytest.raises(ValueError, match="has videos without a label; only"):
+    with pytest.raises(ValueError, match="1 of 2 videos of train have no label; label them"):
         load_hub_dataset("someone/something")
+
+
+@pytest.mark.parametrize(("labels", "column"), [([0, 1, -1], "int64"), ([1.0, 0.0, None], "float64")])
+def test_integers_that_hide_a_label_make_no_class(monkeypatch, labels, column):
+    kinds = datasets.Features({"clip": datasets.Video(decode=False), "label": datasets.Value(column)})
+    names = ["x.mp4", "y.mp4", "z.mp4"]
+    _give(monkeypatch, train=datasets.Dataset.from_dict({"clip": names, "label": labels}, features=kinds))
+    with pytest.raises(ValueError, match="1 of 3 videos of train have no label"):
+        load_hub_dataset("someone/something")
+    shown = datasets.Dataset.from_dict({"clip": names[:2], "label": labels[:2]}, features=kinds)
+    _give(monkeypatch, train=shown)
+    assert load_hub_dataset("someone/something")["train"].features["label"].names == ["0", "1"]
+
+
+def test_blanks_decomposed_letters_and_truth_values_make_the_classes_that_a_reader_sees(monkeypatch):
+    kinds = datasets.Features({"clip": datasets.Video(decode=False), "label": datasets.Value("string")})
+    labels = ["día", " día", "di\u0301a ", "run"]
+    names = [f"{number}.mp4" for number in range(4)]
+    records = datasets.Dataset.from_dict({"clip": names, "label": labels}, features=kinds)
+    _give(monkeypatch, train=records.add_column("group", ["anna", "anna ", None, None]))
+    loaded = load_hub_dataset("someone/something")["train"]
+    assert loaded.features["label"].names == ["día", "run"] and list(loaded["label"]) == [0, 0, 0, 1]
+    assert list(loaded["group"]) == ["anna", "anna", "train/2", "train/3"]
+    kinds["label"] = datasets.Value("bool")
+    _give(monkeypatch, train=datasets.Dataset.from_dict({"clip": names[:2], "label": [True, False]}, features=kinds))
+    assert load_hub_dataset("someone/something")["train"].features["label"].names == ["False", "True"]
 
 
 def _give(monkeypatch, **splits):
@@ -87,7 +113,7 @@ def test_a_data_set_without_a_label_column_is_refused_with_its_columns(monkeypat
 
 def test_a_test_split_without_labels_is_refused(monkeypatch):
     _give(monkeypatch, train=_video_dataset([1, 0]), test=_video_dataset([-1]))
-    with pytest.raises(ValueError, match=r"test has videos without a label \(-1\)"):
+    with pytest.raises(ValueError, match="1 of 1 videos of test have no label"):
         load_hub_dataset("someone/something")
 
 

@@ -4,6 +4,7 @@ import pytest
 from shards import write_shards
 
 from hf_selfdistill.data.moving_shapes import write_moving_shapes
+from hf_selfdistill.data.video_files import named_videos, say_once
 from hf_selfdistill.runs.arguments import (
     DatasetArguments,
     ReferenceArguments,
@@ -11,6 +12,7 @@ from hf_selfdistill.runs.arguments import (
     UnlabelledArguments,
     check_parts,
 )
+from hf_selfdistill.runs.configs import EvaluateConfig, FinetuneConfig, PredictConfig, PretrainConfig
 
 
 def load(**arguments):
@@ -153,3 +155,54 @@ def test_features_are_not_measured_on_their_gallery():
     check_parts("classification", "train")
     with pytest.raises(ValueError, match="`part` is train, but `task` knn uses it as the gallery"):
         check_parts("knn", "train")
+
+
+# videos of a folder, six of each kind; with "-" those that are left out, and what is said about them
+LAYOUTS = {
+    "plain": (["a/{}.mp4", "b/{}.avi"], ""),
+    "subfolders": (["a/{}.mp4", "a/x/{}.mp4", "a/x/y/{}.mp4", "b/{}/1.avi"], ""),
+    "other types": (["a/{}.gif", "a/{}.VOB", "b/{}.mxf", "b/{}.divx", "b/{}.asf", "b/{}.f4v"], ""),
+    "twins of macOS": (["a/{}.mp4", "b/{}.mp4", "-a/._{}.mp4", "-__MACOSX/a/._{}.mp4"], "7 hidden or of the system"),
+    "folders of systems": (
+        ["a/{}.mp4", "b/{}.mp4", "-a/@eaDir/{}.mp4", "-lost+found/{}.mp4"],
+        "2 hidden or of the sys",
+    ),
+    "hidden folders": (["a/{}.mp4", "b/{}.mp4", "-.cache/{}.mp4", "-a/.old/{}.mp4"], "2 hidden or of the system"),
+    "texts": (["a/{}.mp4", "b/{}.mp4", "-a/{}.txt", "-readme{}.md"], "6 of type .md"),
+    "parts": (["train/a/{}.mp4", "train/b/{}.mp4", "val/a/{}.mp4", "test/b/x/{}.mp4"], ""),
+    "other names": (["Train/a/{}.mp4", "Train/b/{}.mp4", "valid/a/{}.mp4", "testing/a/{}.mp4"], ""),
+    "more other names": (["training/a/{}.mp4", "training/b/{}.mp4", "dev/a/{}.mp4", "Test/a/{}.mp4"], ""),
+    "a folder called like a video": (["a/{}.mp4", "b/c.mp4/{}.mp4"], ""),
+    "links": (["a/{}.mp4", "b/{}.mp4", "link/{}.mp4"], "1 links to a folder that is listed already"),
+}
+
+
+@pytest.mark.parametrize(("patterns", "left_out"), LAYOUTS.values(), ids=LAYOUTS)
+def test_all_commands_find_the_same_videos_and_say_what_they_found(tmp_path, patterns, left_out, caplog):
+    root, videos = tmp_path / "videos", set()
+    for name in (pattern.format(number) for pattern in patterns for number in range(6)):
+        file = root / name.removeprefix("-")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+        videos |= {str(file)} if name[0] != "-" else set()
+    if (root / "link").is_dir():
+        (root / "link").rename(tmp_path / "elsewhere")
+        (root / "link").symlink_to(tmp_path / "elsewhere")
+        (root / "a/up").symlink_to(root)
+    labelled = {"dataset": "folder", "dataset_root": str(root)}
+    commands = {
+        "finetune": lambda: FinetuneConfig(str(tmp_path), model_name_or_path="c3d", use_cpu=True, **labelled).load(),
+        "evaluate": lambda: EvaluateConfig(model_name_or_path="model", use_cpu=True, **labelled).load(),
+        "pretrain": lambda: PretrainConfig(
+            str(tmp_path), model_type="c3d", use_cpu=True, dataset_root=str(root)
+        ).load(),
+        "predict": lambda: {"all": named_videos(PredictConfig(model_name_or_path="m", videos=[str(root)]).videos)},
+    }
+    for command, find in commands.items():
+        say_once.cache_clear()
+        caplog.clear()
+        with caplog.at_level("INFO"):
+            found = [video["path"] for part in find().values() for video in part["video"]]
+        assert set(found) == videos and len(found) == len(videos), command
+        assert caplog.messages[0].startswith(f"{len(videos)} videos in {root}" + ("; left out: " if left_out else ""))
+        assert left_out in caplog.messages[0]

@@ -22,6 +22,7 @@ __all__ = [
     "read_hmdb51_lists",
     "read_ucf101_lists",
     "sorted_labels",
+    "tidied",
     "ucf101_group",
 ]
 
@@ -189,6 +190,11 @@ def read_csv_list(file: Path) -> tuple[list[str], list[VideoEntry]]:
     return sorted_labels({entry.label for entry in entries.values()}), list(entries.values())
 
 
+def tidied(text: str) -> str:
+    """Return a name without blanks around it, and with composed letters (NFC)."""
+    return unicodedata.normalize("NFC", text.strip())
+
+
 def sorted_labels(labels: Set[str]) -> list[str]:
     """Sort the names of classes: in numerical order if all are numbers (1, 01 and 001 in this order)."""
     numbers = all(label.isdecimal() for label in labels)
@@ -197,7 +203,7 @@ def sorted_labels(labels: Set[str]) -> list[str]:
 
 def _csv_entry(file: Path, number: int, row: dict[str, str]) -> VideoEntry:
     row = {column: (value or "").strip() for column, value in row.items() if column in _CSV_COLUMNS}
-    row |= {column: unicodedata.normalize("NFC", row[column]) for column in ("label", "group") if column in row}
+    row |= {column: tidied(row[column]) for column in ("label", "group") if column in row}
     if row["video"]:
         row["video"] = PurePosixPath(row["video"]).as_posix()  # without ./
     for column in _CSV_COLUMNS:

@@ -17,11 +17,12 @@ from hf_selfdistill.data.annotations import (
 )
 from hf_selfdistill.data.class_folders import scan_class_folders
 from hf_selfdistill.data.containers import escaped
+from hf_selfdistill.data.duplicates import check_duplicates
 from hf_selfdistill.data.hub_dataset import load_hub_dataset
 from hf_selfdistill.data.moving_shapes import LIST_NAME, write_moving_shapes
 from hf_selfdistill.data.origin import Origin, note_origin
 from hf_selfdistill.data.splits import check_disjoint, complete_splits
-from hf_selfdistill.data.video_files import hint_for_missing
+from hf_selfdistill.data.video_files import hint_for_missing, say_once
 
 __all__ = ["DATASETS", "OFFICIAL_SPLITS", "load_video_dataset"]
 
@@ -91,7 +92,10 @@ def load_video_dataset(
         _check_entries(entries, source)
         _check_files(entries, root, source, max_missing_fraction)
         videos = _to_dataset_dict(classes, entries, root)
+    if name != "folder":  # the scan of the folder has said it
+        say_once(f"{sum(map(len, videos.values()))} videos in {source}")
     check_disjoint(videos, source, per_class=name == "hmdb51")
+    check_duplicates(videos, source, refuse=name not in OFFICIAL_SPLITS)
     videos = complete_splits(videos, validation_fraction, seed)
     folder = root or (annotations.parent if annotations is not None else _root_of(name))
     for part, records in videos.items():

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from typing import Any
 
 import datasets
 
-from hf_selfdistill.data.annotations import SPLITS, sorted_labels
+from hf_selfdistill.data.annotations import SPLITS, sorted_labels, tidied
 
 __all__ = ["load_hub_dataset"]
 
@@ -22,7 +23,7 @@ def load_hub_dataset(name: str, data_dir: Path | None = None) -> datasets.Datase
 
     The video is the only column of type `Video`. The label is the only column of type `ClassLabel`, or a column
     `label`, `action` or `class` of strings or integers. Without a column `group` each video is a group. A column
-    `split` divides a data set that has only `train`.
+    `split` divides a data set that has only `train`. Blanks around labels and groups do not count.
 
     Args:
         name: `owner/name` on the Hub, a local folder, or `videofolder`.
@@ -49,7 +50,7 @@ def load_hub_dataset(name: str, data_dir: Path | None = None) -> datasets.Datase
     video = _only_column(name, features, datasets.Video)
     plain = [own for own in _LABELS if isinstance(features.get(own), datasets.Value)]
     if plain and not any(isinstance(feature, datasets.ClassLabel) for feature in features.values()):
-        loaded = _with_classes(name, loaded, plain[0])
+        loaded = _with_classes(loaded, plain[0])
         features = loaded["train"].features
     label = _only_column(name, features, datasets.ClassLabel)
     for split, records in loaded.items():
@@ -68,12 +69,23 @@ def _divided(name: str, records: datasets.Dataset) -> datasets.DatasetDict:
     return datasets.DatasetDict({split: records.select(indices) for split, indices in places.items()})
 
 
-def _with_classes(name: str, loaded: datasets.DatasetDict, column: str) -> datasets.DatasetDict:
-    labels = set().union(*(records.unique(column) for records in loaded.values()))
-    if None in labels:
-        raise ValueError(f"data set {name!r} has videos without a {column}; only labelled ones can be used")
-    classes = datasets.ClassLabel(names=sorted_labels({str(label) for label in labels}))
-    return loaded.cast_column(column, datasets.Value("string")).cast_column(column, classes)
+def _with_classes(loaded: datasets.DatasetDict, column: str) -> datasets.DatasetDict:
+    names = {split: [_class_name(label) for label in records[column]] for split, records in loaded.items()}
+    found = {label for labels in names.values() for label in labels if label is not None}
+    classes = datasets.Features({column: datasets.ClassLabel(names=sorted_labels(found))})
+    for split, records in loaded.items():
+        labels = datasets.Dataset.from_dict({column: names[split]}, features=classes)
+        loaded[split] = datasets.concatenate_datasets([records.remove_columns(column), labels], axis=1)
+    return loaded
+
+
+def _class_name(label: Any) -> str | None:
+    """Return the name of a class in text, None if it is hidden; a column of integers with gaps holds floats."""
+    if label in (None, -1) or label != label:
+        return None
+    if isinstance(label, float) and label.is_integer():
+        label = int(label)
+    return tidied(str(label)) or None
 
 
 def _only_column(name: str, features: datasets.Features, kind: type) -> str:
@@ -85,11 +97,12 @@ def _only_column(name: str, features: datasets.Features, kind: type) -> str:
 
 
 def _standard(name: str, records: datasets.Dataset, split: str, video: str, label: str) -> datasets.Dataset:
-    if any(number is None or number < 0 for number in records[label]):
-        raise ValueError(f"data set {name!r}: {split} has videos without a label (-1); only labelled ones can be used")
-    if "group" in records.features:
-        groups = list(map(str, records["group"]))
-    else:
-        groups = [f"{split}/{index}" for index in range(len(records))]
+    if hidden := sum(number is None or number < 0 for number in records[label]):
+        raise ValueError(
+            f"data set {name!r}: {hidden} of {len(records)} videos of {split} have no label; label them or remove "
+            "them (without a test split, a part of train is held out as test)"
+        )
+    given = records["group"] if "group" in records.features else [None] * len(records)
+    groups = [f"{split}/{index}" if group is None else tidied(str(group)) for index, group in enumerate(given)]
     records = records.select_columns([video, label]).rename_columns({video: "video", label: "label"})
     return records.cast_column("video", datasets.Video(decode=False)).add_column("group", groups)

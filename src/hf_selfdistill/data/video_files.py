@@ -93,6 +93,7 @@ def listed_videos(file: Path, root: Path | None = None, max_missing_fraction: fl
         if len(missing) == len(files) or len(missing) > max_missing_fraction * len(files):
             raise ValueError(f"{about}; check `root`, the base folder of relative paths")
         logger.warning("%s", about)
+    say_once(f"{len(files)} videos in {file}")
     return _records([file.absolute() for file in files])
 
 
