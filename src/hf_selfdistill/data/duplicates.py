@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import logging
 import os
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator
+from pathlib import Path
 
 import datasets
 import pyarrow.compute
+
+from hf_selfdistill.data.whole_files import hash_of_file
 
 __all__ = ["check_duplicates"]
 
@@ -38,13 +40,14 @@ def check_duplicates(videos: datasets.DatasetDict, source: str, refuse: bool = T
         (part, index): size for part, records in videos.items() for index, size in enumerate(_sizes(records)) if size
     }
 
-    def digest(place: _Place, length: int | None = None) -> bytes:
+    def digest(place: _Place, length: int | None = None) -> str:
         video = videos[place[0]][place[1]]["video"]
-        source = open(video["path"], "rb") if video["bytes"] is None else io.BytesIO(video["bytes"])
-        with source as stream:
-            if length is None:
-                return hashlib.file_digest(stream, "sha256").digest()
-            return hashlib.sha256(stream.read(length)).digest()
+        if video["bytes"] is not None:
+            return hashlib.sha256(video["bytes"][:length]).hexdigest()
+        if length is None:
+            return hash_of_file(Path(video["path"]))
+        with open(video["path"], "rb") as stream:
+            return hashlib.sha256(stream.read(length)).hexdigest()
 
     same: Iterable[list[_Place]] = _regrouped([list(sizes)], sizes.__getitem__)
     same = _regrouped(_regrouped(same, lambda place: digest(place, HEAD)), digest)

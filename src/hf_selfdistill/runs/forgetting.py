@@ -9,7 +9,7 @@ from transformers import set_seed
 from hf_selfdistill.evaluation.features import LayerFeatures, PooledFeatures, SeveralFeatures, read_features
 from hf_selfdistill.evaluation.forgetting import compare, drift
 from hf_selfdistill.evaluation.probe import groups_to_choose_by
-from hf_selfdistill.models.loading import in_its_memory_format, load_for_features
+from hf_selfdistill.models.loading import load_for_features
 from hf_selfdistill.runs.configs import ForgettingConfig
 from hf_selfdistill.runs.distance import distance_between
 from hf_selfdistill.runs.gallery import describe_gallery, reference_set
@@ -52,7 +52,7 @@ def _forgetting(config: ForgettingConfig) -> dict[str, Any]:
     set_sampling(processor, config)  # also for the clips of the objective
     clips = [testing_clips(records, old, processor, config.num_clips) for records in parts]
     set_seed(config.seed)
-    random = [PooledFeatures(in_its_memory_format(type(old)(old.config)))] if len(parts) == 2 else []
+    random = [PooledFeatures(type(old)(old.config))] if len(parts) == 2 else []
     encoders = SeveralFeatures(LayerFeatures(old), LayerFeatures(new), *random)
     sets, failed, trainer = read_features(encoders, clips, config, config.max_unreadable)
     before, after, *others = zip(*sets, strict=True)
