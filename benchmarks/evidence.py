@@ -40,6 +40,7 @@ from hf_selfdistill.experiments.grid import grid, setting_of
 from hf_selfdistill.models.loading import load_classifier, load_for_features
 from hf_selfdistill.regularizers.wise_ft import WeightAverageCallback
 from hf_selfdistill.runs.configs import FinetuneConfig
+from hf_selfdistill.runs.probed_head import start_from_probe
 from hf_selfdistill.runs.regularize import regularize
 from hf_selfdistill.self_distillation.trainer import SelfDistillationTrainer
 from hf_selfdistill.training.clips import testing_clips, training_clips
@@ -47,7 +48,7 @@ from hf_selfdistill.training.record import software
 
 DRAWS = 8  # random clips per training video
 PROBED = 10  # of every hundred seeds the first ten have retention measured: a probe takes as long as 40 steps
-AXES = ("learning_rate", "regularizer", "distill_weight", "label_fraction", "num_train_epochs", "seed")
+AXES = ("learning_rate", "regularizer", "head_init", "distill_weight", "label_fraction", "num_train_epochs", "seed")
 
 
 class KeptClips(Dataset[dict[str, Any]]):
@@ -90,11 +91,6 @@ class Bench:
         print(f"{self.name}: linear probe {self.accuracy_before:.3f}, kNN {knn(*self.before).accuracy:.3f}")
         gc.freeze()  # each trainer ends with a collection
 
-    def training_part(self, config: FinetuneConfig) -> KeptClips:
-        """Return the clips of the videos that the seed draws."""
-        chosen = config.select(self.videos["train"], config.seed)
-        return KeptClips(self.clips, [self.place[video["path"]] for video in chosen["video"]], self.kept)
-
     @torch.no_grad()
     def features(self, model: nn.Module) -> tuple[FeatureSet, FeatureSet]:
         """Return the features of gallery and queries of the reference set."""
@@ -129,16 +125,17 @@ class Bench:
         """Fine-tune once; return one row, or one per average of WiSE-FT."""
         started, cpu = time.monotonic(), time.process_time()
         set_seed(config.seed)
-        model, _ = load_classifier(self.name, self.labels, config.config_overrides)
-        regularization = regularize(model, config)
+        model, processor = load_classifier(self.name, self.labels, config.config_overrides)
+        videos = config.select(self.videos["train"], config.seed)
+        places = [self.place[video["path"]] for video in videos["video"]]
         trainer = SelfDistillationTrainer(
-            model,
-            config,
-            self.training_part(config),
-            callbacks=regularization.callbacks,
-            optimizer_cls_and_kwargs=regularization.optimizer_cls_and_kwargs,
+            model, config, KeptClips(self.clips, places, self.kept), processing_class=processor
         )
-        averages = WeightAverageCallback(trainer, config.wise_ft_weights)
+        if config.starts_from_probe:
+            start_from_probe(trainer, videos)
+        averages = WeightAverageCallback(trainer, config.wise_ft_weights, config.starts_from_probe)
+        if config.regularizer != "wise_ft":
+            regularize(trainer, config)
         trainer.train()
         last = next(log for log in reversed(trainer.state.log_history) if "ce_loss" in log)
         trained = {name: last.get(name) for name in ("ce_loss", "distill_loss", "feature_std")}
@@ -192,7 +189,7 @@ def configs_of(flags: list[str]) -> list[FinetuneConfig]:
 
 
 FIELDS = """
-    encoder learning_rate regularizer strength distill_weight label_fraction num_train_epochs seed share
+    encoder learning_rate regularizer head_init strength distill_weight label_fraction num_train_epochs seed share
     top1 validation_top1 retention linear_probe_before linear_probe knn cka relative_l2
     ce_loss distill_loss feature_std steps wall_seconds cpu_seconds identity commit
 """.split()

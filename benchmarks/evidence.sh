@@ -1,5 +1,5 @@
 #!/bin/sh
-# The experiment of docs/results.md on moving shapes: videos, encoders, selection, confirmation, pages
+# The experiment of docs/results.md on moving shapes: videos, encoders, selection, confirmation, rivals, pages
 #
 #   sh benchmarks/evidence.sh FOLDER             # hours on one core; a second call resumes
 #   SMOKE=1 sh benchmarks/evidence.sh FOLDER     # everything in small, in minutes
@@ -9,9 +9,10 @@ set -eu
 out=$1
 export HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1
 if [ -n "${SMOKE:-}" ]; then
-    videos=8 epochs=1 small="--seeds 0 --num_train_epochs 1 --label_fractions 1"
+    videos=8 epochs_labels=1 epochs_rspnet=1 batch=8 queue=16 fresh=2 few=1 seeds="0 1" chosen="0 1"
+    small="--num_train_epochs 1 --label_fractions 1"
 else
-    videos=0 epochs=0 small=
+    videos=0 epochs_labels=30 epochs_rspnet=25 batch=32 queue=256 fresh=40 few=10 seeds="0 1" chosen="0 1 2 3 4" small=
 fi
 
 python - "$out" "$videos" <<'PYTHON'
@@ -33,33 +34,37 @@ for name, (motions, videos, frames, seed) in sets.items():
 PYTHON
 
 network="hidden_sizes=8,16,32,64,depths=1,1,1,1,num_frames=8,image_size=16"
-common="--per_device_train_batch_size 32 --optim adamw_torch --epoch_lr_schedule cosine --save_strategy no --seed 0"
-[ -n "${SMOKE:-}" ] && common="$common --per_device_train_batch_size 8"
+common="--per_device_train_batch_size $batch --optim adamw_torch --epoch_lr_schedule cosine --save_strategy no --seed 0"
 [ -f "$out/labels/run.json" ] || python scripts/finetune.py --model_name_or_path c3d --config_overrides "$network" \
     --dataset moving_shapes --dataset_root "$out/labelled" --distill_weight 0 --learning_rate 0.003 --flip_probability 0 \
-    --min_crop_area 0.5 $common --num_train_epochs "$((epochs ? epochs : 30))" --output_dir "$out/labels"
+    --min_crop_area 0.5 --num_train_epochs "$epochs_labels" $common --output_dir "$out/labels"
 [ -f "$out/rspnet/run.json" ] || python scripts/pretrain.py --objective rspnet --model_type c3d \
     --config_overrides "$network" --dataset videos --dataset_root "$out/unlabelled" --learning_rate 0.002 \
-    --weight_decay 1e-4 --max_grad_norm 0 --queue_size "$((epochs ? 16 : 256))" --key_momentum 0.99 $common \
-    --num_train_epochs "$((epochs ? epochs : 25))" --output_dir "$out/rspnet"
+    --weight_decay 1e-4 --max_grad_norm 0 --queue_size "$queue" --key_momentum 0.99 \
+    --num_train_epochs "$epochs_rspnet" $common --output_dir "$out/rspnet"
 
-# $1: encoder, $2: file of rows, then flags of the grid; later flags win
+# $1: encoder, $2: file of rows, $3: config, then flags of the grid
 runs() {
-    encoder=$1 rows=$2
-    shift 2
-    python benchmarks/evidence.py "$out/$rows.csv" --config configs/evidence/selection.yaml \
+    encoder=$1 rows=$2 config=$3
+    shift 3
+    python benchmarks/evidence.py "$out/$rows.csv" --config "configs/evidence/$config.yaml" \
         --model_name_or_path "$out/$encoder" --dataset_root "$out/six_motions" --reference_root "$out/reference" \
-        --output_dir "$out/runs" "$@" $small
+        --output_dir "$out/runs" $small "$@"
 }
 
 # Two seeds of the whole grid; five at the rates that were best or next to the best on the validation part.
-runs labels selection --seeds 0 1 --and --seeds 0 1 2 3 4 --learning_rates 0.06 0.1 0.2 --distill_weights 0 1 10
+runs labels selection selection --seeds $seeds --and --seeds $chosen --learning_rates 0.06 0.1 0.2 --distill_weights 0 1 10
 
 # The confirmation, fixed before it ran: 40 fresh seeds for plain fine-tuning and for self-distillation, each at its best
 # rate, and ten of the seeds for plain fine-tuning at the rate of self-distillation.
-runs labels confirmation --seeds $(seq 1000 1039) --learning_rates 0.1 --distill_weights 0 \
+runs labels confirmation selection --seeds $(seq 1000 $((999 + fresh))) --learning_rates 0.1 --distill_weights 0 \
     --and --learning_rates 0.2 --distill_weights 10 \
-    --and --learning_rates 0.2 --distill_weights 0 --seeds $(seq 1000 1009)
+    --and --learning_rates 0.2 --distill_weights 0 --seeds $(seq 1000 $((999 + few)))
+
+# The rivals at the rate of self-distillation. WiSE-FT averages the encoder, and the head that starts from a linear probe.
+runs labels rivals rivals
+runs labels rivals selection --regularizers wise_ft --head_init linear_probe --distill_weights 0 --learning_rates 0.2 \
+    --seeds 0 1 2
 
 if [ -n "${SMOKE:-}" ]; then
     cp -r docs "$out/docs" && cp "$out"/*.csv "$out/docs/data/"

@@ -132,8 +132,10 @@ def confirmation(encoder: str) -> str:
 
 def rivals(encoder: str) -> str:
     """Return each method at its rate and strength with the best accuracy on the validation part."""
-    swept = pandas.concat([read("selection", encoder), read("rivals", encoder)])
-    swept = swept[swept["seed"].isin(read("rivals", encoder)["seed"].unique())]
+    others = read("rivals", encoder)
+    swept = pandas.concat([read("selection", encoder), others])
+    if len(others):
+        swept = swept[swept["seed"].isin(others["seed"].unique())]
     plain, taught = (
         swept[swept["regularizer"].eq("self_distillation") & (swept["distill_weight"].eq(0) == is_plain)]
         for is_plain in (True, False)
@@ -206,11 +208,15 @@ def frontier_points() -> DataFrame:
     return rows.groupby(KEYS)[["top1", "retention"]].mean().reset_index()
 
 
+def shown(points: DataFrame) -> str:
+    """Return the hash of the points, which the figure carries."""
+    return hashlib.sha256(points.to_csv(index=False).encode()).hexdigest()
+
+
 def draw_frontier(file: Path) -> None:
     """Draw the figure, unless it shows these points already."""
     points = frontier_points()
-    shown = hashlib.sha256(points.to_csv(index=False).encode()).hexdigest()
-    if file.is_file() and Image.open(file).info.get("Description") == shown:
+    if file.is_file() and Image.open(file).info.get("Description") == shown(points):
         return
     figure = new_figure(7.4, 4.6)
     axes = figure.subplots()
@@ -236,7 +242,7 @@ def draw_frontier(file: Path) -> None:
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
-    figure.savefig(file, dpi=150, metadata={"Description": shown})
+    figure.savefig(file, dpi=150, metadata={"Description": shown(points)})
 
 
 def main() -> None:

@@ -24,7 +24,14 @@ __all__ = [
     "spread",
 ]
 
-STRENGTHS = {"l2_sp": "l2_sp_weight", "layerwise_lr_decay": "layer_lr_decay"}
+STRENGTHS = {
+    "l2_sp": "l2_sp_weight",
+    "encoder_lr": "encoder_lr_share",
+    "layerwise_lr_decay": "layer_lr_decay",
+    "ps_kd": "ps_kd_weight",
+    "ema": "ema_decay",
+    "swa": "swa_start",
+}
 """Maps each regularizer with a strength, other than self-distillation, to the field of the strength."""
 
 DRAWS = 20_000  # of signs; more than the 2¹⁴ of 14 differences, which are all used
