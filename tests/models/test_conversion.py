@@ -115,14 +115,16 @@ def test_widths_and_depths_follow_from_the_file(saved):
 
 @pytest.mark.parametrize("training", [False, True])
 def test_torchvisions_r2plus1d_18_gives_torchvisions_features(saved, training):
+    torch.manual_seed(0)
     reference = unsettled(torchvision.models.video.r2plus1d_18()).train(training)
     model, report = load_foreign_checkpoint(saved(reference.state_dict()), "torchvision")
     assert report.dropped == ["fc.weight", "fc.bias"]
-    clips = torch.randn(2, 4, 3, 32, 32, dtype=torch.double)  # rounding of float32 adds up over 37 norms of two clips
+    # In single precision, sums in another order differ by more than 1e-5 after batch normalisation over few pixels.
+    clips, model, reference = torch.randn(2, 4, 3, 32, 32).double(), model.double(), reference.double()
     reference.fc = nn.Identity()
     with torch.no_grad():
-        features = model.double().train(training)(clips).pooler_output
-        assert relative_difference(features, reference.double()(clips.transpose(1, 2))) < 1e-12
+        features = model.train(training)(clips).pooler_output
+        assert relative_difference(features, reference(clips.transpose(1, 2))) < 1e-10
 
 
 def test_a_converted_encoder_survives_save_and_load(saved, tmp_path):
