@@ -33,6 +33,7 @@ _PUBLIC = {
     "ForgettingConfig": "runs.evaluation_configs",
     "PredictConfig": "runs.evaluation_configs",
     "RunRecord": "training.record",
+    "average_models": "regularizers.soup",
     "finetune": "runs.finetune",
     "pretrain": "runs.pretrain",
     "evaluate": "runs.evaluate",
