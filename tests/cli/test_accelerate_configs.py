@@ -61,8 +61,9 @@ def test_accelerate_knows_every_key_and_says_how_many_processes(file):
 
 
 @pytest.mark.slow
-def test_the_cpu_configuration_trains_on_two_processes(shapes, tiny_flags, tmp_path):
-    own = {"per_device_train_batch_size": 2, "num_train_epochs": 1, "ddp_find_unused_parameters": False}
+def test_the_cpu_configuration_trains_on_two_processes(shapes, tiny_flags, fine_tuned, tmp_path):
+    own = {"model_name_or_path": fine_tuned, "config_overrides": None}
+    own |= {"per_device_train_batch_size": 2, "num_train_epochs": 1, "ddp_find_unused_parameters": False}
     flags = tiny_flags(shapes, tmp_path, **own)
     finish(launch("cpu.yaml", "--main_process_port", free_port(), str(ROOT / "scripts" / "finetune.py"), *flags))
     (checkpoint,) = tmp_path.glob("checkpoint-*")

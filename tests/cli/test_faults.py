@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import random
 import resource
-import shutil
 import signal
 import subprocess
 import sys
@@ -68,10 +67,11 @@ def wait_for(condition, process, seconds=100):
 
 
 @pytest.mark.slow
-def test_a_run_killed_at_random_moments_resumes_and_ends_in_the_same_model(shapes, tiny_flags, tmp_path):
+def test_a_run_killed_at_random_moments_resumes_and_ends_in_the_same_model(shapes, tiny_flags, fine_tuned, tmp_path):
     # All in processes of their own: the number of threads decides the last bits. An alarm of the kernel, set when the
     # folder of a checkpoint is made, ends the process within a step or while it saves, however busy the machine is.
-    settings = {**SETTINGS, "num_train_epochs": 8}
+    pre_trained = {"model_name_or_path": fine_tuned, "config_overrides": None}  # has a teacher
+    settings = {**SETTINGS, **pre_trained, "num_train_epochs": 8}
     whole = start(tiny_flags(shapes, tmp_path / "whole", **settings))
     out = tmp_path / "killed"
     draw = random.Random(0)
@@ -102,7 +102,9 @@ def check_that_one_dies_while_saving(flags, out):
 
 @pytest.mark.parametrize("damage", ["missing", "half of it"])
 def test_a_checkpoint_without_a_whole_teacher_is_refused_in_one_line(shapes, tiny_flags, fine_tuned, tmp_path, damage):
-    checkpoint = shutil.copytree(next(fine_tuned.glob("checkpoint-*")), tmp_path / "checkpoint-4")
+    pre_trained = {"model_name_or_path": fine_tuned, "config_overrides": None}
+    finetune.main(tiny_flags(shapes, tmp_path / "first", **pre_trained, num_train_epochs=1))
+    checkpoint = next((tmp_path / "first").glob("checkpoint-*"))
     (checkpoint / "manifest.json").unlink()  # as an earlier version made it
     teacher = checkpoint / "teacher.safetensors"
     content = teacher.read_bytes()
@@ -110,7 +112,7 @@ def test_a_checkpoint_without_a_whole_teacher_is_refused_in_one_line(shapes, tin
     if damage == "half of it":
         teacher.write_bytes(content[: len(content) // 2])
     with pytest.raises(SystemExit) as stopped:
-        finetune.main(tiny_flags(shapes, tmp_path / "out", resume_from_checkpoint=checkpoint))
+        finetune.main(tiny_flags(shapes, tmp_path / "out", **pre_trained, resume_from_checkpoint=checkpoint))
     message = stopped.value.code
     assert message.startswith(f"error: the teacher can't be restored from {teacher}") and "\n" not in message
     assert "resume from another checkpoint" in message

@@ -22,9 +22,16 @@ TINY = "hidden_sizes=4,8,8,8,8,num_frames=8,image_size=16"
 
 @pytest.mark.slow
 def test_a_run_uploads_its_checkpoints_and_resumes_from_them_as_from_a_folder(
-    hub, run_online, shapes, tiny_flags, tmp_path
+    hub, run_online, shapes, tiny_flags, fine_tuned, tmp_path
 ):
-    pushes = {"push_to_hub": True, "hub_strategy": "checkpoint", "hub_private_repo": True, "hub_always_push": True}
+    pre_trained = {"model_name_or_path": fine_tuned, "config_overrides": None}
+    pushes = {
+        **pre_trained,
+        "push_to_hub": True,
+        "hub_strategy": "checkpoint",
+        "hub_private_repo": True,
+        "hub_always_push": True,
+    }
     run_online(SCRIPT, *tiny_flags(shapes, tmp_path / "run", **pushes))
     repository = hub.repositories["tester/run"]
     assert repository.private and len(repository.files[WEIGHTS]) > LFS_OVER
@@ -38,7 +45,7 @@ def test_a_run_uploads_its_checkpoints_and_resumes_from_them_as_from_a_folder(
     checkpoint = {name for name in repository.files if name.startswith("last-checkpoint/")}
     assert {"last-checkpoint/trainer_state.json", "last-checkpoint/teacher.safetensors"} <= checkpoint
 
-    longer = {"num_train_epochs": 3}
+    longer = {**pre_trained, "num_train_epochs": 3}
     words = tiny_flags(shapes, tmp_path / "there", **longer, resume_from_checkpoint="tester/run", push_to_hub=True)
     run_online(SCRIPT, *words, "--hub_model_id", "tester/run")  # which exists by now
     assert repository.titles.count("initial commit") == 1

@@ -41,17 +41,19 @@ def test_a_class_that_a_part_lacks_is_named(values, shapes, tmp_path, caplog):
 
 
 @pytest.mark.parametrize(("weight", "warned"), [(10, True), (0, False)])
-def test_self_distillation_of_random_weights_is_warned_of(values, caplog, weight, warned):
-    build_trainer(FinetuneConfig(**values, distill_weight=weight))
-    line = "c3d has random weights, so there is nothing to retain; set `distill_weight` to 0, or give a pre-trained"
-    assert (line in caplog.text) == warned
+def test_random_weights_switch_self_distillation_off_with_a_warning(values, caplog, weight, warned):
+    trainer = build_trainer(FinetuneConfig(**values, distill_weight=weight))
+    assert trainer.teacher is None and trainer.args.distill_weight == 0
+    assert (
+        "c3d has random weights, which are not worth keeping: `distill_weight` is set to 0" in caplog.text
+    ) == warned
 
 
-def test_the_record_keeps_the_warnings_of_the_run(values, tmp_path):
-    steps = {"teacher_update": "steps", "teacher_update_steps": 1, "max_steps": 2}
-    finetune(FinetuneConfig(**{**values, **steps}))
-    random, teacher = RunRecord.load(tmp_path / "out").warnings
-    assert "random weights" in random and "the teacher always equals the student" in teacher
+def test_the_record_keeps_the_warnings_of_the_run(values, fine_tuned, tmp_path):
+    steps = {"teacher_update": "steps", "teacher_update_steps": 1, "max_steps": 2, "config_overrides": None}
+    finetune(FinetuneConfig(**{**values, **steps, "model_name_or_path": str(fine_tuned)}))
+    (teacher,) = RunRecord.load(tmp_path / "out").warnings
+    assert "the teacher always equals the student" in teacher
 
 
 def test_a_negative_number_of_epochs_is_refused(values):

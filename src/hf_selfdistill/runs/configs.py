@@ -91,6 +91,14 @@ class FinetuneConfig(
             if self.distill_weight not in (0, SelfDistillationArguments.distill_weight):  # a recipe's, for example
                 logger.info("`distill_weight` is not used with `regularizer` %s", self.regularizer)
             self.distill_weight = 0.0  # λ belongs to self-distillation
+        elif self.model_name_or_path in FROM_SCRATCH and self.distill_weight > 0:
+            logger.warning(
+                "%s has random weights, which are not worth keeping: `distill_weight` is set to 0 (was %g); give a "
+                "pre-trained encoder for self-distillation",
+                self.model_name_or_path,
+                self.distill_weight,
+            )
+            self.distill_weight = 0.0
         SelfDistillationArguments.__post_init__(self)
         _check_overrides(self.model_name_or_path, self.config_overrides)
         check_positive("retention_epochs", self.retention_epochs)

@@ -7,7 +7,7 @@ import logging
 import datasets
 from transformers import set_seed
 
-from hf_selfdistill.models.loading import FROM_SCRATCH, load_classifier
+from hf_selfdistill.models.loading import load_classifier
 from hf_selfdistill.runs.configs import FinetuneConfig
 from hf_selfdistill.runs.inputs import begin_record
 from hf_selfdistill.runs.probed_head import start_from_probe
@@ -51,12 +51,6 @@ def build_trainer(config: FinetuneConfig) -> SelfDistillationTrainer:
     labels = videos["train"].features["label"].names
     _log_videos(videos, labels)
     record = begin_record("finetune", config, videos)
-    if config.model_name_or_path in FROM_SCRATCH and config.distill_weight:
-        logger.warning(
-            "%s has random weights, so there is nothing to retain; set `distill_weight` to 0, or give a pre-trained "
-            "encoder",
-            config.model_name_or_path,
-        )
     set_seed(config.seed)  # for random weights
     model, processor = load_classifier(
         config.model_name_or_path, labels, config.config_overrides, config.lora_rank, config.lora_target_modules
