@@ -84,13 +84,15 @@ def test_a_model_of_other_classes_gets_a_new_head_said_aloud(fine_tuned, shapes,
     assert AutoModelForVideoClassification.from_pretrained(tmp_path / "out").config.num_labels == 2
 
 
-def test_a_finished_run_is_not_overwritten_without_a_word(shapes, tiny_flags, tmp_path, caplog):
+def test_a_finished_run_is_overwritten_on_request_only(shapes, tiny_flags, tmp_path, caplog):
     words = tiny_flags(shapes, tmp_path / "out", num_train_epochs=1)
     finetune.main(words)
     assert "overwrites" not in caplog.text
     finetune.main([*words, "--resume_from_checkpoint", "true"])
+    with pytest.raises(SystemExit, match=r"--output_dir .* holds a finished model; .* set --overwrite_output_dir "):
+        finetune.main(words)
     assert "overwrites" not in caplog.text
-    finetune.main(words)
+    finetune.main([*words, "--overwrite_output_dir"])
     assert (
         f"`output_dir` {tmp_path / 'out'} holds a finished run; this run overwrites model.safetensors, "
         "config.json, README.md, all_results.json, trainer_state.json, checkpoint-4\n" in caplog.text

@@ -111,11 +111,13 @@ def test_short_and_unreadable_videos_are_counted_and_named(flags, tmp_path, capl
     assert "2 of 7 videos are shorter than 16 frames and are repeated" in caplog.text
 
 
-def test_a_finished_run_is_not_overwritten_without_a_word(flags, tmp_path, caplog):
+def test_a_finished_run_is_overwritten_on_request_only(flags, tmp_path, caplog):
     words = flags(max_steps=1, save_strategy="no")
     pretrain.main(words)
+    with pytest.raises(SystemExit, match=r"holds a finished model; .* set --overwrite_output_dir to replace"):
+        pretrain.main(words)
     assert "overwrites" not in caplog.text
-    pretrain.main(words)
+    pretrain.main([*words, "--overwrite_output_dir"])
     assert f"{tmp_path / 'encoder'} holds a finished run; this run overwrites model.safetensors" in caplog.text
     assert OBJECTIVE_NAME in caplog.text
 
@@ -135,7 +137,7 @@ def test_short_and_unreadable_videos_of_shards_are_counted_and_named_too(flags, 
                   dataloader_num_workers=workers)  # fmt: skip
     for _ in range(2):  # a second run begins anew
         with caplog.at_level("INFO"):
-            pretrain.main(words)
+            pretrain.main([*words, "--overwrite_output_dir"])
         results = json.loads((tmp_path / "encoder" / "all_results.json").read_text())
         assert [failure["video"] for failure in results["unreadable"]] == ["001.mp4"]
         assert results["short_videos"] == 7

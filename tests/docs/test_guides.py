@@ -21,7 +21,7 @@ SHELL = [block for page in PAGES for block in blocks(page) if block.language == 
 TINY = "hidden_sizes=4,8,8,8,8,num_frames=8,image_size=16"
 SMALLER = {
     "finetune": "--use_cpu true --per_device_train_batch_size 4 --num_train_epochs 1 --dataloader_num_workers 0 "
-    "--dataloader_persistent_workers false --disable_tqdm true",
+    "--dataloader_persistent_workers false --disable_tqdm true --overwrite_output_dir true",
     "evaluate": "--use_cpu true --num_clips 2 --disable_tqdm true",
 }
 SMALLER["pretrain"] = f"{SMALLER['finetune']} --config_overrides {TINY}"
@@ -30,7 +30,7 @@ SMALLER_IN_PYTHON = {
     r"dataloader_num_workers=\d+": "dataloader_num_workers=0",
     r"per_device_train_batch_size=\d+": "per_device_train_batch_size=2",
     r"clips_per_epoch=[\d_]+": "clips_per_epoch=4",
-    r"\b(SelfDistillationArguments\()": r"\1use_cpu=True, output_dir=",
+    r"\b(SelfDistillationArguments\()": r"\1use_cpu=True, overwrite_output_dir=True, output_dir=",
 }
 
 

@@ -110,7 +110,7 @@ def test_a_card_written_anew_leads_to_the_report_that_lies_beside_it(shapes, tin
     finetune.main(flags)
     assert "report.html" not in (tmp_path / "README.md").read_text()
     (tmp_path / "report.html").write_text("of the run before")
-    finetune.main(flags)
+    finetune.main([*flags, "--overwrite_output_dir"])
     assert (tmp_path / "README.md").read_text().count("[report.html](report.html)") == 1
 
 

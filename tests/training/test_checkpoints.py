@@ -7,8 +7,8 @@ from hf_selfdistill.training.checkpoints import changed_parameters, check_same_d
 from hf_selfdistill.training.record import Input, Result, RunRecord
 
 
-def checkpoint_to_resume(given, output_dir, config):
-    args = VideoTrainingArguments(output_dir, resume_from_checkpoint=given, use_cpu=True)
+def checkpoint_to_resume(given, output_dir, config, **arguments):
+    args = VideoTrainingArguments(output_dir, resume_from_checkpoint=given, use_cpu=True, **arguments)
     return module.checkpoint_to_resume(args, config)
 
 
@@ -51,6 +51,25 @@ def test_an_interrupted_run_is_not_begun_anew_unless_that_is_asked_for(checkpoin
     ):
         checkpoint_to_resume(None, str(checkpoints), C3DConfig())
     assert checkpoint_to_resume("false", str(checkpoints), C3DConfig()) is None
+
+
+@pytest.mark.parametrize("given", [None, "false"])
+@pytest.mark.parametrize("status", [None, "finished"])
+def test_a_finished_model_is_not_overwritten_unless_that_is_asked_for(checkpoints, given, status):
+    (checkpoints / "model.safetensors").touch()
+    if status is not None:
+        RunRecord("finetune", status=status).save(checkpoints)
+    with pytest.raises(ValueError, match=r"holds a finished model; .* set `overwrite_output_dir` to replace"):
+        checkpoint_to_resume(given, str(checkpoints), C3DConfig())
+    assert checkpoint_to_resume(given, str(checkpoints), C3DConfig(), overwrite_output_dir=True) is None
+    assert checkpoint_to_resume("true", str(checkpoints), C3DConfig()).endswith("checkpoint-20")
+
+
+def test_a_run_that_a_signal_ended_is_overwritten_on_request(checkpoints):
+    (checkpoints / "all_results.json").unlink()
+    RunRecord("finetune", status="interrupted").save(checkpoints)
+    assert checkpoint_to_resume(None, str(checkpoints), C3DConfig()).endswith("checkpoint-20")
+    assert checkpoint_to_resume(None, str(checkpoints), C3DConfig(), overwrite_output_dir=True) is None
 
 
 def test_a_folder_beside_the_checkpoints_is_none_of_them(checkpoints):

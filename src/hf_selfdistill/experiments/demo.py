@@ -49,15 +49,15 @@ def demo(
     unlabelled, labelled, encoder = (folder / name for name in ("videos/pretraining", "videos/finetuning", "encoder"))
     write_moving_shapes(unlabelled, PRETRAINING_MOTIONS, videos_per_class, seed=seed)
     write_moving_shapes(labelled, FINETUNING_MOTIONS, videos_per_class, seed=seed)
-    values: dict[str, Any] = {"dataset_root": str(unlabelled), "output_dir": str(encoder), "seed": seed}
-    values["num_train_epochs"] = num_pretrain_epochs
-    pretrain(PretrainConfig.from_recipe(yaml.safe_load(STAGE_ONE.read_text()) | values))
+    shared: dict[str, Any] = {"seed": seed, "overwrite_output_dir": True}
+    values = {"dataset_root": str(unlabelled), "output_dir": str(encoder), "num_train_epochs": num_pretrain_epochs}
+    pretrain(PretrainConfig.from_recipe(yaml.safe_load(STAGE_ONE.read_text()) | shared | values))
     rows: list[tuple[float, dict[str, Any], Path]] = []
     for weight in (0.0, distill_weight):
         model = folder / f"lambda-{weight:g}"
-        values = {"dataset_root": str(labelled), "output_dir": str(model), "seed": seed, "distill_weight": weight}
-        values |= {"model_name_or_path": str(encoder), "num_train_epochs": num_train_epochs}
-        finetune(FinetuneConfig.from_dict(yaml.safe_load(STAGE_TWO.read_text()) | values))
+        own = {"dataset_root": str(labelled), "output_dir": str(model), "distill_weight": weight}
+        own |= {"model_name_or_path": str(encoder), "num_train_epochs": num_train_epochs}
+        finetune(FinetuneConfig.from_dict(yaml.safe_load(STAGE_TWO.read_text()) | shared | own))
         tested = evaluate(
             EvaluateConfig(
                 model_name_or_path=str(model),

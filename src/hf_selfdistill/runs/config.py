@@ -17,8 +17,8 @@ __all__ = ["RunConfig"]
 
 CHANGES_NOTHING = frozenset(
     """
-    output_dir output_file resume_from_checkpoint max_unreadable per_device_eval_batch_size use_cpu do_eval
-    eval_accumulation_steps disable_tqdm report_to run_name project trackio_space_id seed_everything
+    output_dir output_file overwrite_output_dir resume_from_checkpoint max_unreadable per_device_eval_batch_size
+    use_cpu do_eval eval_accumulation_steps disable_tqdm report_to run_name project trackio_space_id seed_everything
     logging_dir logging_strategy logging_first_step logging_steps logging_nan_inf_filter log_level log_level_replica
     log_on_each_node save_strategy save_steps save_total_limit save_only_model save_on_each_node
     enable_jit_checkpoint push_to_hub hub_model_id hub_strategy hub_private_repo hub_always_push hub_revision

@@ -116,6 +116,7 @@ class VideoTrainingArguments(TrainingArguments):
         log_format: `"table"` prints one row per epoch; `"raw"` prints every log as a dictionary, as transformers does.
         resume_from_checkpoint: a checkpoint's folder, `"true"` for the last one in `output_dir`, `"false"` to start
             over where a run was interrupted, or `user/model` on the Hub.
+        overwrite_output_dir: replace the finished model, or the interrupted run, that `output_dir` holds.
 
     Raises:
         ValueError: an argument has a value that is not allowed.
@@ -149,6 +150,9 @@ class VideoTrainingArguments(TrainingArguments):
             "help": "A checkpoint's folder; true: the last one of --output_dir; false: start over; or user/model on "
             "the Hub."
         },
+    )
+    overwrite_output_dir: bool = field(
+        default=False, metadata={"help": "Replace the finished model, or the interrupted run, in --output_dir."}
     )
     logging_steps: float = field(default=10, metadata={"help": "Log every n steps."})
     on_nan: Literal["stop", "warn"] = field(

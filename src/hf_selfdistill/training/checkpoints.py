@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HTTPError
-from transformers import AutoConfig, PreTrainedConfig, TrainerState, TrainingArguments
+from transformers import AutoConfig, PreTrainedConfig, TrainerState
 from transformers.trainer import TRAINER_STATE_NAME
 
 from hf_selfdistill.training.manifest import check_manifest
@@ -17,6 +17,8 @@ from hf_selfdistill.training.record import RunRecord
 
 if TYPE_CHECKING:
     from peft import LoraConfig
+
+    from hf_selfdistill.training.arguments import VideoTrainingArguments
 
 __all__ = [
     "ALL_RESULTS",
@@ -44,28 +46,29 @@ WRITTEN = ("*.safetensors", "config.json", "README.md", ALL_RESULTS, "trainer_st
 
 
 def checkpoint_to_resume(
-    args: TrainingArguments, config: PreTrainedConfig, adapters: LoraConfig | None = None
+    args: VideoTrainingArguments, config: PreTrainedConfig, adapters: LoraConfig | None = None
 ) -> str | None:
     """Return the folder that `resume_from_checkpoint` means, None to begin a run.
 
     Args:
         args: arguments of the training; `resume_from_checkpoint` is a folder, `true` for the last whole checkpoint of
             the output folder, `false` to start over after an interruption, or `user/model` on the Hub. Its
-            `last-checkpoint` is downloaded; `user/model/checkpoint-10` names another one.
+            `last-checkpoint` is downloaded; `user/model/checkpoint-10` names another one. `overwrite_output_dir`
+            starts over whatever the output folder holds.
         config: configuration of the model that is trained.
         adapters: configuration of the LoRA adapters; None without adapters.
 
     Raises:
         ValueError: there is no whole checkpoint, it has another architecture or other adapters, the best checkpoint is
-            missing, or an interrupted run in the output folder would be lost.
+            missing, or a finished model or an interrupted run in the output folder would be lost.
     """
     given, output_dir = args.resume_from_checkpoint, Path(str(args.output_dir))
-    if given is None and was_interrupted(output_dir):
+    if given is None and not args.overwrite_output_dir and was_interrupted(output_dir):
         given = "true"
         logger.info("`output_dir` %s holds a run that a signal ended; it is continued", output_dir)
-    if given is None:
-        _refuse_to_lose_a_run(output_dir)
     if given is None or given.lower() == "false":
+        if not args.overwrite_output_dir:
+            _refuse_to_lose_a_run(output_dir, given is None)
         warn_of_overwriting(output_dir)
         return None
     checkpoint = find_checkpoint(given, output_dir, args.hub_token)
@@ -159,7 +162,9 @@ def changed_parameters(before: RunRecord, now: RunRecord, step: int) -> list[dic
         ValueError: a parameter has no effect on a resumed run, or would make it another run.
     """
     changes = []
-    for name in sorted({*before.config, *now.config} - {"resume_from_checkpoint", "output_dir"}):
+    for name in sorted(
+        {*before.config, *now.config} - {"resume_from_checkpoint", "output_dir", "overwrite_output_dir"}
+    ):
         old, new = before.config.get(name), now.config.get(name)
         if old != new and name in DECIDED:
             raise ValueError(
@@ -177,9 +182,15 @@ def _or_default(value: Any) -> str:
     return "its default" if value is None else str(value)
 
 
-def _refuse_to_lose_a_run(output_dir: Path) -> None:
-    last = last_checkpoint(output_dir)
-    if last is not None and not (output_dir / ALL_RESULTS).is_file():
+def _refuse_to_lose_a_run(output_dir: Path, interrupted_too: bool) -> None:
+    record, last = RunRecord.load(output_dir), last_checkpoint(output_dir)
+    has_weights = any(any(output_dir.glob(pattern)) for pattern in ("model*.safetensors", "pytorch_model*.bin"))
+    if has_weights and (record is None or record.status == "finished"):
+        raise ValueError(
+            f"`output_dir` {output_dir} holds a finished model; name another folder, or set `overwrite_output_dir` to "
+            "replace the model"
+        )
+    if interrupted_too and last is not None and not (output_dir / ALL_RESULTS).is_file():
         raise ValueError(
             f"`output_dir` {output_dir} holds a run that was interrupted after {last.name}; set "
             "`resume_from_checkpoint` true to continue it, or false to start over, which overwrites it"
