@@ -13,6 +13,7 @@ from videos import numbered_frames, write_video
 from hf_selfdistill import C3DConfig, C3DModel, C3DVideoProcessor
 from hf_selfdistill.data.decoding import VideoReader
 from hf_selfdistill.data.transforms import seeded_draws
+from hf_selfdistill.pretraining import augmentation, pace
 from hf_selfdistill.pretraining.objective_arguments import PaceArguments
 from hf_selfdistill.pretraining.pace import Pace, _nearest_is, contrastive_loss, paced_clip
 
@@ -33,12 +34,17 @@ def video(tmp_path):
     return write_video(tmp_path / "v.mp4", numbered_frames(50, 32, 40))
 
 
-class Reads(VideoReader):
-    indices: list[list[int]]
+@pytest.fixture
+def clips_read(monkeypatch) -> list[list[list[int]]]:
+    """The clips of each read."""
+    read: list[list[list[int]]] = []
 
-    def read(self, indices):
-        self.indices = [*getattr(self, "indices", []), list(indices)]
-        return super().read(indices)
+    def read_clips(reader, clips):
+        read.append(clips)
+        return augmentation.read_clips(reader, clips)
+
+    monkeypatch.setattr(pace, "read_clips", read_clips)
+    return read
 
 
 def test_a_clip_takes_every_nth_frame_and_goes_on_at_the_first_beyond_the_end():
@@ -60,12 +66,12 @@ def test_a_video_is_short_that_the_fastest_clip_goes_beyond(processor):
     assert tiny().views(processor).span == 4 * 7 + 1  # frames from a clip's first to its last, at pace 4
 
 
-def test_the_label_is_the_pace_that_the_clip_was_read_at(video, processor):
+def test_the_label_is_the_pace_that_the_clip_was_read_at(video, processor, clips_read):
     seen, views = set(), tiny().views(processor)
     for seed in range(12):
-        with Reads(video) as reader, seeded_draws(seed):
+        with VideoReader(video) as reader, seeded_draws(seed):
             sample = views(reader, "v.mp4")
-        (clip,) = reader.indices
+        (clip,) = clips_read[-1]
         steps = {b - a for a, b in pairwise(clip) if b > a}
         assert steps == {int(sample["paces"][0]) + 1}
         assert sample["clips"].shape == (1, 8, 3, 16, 16)
@@ -73,10 +79,10 @@ def test_the_label_is_the_pace_that_the_clip_was_read_at(video, processor):
     assert seen == {1, 2, 3, 4}
 
 
-def test_with_the_contrastive_term_two_clips_are_read_at_once(video, processor):
-    with Reads(video) as reader, seeded_draws(0):
+def test_with_the_contrastive_term_two_clips_are_read_at_once(video, processor, clips_read):
+    with VideoReader(video) as reader, seeded_draws(0):
         sample = tiny(contrastive_weight=0.1).views(processor)(reader, "v.mp4")
-    assert len(reader.indices) == 1 and len(reader.indices[0]) == 16
+    assert [[len(clip) for clip in clips] for clips in clips_read] == [[8, 8]]
     assert sample["clips"].shape == (2, 8, 3, 16, 16) and sample["paces"].shape == (2,)
 
 

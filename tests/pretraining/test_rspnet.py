@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+from itertools import pairwise
 
 import pytest
 import torch
@@ -10,7 +11,7 @@ from videos import numbered_frames, write_video
 from hf_selfdistill import C3DConfig, C3DModel, C3DVideoProcessor, R2Plus1DConfig, R2Plus1DModel
 from hf_selfdistill.data.decoding import VideoReader
 from hf_selfdistill.data.transforms import seeded_draws
-from hf_selfdistill.pretraining import rspnet
+from hf_selfdistill.pretraining import augmentation, rspnet
 from hf_selfdistill.pretraining.objective_arguments import RSPNetArguments
 from hf_selfdistill.pretraining.rspnet import RSPNet, RSPNetViews
 
@@ -202,20 +203,23 @@ def processor() -> C3DVideoProcessor:
     return C3DVideoProcessor(size={"shortest_edge": 16}, crop_size=size, image_mean=[0] * 3, image_std=[1] * 3)
 
 
-class Opened(VideoReader):
-    reads: list[list[int]]
+@pytest.fixture
+def windows_read(monkeypatch) -> list[list[int]]:
+    read: list[list[int]] = []
 
-    def read(self, indices):
-        self.reads = [*getattr(self, "reads", []), list(indices)]
-        return super().read(indices)
+    def read_clips(reader, clips):
+        read.extend(clips)
+        return augmentation.read_clips(reader, clips)
+
+    monkeypatch.setattr(rspnet, "read_clips", read_clips)
+    return read
 
 
-def test_both_windows_of_a_video_are_read_at_once(tmp_path, processor):
+def test_both_windows_of_a_video_are_read_at_once(tmp_path, processor, windows_read):
     video = write_video(tmp_path / "v.mp4", numbered_frames(60, 32, 32))
-    with Opened(video) as reader, seeded_draws(0):
+    with VideoReader(video) as reader, seeded_draws(0):
         sample = tiny().views(processor)(reader, "v.mp4")
-    (read,) = reader.reads
-    first, second = read[:16], read[16:]
+    first, second = windows_read
     assert first == list(range(first[0], first[0] + 16)) and second == list(range(second[0], second[0] + 16))
     assert first != second
     assert {name: tuple(frames.shape) for name, frames in sample.items()} == {
@@ -225,19 +229,19 @@ def test_both_windows_of_a_video_are_read_at_once(tmp_path, processor):
     assert not torch.equal(sample["query_frames"], sample["key_frames"])
 
 
-def test_windows_are_drawn_at_the_rate_that_the_processor_keeps(tmp_path, processor):
+def test_windows_are_drawn_at_the_rate_that_the_processor_keeps(tmp_path, processor, windows_read):
     video = write_video(tmp_path / "v.mp4", numbered_frames(60, 32, 32))
     processor.frame_stride = 3
-    with Opened(video) as reader, seeded_draws(0):
+    with VideoReader(video) as reader, seeded_draws(0):
         tiny().views(processor)(reader, "v.mp4")
-    assert {b - a for a, b in zip(reader.reads[0][:15], reader.reads[0][1:16], strict=True)} == {3}
+    assert {b - a for window in windows_read for a, b in pairwise(window)} == {3}
 
 
-def test_a_short_video_repeats(tmp_path, processor):
+def test_a_short_video_repeats(tmp_path, processor, windows_read):
     video = write_video(tmp_path / "v.mp4", numbered_frames(10, 32, 32))
-    with Opened(video) as reader, seeded_draws(0):
+    with VideoReader(video) as reader, seeded_draws(0):
         tiny().views(processor)(reader, "v.mp4")
-    assert reader.reads[0][:16] == [i % 10 for i in range(16)]
+    assert windows_read[0] == [i % 10 for i in range(16)]
 
 
 def test_a_few_clips_are_learnt():

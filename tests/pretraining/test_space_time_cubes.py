@@ -87,7 +87,7 @@ def test_a_spatial_puzzle_reads_one_slot_at_once(tmp_path, processor):
     slots = set()
     for _, reads in samples(video, tiny().views(processor), "spatial", 20):
         (read,) = reads
-        assert len(read) == 32 and max(read) - min(read) < 16
+        assert len(read) == len(set(read)) <= 16 and max(read) - min(read) < 16
         slots.add(min(read) // 16)
     assert len(slots) == 4
 

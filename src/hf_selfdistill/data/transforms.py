@@ -49,7 +49,7 @@ class ClipProcessor:
     @staticmethod
     def sampling_of(processor: BaseVideoProcessor) -> tuple[int, float | None]:
         """Return the frame stride and frame rate of the training that a processor stores; by default 1 and None."""
-        kept = processor.to_dict()
+        kept = vars(processor)
         return kept.get("frame_stride", 1), kept.get("target_fps")
 
     @staticmethod

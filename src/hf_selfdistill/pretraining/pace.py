@@ -11,14 +11,14 @@ from transformers import BaseVideoProcessor, PreTrainedModel
 from hf_selfdistill.data.decoding import VideoReader
 from hf_selfdistill.data.transforms import ClipProcessor
 from hf_selfdistill.data.unlabelled import VideoViews
-from hf_selfdistill.pretraining.augmentation import AsOneImage, FrameByFrame, normalisation
+from hf_selfdistill.pretraining.augmentation import AsOneImage, ColorJitter, FrameByFrame, normalisation, read_clips
 from hf_selfdistill.pretraining.objective import Objective, ObjectiveOutput
 from hf_selfdistill.pretraining.objective_arguments import PaceArguments
 
 __all__ = ["Pace", "contrastive_loss", "paced_clip"]
 
 
-COLORS = v2.RandomApply([v2.ColorJitter(brightness=0.8, contrast=0.8, saturation=0.8, hue=0.2)], p=0.8)
+COLORS = v2.RandomApply([ColorJitter(brightness=0.8, contrast=0.8, saturation=0.8, hue=0.2)], p=0.8)
 JITTERS: dict[str, nn.Module] = {"frame": FrameByFrame(COLORS), "clip": AsOneImage(COLORS), "none": nn.Identity()}
 
 
@@ -53,8 +53,8 @@ class PaceViews(VideoViews):
         stride = ClipProcessor.stride_of(self.processor, reader.fps)
         paces = torch.randint(self.max_pace, (self.num_clips,))
         indices = [paced_clip(reader.num_frames, self.num_frames, (1 + int(pace)) * stride) for pace in paces]
-        frames = reader.read([index for clip in indices for index in clip])
-        return {"clips": torch.stack([self.augment(clip) for clip in frames.chunk(self.num_clips)]), "paces": paces}
+        clips = [self.augment(clip) for clip in read_clips(reader, indices)]
+        return {"clips": torch.stack(clips), "paces": paces}
 
 
 class Pace(Objective):

@@ -18,7 +18,13 @@ from hf_selfdistill.data.decoding import VideoReader
 from hf_selfdistill.data.sampling import random_clip
 from hf_selfdistill.data.transforms import ClipProcessor
 from hf_selfdistill.data.unlabelled import VideoViews
-from hf_selfdistill.pretraining.augmentation import AsOneImage, normalisation
+from hf_selfdistill.pretraining.augmentation import (
+    AsOneImage,
+    ColorJitter,
+    FloatResizedCrop,
+    normalisation,
+    read_clips,
+)
 from hf_selfdistill.pretraining.batch_shuffle import on_shuffled_batch
 from hf_selfdistill.pretraining.objective import Objective, ObjectiveOutput
 from hf_selfdistill.pretraining.objective_arguments import RSPNetArguments
@@ -44,10 +50,9 @@ class RSPNetViews(VideoViews):
         size, antialias = ClipProcessor.size_of(processor), ClipProcessor.antialias_of(processor)
         self.augment = v2.Compose(
             [
-                v2.ToDtype(torch.float32, scale=True),
-                v2.RandomResizedCrop(size, scale=(0.4, 1.0), antialias=antialias),
+                FloatResizedCrop(size, scale=(0.4, 1.0), antialias=antialias),
                 v2.RandomGrayscale(0.2),
-                AsOneImage(v2.ColorJitter(brightness=0.4, contrast=0.4, saturation=0.4, hue=0.4)),
+                AsOneImage(ColorJitter(brightness=0.4, contrast=0.4, saturation=0.4, hue=0.4)),
                 v2.RandomHorizontalFlip(),
                 normalisation(processor),
             ]
@@ -57,7 +62,7 @@ class RSPNetViews(VideoViews):
         """Return a sample; the windows are drawn and augmented independently and can overlap."""
         stride = ClipProcessor.stride_of(self.processor, reader.fps)
         windows = [random_clip(reader.num_frames, self.span, stride) for _ in range(2)]
-        query, key = reader.read(windows[0] + windows[1]).chunk(2)
+        query, key = read_clips(reader, windows)
         return {"query_frames": self.augment(query), "key_frames": self.augment(key)}
 
 

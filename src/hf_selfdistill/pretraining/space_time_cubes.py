@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import permutations
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torchvision.transforms import v2
-from torchvision.transforms.v2 import functional as transforms
 from transformers import BaseVideoProcessor, PreTrainedModel
 
 from hf_selfdistill.data.decoding import VideoReader
@@ -16,7 +15,7 @@ from hf_selfdistill.data.sampling import random_clip
 from hf_selfdistill.data.transforms import ClipProcessor
 from hf_selfdistill.data.unlabelled import VideoViews
 from hf_selfdistill.models.configuration_video_encoder import VideoEncoderConfig
-from hf_selfdistill.pretraining.augmentation import normalisation
+from hf_selfdistill.pretraining.augmentation import normalisation, read_clips, resized_part
 from hf_selfdistill.pretraining.objective import Objective, ObjectiveOutput
 from hf_selfdistill.pretraining.objective_arguments import SpaceTimeCubesArguments
 
@@ -40,8 +39,7 @@ class SpaceTimeCubesViews(VideoViews):
         self.cell = ClipProcessor.size_of(processor)[0]
         self.crop = round(arguments.crop_share * self.cell)
         self.arguments, self.processor = arguments, processor
-        resize = v2.Resize(2 * self.cell, antialias=ClipProcessor.antialias_of(processor))
-        self.frame = v2.Compose([v2.ToDtype(torch.float32, scale=True), resize])
+        self.antialias = ClipProcessor.antialias_of(processor)
         self.normalise = normalisation(processor)
 
     def __call__(self, reader: VideoReader, video: str) -> dict[str, Tensor]:
@@ -53,10 +51,13 @@ class SpaceTimeCubesViews(VideoViews):
         chosen = int(torch.randint(CELLS, ()))  # the slot of a spatial puzzle, the place of a temporal one
         slots, places = (range(CELLS), [chosen] * CELLS) if is_temporal else ([chosen] * CELLS, range(CELLS))
         starts = [number * slot + _draw(slot - self.num_frames) for number in slots]
-        frames = self.frame(reader.read([window[start + i] for start in starts for i in range(self.num_frames)]))
-        top, left = (_draw(side - 2 * self.cell) for side in frames.shape[-2:])
-        parts = frames.chunk(CELLS)
-        cells = torch.stack([self._cut(part, place, top, left) for part, place in zip(parts, places, strict=True)])
+        parts = read_clips(reader, [window[start : start + self.num_frames] for start in starts])
+        sides = parts[0].shape[-2:]
+        size = [int(2 * self.cell * side / min(sides)) for side in sides]
+        top, left = (_draw(side - 2 * self.cell) for side in size)
+        cells = torch.stack(
+            [self._cut(part, size, place, top, left) for part, place in zip(parts, places, strict=True)]
+        )
         if torch.rand(()) < self.arguments.replicate_channel:
             cells = cells[:, :, torch.randint(3, (1,)).expand(3)]
         order = int(torch.randint(len(ORDERS), ()))
@@ -69,11 +70,11 @@ class SpaceTimeCubesViews(VideoViews):
             "is_turned": torch.tensor(is_turned),
         }
 
-    def _cut(self, frames: Tensor, place: int, top: int, left: int) -> Tensor:
+    def _cut(self, frames: Tensor, size: Sequence[int], place: int, top: int, left: int) -> Tensor:
         """Return a random crop of the cell at `place` in the 2×2 grid whose corner is at `top`, `left`."""
         top += place // 2 * self.cell + _draw(self.cell - self.crop)
         left += place % 2 * self.cell + _draw(self.cell - self.crop)
-        return transforms.crop(frames, top, left, self.crop, self.crop)
+        return resized_part(frames, size, top, left, self.crop, self.crop, self.antialias)
 
 
 class SpaceTimeCubes(Objective):
