@@ -145,15 +145,34 @@ def test_auto_classes_find_a_saved_model(model_class, config, tmp_path):
     assert type(AutoModel.from_pretrained(tmp_path)) is model_class.encoder_class
 
 
-@pytest.mark.parametrize(("model_class", "config"), CLASSIFIERS)
-def test_clips_are_channels_last_and_weights_contiguous_however_a_model_is_made(model_class, config, tmp_path):
+def models_of_every_kind(model_class, config, folder):
     made = model_class(config)
-    made.save_pretrained(tmp_path)
-    loaded = AutoModelForVideoClassification.from_pretrained(tmp_path)
-    for model in (made, loaded, AutoModelForVideoClassification.from_config(config), copy.deepcopy(loaded).train()):
-        assert all(weight.is_contiguous() for weight in model.parameters())
+    made.save_pretrained(folder)
+    loaded = AutoModelForVideoClassification.from_pretrained(folder)
+    reported, _ = model_class.from_pretrained(folder, output_loading_info=True)
+    return made, loaded, reported, AutoModelForVideoClassification.from_config(config), copy.deepcopy(loaded).train()
+
+
+@pytest.mark.parametrize(("model_class", "config"), CLASSIFIERS)
+def test_clips_are_channels_last_and_so_are_the_weights_of_c3d_however_it_is_made(model_class, config, tmp_path):
+    last = torch.channels_last_3d
+    for model in models_of_every_kind(model_class, config, tmp_path):
+        kernels = [weight for weight in model.parameters() if weight.ndim == 5 and weight.shape[2:].numel() > 1]
+        assert all(
+            kernel.is_contiguous(memory_format=last) == (model_class is C3DForVideoClassification)
+            for kernel in kernels
+        )
         for maps in model(clips(), output_hidden_states=True).hidden_states:
-            assert maps.is_contiguous(memory_format=torch.channels_last_3d)
+            assert maps.is_contiguous(memory_format=last)
+
+
+@pytest.mark.parametrize(("model_class", "config"), CLASSIFIERS)
+def test_under_fsdp_weights_are_contiguous(model_class, config, tmp_path, monkeypatch):
+    early = model_class(config)
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
+    early.state_dict()  # as Accelerate does before it shards
+    for model in (early, *models_of_every_kind(model_class, config, tmp_path)):
+        assert all(weight.is_contiguous() for weight in model.parameters())
 
 
 @pytest.mark.parametrize(("model_class", "config"), CLASSIFIERS)

@@ -39,22 +39,21 @@ class PaddedConv3d(nn.Conv3d):
         if torch.compiler.is_exporting():
             return super().forward(hidden_state)
         if self.kernel_size[0] == 1 and self.kernel_size[1] > 1 and not frames:
-            return self._over_space(hidden_state)
+            return self._over_space(hidden_state, rest)
         # oneDNN's strided (k, 1) kernels are slower, and those with k = 1 have corrupted memory.
         if self.kernel_size[0] > 1 and self.kernel_size[1:] == (1, 1) and self.stride == (1, 1, 1) and not any(rest):
-            return self._over_time(hidden_state)
+            return self._over_time(hidden_state, frames)
         return super().forward(hidden_state)
 
-    def _over_space(self, clips: Tensor) -> Tensor:
-        frames = clips.transpose(1, 2).flatten(0, 1)  # (B·T, C, H, W)
-        weight, settings = self.weight.squeeze(2), (self.stride[1:], self.padding[1:], self.dilation[1:], self.groups)
-        maps = conv2d(frames, weight, self.bias, *settings)
+    def _over_space(self, clips: Tensor, padding: list[int]) -> Tensor:
+        frames, weight = clips.transpose(1, 2).flatten(0, 1), self.weight.squeeze(2)  # (B·T, C, H, W), (O, C, k, k)
+        maps = conv2d(frames, weight, self.bias, self.stride[1:], padding, self.dilation[1:], self.groups)
         return maps.unflatten(0, (clips.shape[0], clips.shape[2])).transpose(1, 2)
 
-    def _over_time(self, clips: Tensor) -> Tensor:
-        pixels = clips.flatten(3)  # (B, C, T, H·W)
-        weight, settings = self.weight.squeeze(4), (1, (self.padding[0], 0), self.dilation[:2], self.groups)
-        return conv2d(pixels, weight, self.bias, *settings).unflatten(3, clips.shape[3:])
+    def _over_time(self, clips: Tensor, padding: int) -> Tensor:
+        pixels, weight = clips.flatten(3), self.weight.squeeze(4)  # (B, C, T, H·W), (O, C, k, 1)
+        maps = conv2d(pixels, weight, self.bias, 1, (padding, 0), self.dilation[:2], self.groups)
+        return maps.unflatten(3, clips.shape[3:])
 
 
 def _computes_in_bfloat16(hidden_state: Tensor) -> bool:

@@ -24,7 +24,7 @@ def without_batch_norm(model: nn.Module) -> nn.Module | None:
     """
     folded, found = copy.deepcopy(model), False
     for layer, convolution, norm in _pairs(folded):
-        bias = torch.empty_like(layer.get_submodule(norm).running_mean)
+        bias = torch.empty_like(cast(torch.Tensor, layer.get_submodule(norm).running_mean))
         layer.get_submodule(convolution).bias = nn.Parameter(bias, requires_grad=False)
         setattr(layer, norm, nn.Identity())
         found = True

@@ -57,7 +57,7 @@ class C3DModel(VideoEncoder):
     """
 
     config_class = C3DConfig
-    channels_last_on_gpu = True
+    channels_last_weights = True
     _no_split_modules: ClassVar[list[str]] = ["C3DStage"]
 
     def __init__(self, config: C3DConfig) -> None:
@@ -81,4 +81,5 @@ class C3DForVideoClassification(VideoEncoderForVideoClassification):
 
     config_class = C3DConfig
     encoder_class = C3DModel
+    channels_last_weights = True
     _no_split_modules = C3DModel._no_split_modules

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from functools import wraps
@@ -67,6 +68,9 @@ class VideoEncoderPreTrainedModel(PreTrainedModel):
 
     Weights, including those of a new head, have PyTorch's default initialisation (Kaiming uniform, a = √5), as in the
     released code of VCOP and RSPNet, and not transformers' normal distribution of standard deviation 0.02.
+
+    Clips are channels-last on CPUs; with `channels_last_weights`, so are the weights, and the clips on every device.
+    docs/performance.md has the measurements. Under FSDP the weights stay contiguous, because FSDP2 shards no others.
     """
 
     config_class = VideoEncoderConfig
@@ -74,6 +78,31 @@ class VideoEncoderPreTrainedModel(PreTrainedModel):
     main_input_name = "pixel_values"
     input_modalities = ("video",)
     supports_gradient_checkpointing = True
+    channels_last_weights: ClassVar[bool] = False
+
+    def post_init(self) -> None:
+        """Initialise the weights and choose their memory format."""
+        super().post_init()
+        self._choose_memory_format()
+
+    @classmethod
+    def from_pretrained(cls, *args: Any, **kwargs: Any) -> Any:
+        """Load as transformers does, and choose the memory format of the weights."""
+        loaded = super().from_pretrained(*args, **kwargs)
+        (loaded[0] if isinstance(loaded, tuple) else loaded)._choose_memory_format()
+        return loaded
+
+    def state_dict(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the state; Accelerate reads it before FSDP shards the weights, which are contiguous from then on."""
+        if _under_fsdp():
+            self._choose_memory_format()
+        return super().state_dict(*args, **kwargs)
+
+    def _choose_memory_format(self) -> None:
+        form = torch.contiguous_format if _under_fsdp() else torch.channels_last_3d
+        for weight in self.parameters() if self.channels_last_weights else ():
+            if weight.ndim == 5 and not weight.is_contiguous(memory_format=form):
+                weight.data = weight.data.contiguous(memory_format=form)
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
@@ -87,14 +116,12 @@ class VideoEncoderPreTrainedModel(PreTrainedModel):
         return None
 
 
+def _under_fsdp() -> bool:
+    return os.environ.get("ACCELERATE_USE_FSDP", "").lower() in ("1", "true")
+
+
 class VideoEncoder(VideoEncoderPreTrainedModel):
-    """Stages of 3-D convolutions, followed by the mean over time and space.
-
-    Clips are channels-last on CPUs, and on GPUs too if `channels_last_on_gpu` is set: docs/performance.md has the
-    measurements. Weights stay contiguous, because FSDP2 does not shard others.
-    """
-
-    channels_last_on_gpu: ClassVar[bool] = False
+    """Stages of 3-D convolutions, followed by the mean over time and space."""
 
     def _stages(self) -> Iterable[nn.Module]:
         """Return the layers in order, each from (B, C, t, h, w) to (B, C', t', h', w')."""
@@ -137,7 +164,7 @@ class VideoEncoder(VideoEncoderPreTrainedModel):
         if output_hidden_states is None:
             output_hidden_states = self.config.output_hidden_states
         hidden_state = pixel_values.transpose(1, 2)  # (B, C, T, H, W)
-        if (hidden_state.is_cpu or self.channels_last_on_gpu) and not torch.compiler.is_exporting():
+        if (hidden_state.is_cpu or self.channels_last_weights) and not torch.compiler.is_exporting():
             hidden_state = hidden_state.contiguous(memory_format=torch.channels_last_3d)
         hidden_states: tuple[Tensor, ...] = ()
         for stage in self._stages():

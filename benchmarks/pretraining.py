@@ -1,25 +1,24 @@
-"""Cost of each self-supervised objective, against a supervised training step of the same encoder.
+"""Self-supervised objectives against supervised training of the same encoder.
 
-python benchmarks/pretraining_step.py --rounds 5
+python benchmarks/pretraining.py
 
-The objectives take turns in one process. Two times are measured: the work of a data worker for a video (open, decode,
-augment) and a training step on a batch (forward, backward, SGD). The baseline is the plain Trainer's step with
-cross-entropy on one clip per video, read and augmented as in fine-tuning. Medians of CPU time, on generated videos of
-128×128 pixels and 64 frames.
+Two times are measured: the work of a data worker for a video (open, decode, augment), and a training step on a batch
+(forward, backward, SGD). The peer is the plain Trainer with cross-entropy on one clip per video, read and augmented as
+in fine-tuning. The videos are generated, of 128×128 pixels and 64 frames.
 """
 
 from __future__ import annotations
 
 import argparse
-import statistics
+import itertools
 import tempfile
-import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
+from interleaved import measure, print_machine, print_table
 from torch.utils.data import default_collate
-from tqdm import tqdm
 from transformers import AutoModel, AutoModelForVideoClassification, Trainer, TrainingArguments
 
 from hf_selfdistill.data.clips import RandomClips, TrainingClips
@@ -28,7 +27,7 @@ from hf_selfdistill.data.moving_shapes import write_moving_shapes
 from hf_selfdistill.data.sampling import ClipSampler
 from hf_selfdistill.data.transforms import ClipProcessor, training_augmentation
 from hf_selfdistill.data.unlabelled import UnlabelledClips
-from hf_selfdistill.models.loading import from_scratch, in_its_memory_format
+from hf_selfdistill.models.loading import from_scratch
 from hf_selfdistill.pretraining.arguments import PretrainingArguments
 from hf_selfdistill.pretraining.objectives import OBJECTIVES
 from hf_selfdistill.pretraining.trainer import PretrainingTrainer
@@ -45,11 +44,11 @@ def build(kind: str, args: argparse.Namespace, folder: Path) -> tuple[RandomClip
     if kind == PEER:
         augment = training_augmentation(ClipProcessor.size_of(processor))
         clips = TrainingClips(records, ClipSampler(None, config.num_frames), ClipProcessor(processor, augment))
-        model = in_its_memory_format(AutoModelForVideoClassification.from_config(config))
+        model = AutoModelForVideoClassification.from_config(config)
         trainer = Trainer(model, TrainingArguments(str(folder / "run"), **SGD))
     else:
         objective_class = OBJECTIVES[kind]
-        encoder = in_its_memory_format(AutoModel.from_config(config))
+        encoder = AutoModel.from_config(config)
         model = objective_class(encoder, objective_class.Arguments())
         clips = UnlabelledClips(records, model.views(processor))
         arguments = PretrainingArguments(str(folder / "run"), per_device_train_batch_size=args.batch_size, **SGD)
@@ -71,31 +70,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model_type", default="c3d", choices=["c3d", "r2plus1d"])
     parser.add_argument("--config_overrides", help="see scripts/pretrain.py")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--batch_size", type=int, default=4)
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--batch_size", type=int, default=2)
     args = parser.parse_args()
-    kinds = [PEER, *OBJECTIVES]
-    seconds: dict[str, dict[str, list[float]]] = {kind: {"data": [], "step": []} for kind in kinds}
+    print_machine()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_moving_shapes(folder, videos_per_class=4, num_frames=64, size=128)
-        built = {kind: build(kind, args, folder) for kind in kinds}
-        for round_ in tqdm(range(args.rounds + 1)):
-            for kind, (clips, step) in built.items():
-                start = time.process_time()
-                samples = [clips[round_ * args.batch_size + i] for i in range(args.batch_size)]
-                middle = time.process_time()
-                step(default_collate(samples))
-                if round_:  # the first warms up
-                    seconds[kind]["data"].append(middle - start)
-                    seconds[kind]["step"].append(time.process_time() - middle)
-    print(f"{args.model_type}, {args.batch_size} videos a step, {torch.get_num_threads()} threads; CPU time per video")
-    peer = {part: statistics.median(values) for part, values in seconds[PEER].items()}
-    for kind, parts in seconds.items():
-        data, step = (statistics.median(parts[part]) / args.batch_size for part in ("data", "step"))
-        ratios = f"× {data * args.batch_size / peer['data']:5.2f}, × {step * args.batch_size / peer['step']:5.2f}"
-        rate = 1 / (data + step)
-        print(f"{kind:18} data {1000 * data:6.1f} ms, step {1000 * step:7.1f} ms, {rate:6.2f} videos/s  {ratios}")
+        data, steps = {}, {}
+        for kind in (PEER, *OBJECTIVES):
+            clips, step = build(kind, args, folder)
+            indices = itertools.cycle(range(len(clips)))
+            data[kind] = partial(lambda clips, indices: clips[next(indices)], clips, indices)
+            batch = default_collate([clips[index] for index in range(args.batch_size)])
+            steps[kind] = partial(lambda step, batch: step(dict(batch)), step, batch)
+        data_ms, step_ms = measure(data, 4 * args.rounds), measure(steps, args.rounds)
+    for title, ms in ("data worker, one video", data_ms), (f"step, {args.batch_size} videos", step_ms):
+        rows = [(kind, ms[kind], PEER, ms[PEER]) for kind in OBJECTIVES]
+        print_table(f"{args.model_type}, {title}, {torch.get_num_threads()} threads", rows)
 
 
 if __name__ == "__main__":
