@@ -13,6 +13,7 @@ from transformers import set_seed
 from hf_selfdistill import C3DConfig, C3DForVideoClassification
 from hf_selfdistill.data.clips import TestingClips
 from hf_selfdistill.data.decoding import VideoDecodingError
+from hf_selfdistill.data.sampling import ClipSampler
 
 CLASSES, SHAPE = 3, (8, 3, 16, 16)
 
@@ -23,7 +24,8 @@ class Brightness(TestingClips):
     def __init__(self, videos: int, seed: int, unreadable: tuple[int, ...] = ()) -> None:
         names = [str(index) for index in range(videos)]
         columns = {"video": [{"path": name} for name in names], "label": [index % CLASSES for index in range(videos)]}
-        super().__init__(datasets.Dataset.from_dict({**columns, "group": names}), lambda *_: [[0] * 8] * 2, self.black)
+        sampler = ClipSampler(2, 8, spread=lambda *_: [[0] * 8] * 2)
+        super().__init__(datasets.Dataset.from_dict({**columns, "group": names}), sampler, self.black)
         self.seed, self.bad = seed, unreadable
 
     def black(self, clip: torch.Tensor) -> torch.Tensor:

@@ -42,10 +42,10 @@ def test_pixels_are_normalised_as_its_processor_does(name):
 def test_frames_are_resized_as_its_processor_does(antialias):
     processor = C3DVideoProcessor(antialias=antialias, crop_size={"height": 32, "width": 32}, do_normalize=False)
     views = {
-        "rspnet": RSPNetViews(processor, 4).augment.transforms[1],
+        "rspnet": RSPNetViews(processor, 4).augment.transforms[0],
         "pace": PaceViews(processor, 4, PaceArguments(), 1).augment.transforms[1],
         "motion and appearance": MotionAppearanceViews(processor, 4, MotionAppearanceArguments()).resize,
-        "cubes": SpaceTimeCubesViews(processor, 4, SpaceTimeCubesArguments()).frame.transforms[1],
+        "cubes": SpaceTimeCubesViews(processor, 4, SpaceTimeCubesArguments()),
     }
     assert {name: resize.antialias for name, resize in views.items()} == dict.fromkeys(views, antialias)
 

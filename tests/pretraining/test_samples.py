@@ -2,6 +2,7 @@ import datasets
 import pytest
 from shards import write_shards
 
+from hf_selfdistill import C3DVideoProcessor
 from hf_selfdistill.data.unlabelled import StreamedUnlabelledClips, UnlabelledClips, VideoViews
 from hf_selfdistill.data.video_files import stream_shards
 from hf_selfdistill.pretraining.arguments import PretrainingArguments
@@ -10,6 +11,7 @@ from hf_selfdistill.pretraining.samples import FINDINGS, describe_short_videos, 
 
 class NoViews(VideoViews):
     span = 8
+    processor = C3DVideoProcessor()
 
     def __call__(self, reader, video):
         raise AssertionError("nothing is to be read")
