@@ -63,8 +63,8 @@ runs labels confirmation selection --seeds $(seq 1000 $((999 + fresh))) --learni
 
 # The rivals at the rate of self-distillation. WiSE-FT averages the encoder, and the head that starts from a linear probe.
 runs labels rivals rivals
-runs labels rivals selection --regularizers wise_ft --head_init linear_probe --distill_weights 0 --learning_rates 0.2 \
-    --seeds 0 1 2
+runs labels rivals selection --regularizers wise_ft --head_init linear_probe --distill_weights 0 --learning_rates 0.1 0.2 0.6 \
+    --seeds 0 1 2 3 4
 
 if [ -n "${SMOKE:-}" ]; then
     cp -r docs "$out/docs" && cp "$out"/*.csv "$out/docs/data/"
