@@ -170,6 +170,8 @@ def main(argv: list[str]) -> None:
         if (identity := identities(config)[:16]) in done:
             continue
         own = {name: getattr(config, name) for name in AXES} | {"strength": setting_of(config).strength}
+        if config.teacher_update == "frozen":  # Learning without Forgetting on features
+            own |= {"regularizer": "frozen_teacher", "strength": config.distill_weight}
         try:
             rows = bench().run(config)
         except ValueError as error:  # the run has diverged

@@ -61,10 +61,11 @@ runs labels confirmation selection --seeds $(seq 1000 $((999 + fresh))) --learni
     --and --learning_rates 0.2 --distill_weights 10 \
     --and --learning_rates 0.2 --distill_weights 0 --seeds $(seq 1000 $((999 + few)))
 
-# The rivals at the rate of self-distillation. WiSE-FT averages the encoder, and the head that starts from a linear probe.
+# The rivals. WiSE-FT averages the encoder, and the head that starts from a linear probe.
 runs labels rivals rivals
 runs labels rivals selection --regularizers wise_ft --head_init linear_probe --distill_weights 0 --learning_rates 0.1 0.2 0.6 \
     --seeds 0 1 2 3 4
+runs labels rivals selection --teacher_update frozen --distill_weights 1 10 100 --learning_rates 0.1 0.2 0.6 --seeds 0 1 2 3 4
 
 if [ -n "${SMOKE:-}" ]; then
     cp -r docs "$out/docs" && cp "$out"/*.csv "$out/docs/data/"

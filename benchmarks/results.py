@@ -179,6 +179,22 @@ def rivals(encoder: str) -> str:
     return table(heads, lines)
 
 
+def against(encoder: str) -> str:
+    """Return self-distillation against each confirmed rival, on the same fresh seeds."""
+    fresh, others = read("confirmation", encoder), read("rivals_confirmation", encoder)
+    taught = fresh[fresh["distill_weight"] > 0]
+    own, family, lines = runs(taught), 2 * others.groupby(KEYS).ngroups, []
+    for key, rows in others.groupby(KEYS):
+        line = [name_of(key), percent(rows["top1"])]
+        for what in ("top1", "retention"):
+            found = paired_difference(own, runs(rows), what, family)
+            line += ["", ""] if found is None else [interval(found, bold=True), f"{found.p:.2g} (n = {found.pairs})"]
+        lines.append([*line[:4], percent(rows["retention"]), *line[4:], f"{rows['ce_loss'].mean():.2f}"])
+    name = name_of(tuple(taught[KEYS].iloc[0]))
+    heads = [f"rival of {name}", "top-1", "difference", "p", "retention", "difference", "p", "CE"]
+    return table(heads, lines)
+
+
 def count() -> str:
     """Return the number of runs behind the pages."""
     files = [pandas.read_csv(file) for file in sorted((DOCS / "data").glob("*.csv")) if file.stem != "rspnet_on_fight"]
@@ -186,7 +202,7 @@ def count() -> str:
 
 
 BLOCKS = {"settings": lambda file, encoder: settings(read(file, encoder))} | {
-    own.__name__: own for own in (confirmation, count, gain, rivals)
+    own.__name__: own for own in (against, confirmation, count, gain, rivals)
 }
 
 
