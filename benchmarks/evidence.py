@@ -172,6 +172,8 @@ def main(argv: list[str]) -> None:
         own = {name: getattr(config, name) for name in AXES} | {"strength": setting_of(config).strength}
         if config.teacher_update == "frozen":  # Learning without Forgetting on features
             own |= {"regularizer": "frozen_teacher", "strength": config.distill_weight}
+        if config.distill_weight and config.head_init == "linear_probe":
+            own |= {"regularizer": "lp_ft_and_self_distillation", "strength": config.distill_weight}
         try:
             rows = bench().run(config)
         except ValueError as error:  # the run has diverged

@@ -9,10 +9,11 @@ set -eu
 out=$1
 export HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1
 if [ -n "${SMOKE:-}" ]; then
-    videos=8 epochs_labels=1 epochs_rspnet=1 batch=8 queue=16 fresh=2 few=1 seeds="0 1" chosen="0 1"
-    small="--num_train_epochs 1 --label_fractions 1"
+    videos=8 epochs_labels=1 epochs_rspnet=1 batch=8 queue=16 fresh=2 few=2 chosen="0 1" rates="0.1 0.2"
+    small="--num_train_epochs 1 --label_fractions 1 --seeds 0 1 --learning_rates 0.1 0.2"
 else
-    videos=0 epochs_labels=30 epochs_rspnet=25 batch=32 queue=256 fresh=40 few=10 seeds="0 1" chosen="0 1 2 3 4" small=
+    videos=0 epochs_labels=30 epochs_rspnet=25 batch=32 queue=256 fresh=40 few=10 chosen="0 1 2 3 4" rates="0.1 0.2 0.6"
+    small=
 fi
 
 python - "$out" "$videos" <<'PYTHON'
@@ -53,7 +54,7 @@ runs() {
 }
 
 # Two seeds of the whole grid; five at the rates that were best or next to the best on the validation part.
-runs labels selection selection --seeds $seeds --and --seeds $chosen --learning_rates 0.06 0.1 0.2 --distill_weights 0 1 10
+runs labels selection selection --seeds 0 1 --and --seeds $chosen --learning_rates 0.06 0.1 0.2 --distill_weights 0 1 10
 
 # The confirmation, fixed before it ran: 40 fresh seeds for plain fine-tuning and for self-distillation, each at its best
 # rate, and ten of the seeds for plain fine-tuning at the rate of self-distillation.
@@ -63,9 +64,10 @@ runs labels confirmation selection --seeds $(seq 1000 $((999 + fresh))) --learni
 
 # The rivals. WiSE-FT averages the encoder, and the head that starts from a linear probe.
 runs labels rivals rivals
-runs labels rivals selection --regularizers wise_ft --head_init linear_probe --distill_weights 0 --learning_rates 0.1 0.2 0.6 \
-    --seeds 0 1 2 3 4
-runs labels rivals selection --teacher_update frozen --distill_weights 1 10 100 --learning_rates 0.1 0.2 0.6 --seeds 0 1 2 3 4
+runs labels rivals selection --seeds $chosen --learning_rates $rates --regularizers wise_ft --head_init linear_probe \
+    --distill_weights 0
+runs labels rivals selection --seeds $chosen --learning_rates $rates --teacher_update frozen --distill_weights 1 10 100
+runs labels rivals selection --seeds $chosen --learning_rates $rates --head_init linear_probe --distill_weights 1 10 100
 
 if [ -n "${SMOKE:-}" ]; then
     cp -r docs "$out/docs" && cp "$out"/*.csv "$out/docs/data/"
