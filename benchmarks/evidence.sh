@@ -9,16 +9,18 @@ set -eu
 out=$1
 export HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1
 if [ -n "${SMOKE:-}" ]; then
-    videos=8 epochs_labels=1 epochs_rspnet=1 batch=8 queue=16 fresh=2 few=2 chosen="0 1" rates="0.1 0.2"
+    videos=8 epochs_labels=1 epochs_rspnet=1 epochs_videomae=1 batch=8 queue=16 fresh=2 few=2 chosen="0 1" rates="0.1 0.2"
     small="--num_train_epochs 1 --label_fractions 1 --seeds 0 1 --learning_rates 0.1 0.2"
 else
-    videos=0 epochs_labels=30 epochs_rspnet=25 batch=32 queue=256 fresh=40 few=10 chosen="0 1 2 3 4" rates="0.1 0.2 0.6"
+    videos=0 epochs_labels=30 epochs_rspnet=25 epochs_videomae=60 batch=32 queue=256 fresh=40 few=10 chosen="0 1 2 3 4" rates="0.1 0.2 0.6"
     small=
 fi
 
 python - "$out" "$videos" <<'PYTHON'
 import sys
 from pathlib import Path
+
+from transformers import VideoMAEConfig, VideoMAEForVideoClassification, VideoMAEVideoProcessor, set_seed
 
 from hf_selfdistill.data.moving_shapes import FINETUNING_MOTIONS, LIST_NAME, PRETRAINING_MOTIONS, write_moving_shapes
 
@@ -32,6 +34,14 @@ for name, (motions, videos, frames, seed) in sets.items():
     folder = Path(sys.argv[1]) / name
     if not (folder / LIST_NAME).is_file():
         write_moving_shapes(folder, motions, int(sys.argv[2]) or videos, frames, 32, seed)
+
+small = {"hidden_size": 64, "num_hidden_layers": 3, "num_attention_heads": 4, "intermediate_size": 128}
+decoder = {"decoder_hidden_size": 16, "decoder_num_attention_heads": 2, "decoder_num_hidden_layers": 1}
+set_seed(0)
+model = VideoMAEForVideoClassification(VideoMAEConfig(image_size=16, patch_size=4, num_frames=8, **small, **decoder))
+processor = VideoMAEVideoProcessor(size={"shortest_edge": 16}, crop_size={"height": 16, "width": 16})
+for part in (model, processor):
+    part.save_pretrained(Path(sys.argv[1]) / "videomae_start")
 PYTHON
 
 network="hidden_sizes=8,16,32,64,depths=1,1,1,1,num_frames=8,image_size=16"
@@ -43,6 +53,9 @@ common="--per_device_train_batch_size $batch --optim adamw_torch --epoch_lr_sche
     --config_overrides "$network" --dataset videos --dataset_root "$out/unlabelled" --learning_rate 0.002 \
     --weight_decay 1e-4 --max_grad_norm 0 --queue_size "$queue" --key_momentum 0.99 \
     --num_train_epochs "$epochs_rspnet" $common --output_dir "$out/rspnet"
+[ -f "$out/videomae/run.json" ] || python scripts/finetune.py --model_name_or_path "$out/videomae_start" \
+    --dataset moving_shapes --dataset_root "$out/labelled" --distill_weight 0 --learning_rate 0.002 --flip_probability 0 \
+    --min_crop_area 0.5 --num_train_epochs "$epochs_videomae" $common --output_dir "$out/videomae"
 
 # $1: encoder, $2: file of rows, $3: config, then flags of the grid
 runs() {

@@ -219,8 +219,12 @@ def rewritten(page: str) -> str:
 
 
 def frontier_points() -> DataFrame:
-    """Return mean accuracy and retention of every setting with the encoder trained with labels."""
-    rows = pandas.concat([read("selection", "labels"), read("rivals", "labels")]).dropna(subset=["retention"])
+    """Return mean accuracy and retention of all rates of self-distillation, and of each rival as chosen on validation.
+
+    The encoder is the one trained with labels.
+    """
+    others = [best(own)[0] for _, own in read("rivals", "labels").groupby("regularizer")]
+    rows = pandas.concat([read("selection", "labels"), *others])
     return rows.groupby(KEYS)[["top1", "retention"]].mean().reset_index()
 
 
@@ -236,23 +240,14 @@ def draw_frontier(file: Path) -> None:
         return
     figure = new_figure(7.4, 4.6)
     axes = figure.subplots()
-    names = points["regularizer"].where(
-        points["regularizer"] != "self_distillation", "λ = " + points["distill_weight"].map("{:g}".format)
-    )
-    for number, (name, own) in enumerate(points.groupby(names, sort=False)):
-        ordered = own.sort_values(["learning_rate", "strength", "share"])
-        axes.plot(
-            100 * ordered["retention"], 100 * ordered["top1"], label=name, **look(number), markersize=6, linewidth=0.8
-        )
-        if name.startswith("λ"):
-            for _, row in ordered.iterrows():
-                axes.annotate(
-                    f"{row['learning_rate']:g}",
-                    (100 * row["retention"], 100 * row["top1"]),
-                    fontsize=7,
-                    xytext=(4, 4),
-                    textcoords="offset points",
-                )
+    taught = points["regularizer"] == "self_distillation"
+    series = [(f"λ = {weight:g}", own) for weight, own in points[taught].groupby("distill_weight")]
+    series += [(name_of(row[KEYS]), row.to_frame().T) for _, row in points[~taught].iterrows()]
+    for number, (name, own) in enumerate(series):
+        x, y = 100 * own["retention"], 100 * own["top1"]
+        axes.plot(x, y, label=name, **look(number), markersize=6, linewidth=0.8)
+        for place in zip(x, y, own["learning_rate"], strict=True) if len(own) > 1 else ():
+            axes.annotate(f"{place[2]:g}", place[:2], fontsize=7, xytext=(4, 4), textcoords="offset points")
     axes.set(xlabel="retention (%)", ylabel="test top-1 (%)")
     axes.set_title("mean over seeds; numbers are learning rates", fontsize=9)
     axes.grid(alpha=0.3)
