@@ -195,6 +195,26 @@ def against(encoder: str) -> str:
     return table(heads, lines)
 
 
+def labels() -> str:
+    """Return λ = 0 and λ = 10, each at its best rate, for each number of labelled videos."""
+    rows = pandas.concat([read("selection", "labels"), read("few", "labels")])
+    rows = rows[rows["distill_weight"].isin([0, 10])]
+    lines = []
+    for fraction, own in rows.groupby("label_fraction"):
+        (plain, _), (taught, _) = best(own, True), best(own, False)
+        pairs = [plain, taught], ("top1", "retention")
+        found = [paired_difference(runs(taught), runs(plain), what, 6) for what in pairs[1]]
+        cells = [f"{each[KEYS].iloc[0]['learning_rate']:g}: {percent(each['top1'])}" for each in pairs[0]]
+        kept = [percent(each["retention"]) for each in pairs[0]]
+        steps = f"{plain['steps'].mean():.0f}"
+        ce = " / ".join(f"{each['ce_loss'].mean():.2f}" for each in pairs[0])
+        lines.append(
+            [f"{120 * fraction:.0f}", *cells, interval(found[0], True), *kept, interval(found[1], True), steps, ce]
+        )
+    heads = ["labels a class", "λ = 0, rate: top-1", "λ = 10, rate: top-1", "difference", "λ = 0, retention"]
+    return table([*heads, "λ = 10, retention", "difference", "steps", "CE, λ = 0 / 10"], lines)
+
+
 def count() -> str:
     """Return the number of runs behind the pages."""
     files = [pandas.read_csv(file) for file in sorted((DOCS / "data").glob("*.csv")) if file.stem != "rspnet_on_fight"]
@@ -202,7 +222,7 @@ def count() -> str:
 
 
 BLOCKS = {"settings": lambda file, encoder: settings(read(file, encoder))} | {
-    own.__name__: own for own in (against, confirmation, count, gain, rivals)
+    own.__name__: own for own in (against, confirmation, count, gain, labels, rivals)
 }
 
 
