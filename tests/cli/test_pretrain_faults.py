@@ -216,7 +216,8 @@ def test_a_resumed_run_of_a_stream_keeps_what_was_found_before(tmp_path):
         (["--target_fps", "0"], r"target_fps is 0; it must be positive"),
         (["--annotations", "list.txt"], "--annotations is list.txt, but --dataset videos takes all videos"),
         (["--split", "2"], "--split 2, but --dataset videos has neither groups nor splits"),
-        (["--eval_strategy", "epoch"], "you didn't pass an `eval_dataset`"),
+        (["--eval_strategy", "epoch"], "--eval_strategy is epoch, but there are no validation videos; set it to no"),
+        (["--bf16_full_eval", "true"], "--bf16_full_eval casts the model and not the clips; set --bf16"),
         (["--config", "nowhere.yaml"], "--config nowhere.yaml: no such file"),
         (["--queue_length", "4"], "unrecognized arguments: --queue_length 4"),
         (["--resume_from_checkpoint", "nowhere"], "--resume_from_checkpoint nowhere is not a whole checkpoint"),
@@ -228,6 +229,14 @@ def test_a_wrong_flag_ends_it_in_one_line_before_training(videos, tmp_path, wron
         pretrain.main([*flags_of(videos, tmp_path / "out"), *wrong])
     line = capsys.readouterr().err if isinstance(stopped.value.code, int) else stopped.value.code
     assert stopped.value.code != 0 and re.search(message, line) and line.strip().count("\n") == 0
+
+
+def test_a_metric_that_the_objective_lacks_ends_it_before_the_first_step(shapes, tmp_path):
+    flags = {"dataset": "moving_shapes", "validation_fraction": 0.2, "eval_strategy": "epoch"}
+    wrong = r"error: --metric_for_best_model is 'accuracy'; allowed are loss, speed_accuracy, .*mean speed_accuracy\?"
+    with pytest.raises(SystemExit, match=wrong):
+        pretrain.main(flags_of(shapes, tmp_path / "out", metric_for_best_model="accuracy", **flags))
+    assert not list((tmp_path / "out").glob("checkpoint-*"))
 
 
 def test_a_typing_error_in_a_file_of_flags_is_named(videos, tmp_path, capsys):

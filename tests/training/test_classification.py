@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import datasets
 import pytest
@@ -172,3 +173,16 @@ def test_a_resumed_run_on_other_videos_is_refused(videos, arguments):
     fewer = videos["train"].select(range(12))
     with pytest.raises(ValueError, match="the run began with 15 videos for train"):
         SelfDistillationTrainer(model(), arguments(**settings), fewer).train(resume_from_checkpoint=True)
+
+
+def test_a_checkpoint_without_the_record_of_its_run_is_warned_of_and_epochs_that_are_done_are_said(
+    videos, arguments, tmp_path, caplog
+):
+    settings = {"save_strategy": "epoch", "max_steps": -1, "num_train_epochs": 1}
+    trainer = SelfDistillationTrainer(model(), arguments(**settings), videos["train"])
+    trainer.train()
+    (checkpoint,) = Path(trainer.args.output_dir).glob("checkpoint-*")
+    moved = checkpoint.rename(tmp_path / checkpoint.name)
+    SelfDistillationTrainer(model(), arguments(**settings), videos["train"]).train(resume_from_checkpoint=str(moved))
+    assert f"{moved} has no run.json beside it" in caplog.text
+    assert f"`num_train_epochs` is 1, but {moved} has done 1 epochs: nothing is trained" in caplog.text

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
-from hf_selfdistill.training.arguments import VideoTrainingArguments, check_choice, check_positive
+from hf_selfdistill.training.arguments import VideoTrainingArguments, check_choice, check_full_eval, check_positive
 
 __all__ = ["PretrainingArguments"]
 
@@ -41,6 +41,7 @@ class PretrainingArguments(VideoTrainingArguments):
         check_choice("objective", self.objective, get_args(ObjectiveName))
         check_positive("clips_per_epoch", self.clips_per_epoch)
         check_positive("learning_rate_batch_size", self.learning_rate_batch_size)
+        check_full_eval(self)
         super().__post_init__()
 
     @property

@@ -149,7 +149,9 @@ class PretrainingTrainer(VideoTrainer):
         """Return the objective's own loss and note its metrics."""
         output = model(**inputs)
         metrics = output.metrics
-        if not model.training:  # videos that Accelerate repeats, so that processes have as many, are left out
+        if model.training:
+            self.check_metric(metrics)  # before the first step of the optimizer
+        else:  # videos that Accelerate repeats, so that processes have as many, are left out
             metrics = self.accelerator.gather_for_metrics(metrics)
         self.metrics[model.training].add(metrics)
         return (output.loss, output) if return_outputs else output.loss

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sized
 from dataclasses import MISSING, dataclass, field, fields
+from difflib import get_close_matches
 from enum import Enum
 from pathlib import Path
 from typing import Any, Literal
@@ -18,7 +20,10 @@ __all__ = [
     "ClassificationArguments",
     "VideoTrainingArguments",
     "check_choice",
+    "check_evaluation",
     "check_fraction",
+    "check_full_eval",
+    "check_metric",
     "check_positive",
     "device_values",
     "given_values",
@@ -56,6 +61,42 @@ def check_fraction(name: str, value: float) -> None:
     """
     if not 0 <= value <= 1:
         raise ValueError(f"`{name}` is {value:g}; it must lie between 0 and 1")
+
+
+def check_evaluation(args: TrainingArguments, videos: Any) -> None:
+    """Refuse, with a ValueError, an evaluation without videos."""
+    if args.eval_strategy != "no" and (videos is None or (isinstance(videos, Sized) and not len(videos))):
+        raise ValueError(
+            f"`eval_strategy` is {args.eval_strategy.value}, but there are no validation videos; set it to no, or "
+            "keep some training videos for validation (`validation_fraction`)"
+        )
+
+
+def check_full_eval(args: TrainingArguments) -> None:
+    """Refuse, with a ValueError, an evaluation that casts the model alone."""
+    for name in ("bf16_full_eval", "fp16_full_eval"):
+        if getattr(args, name):
+            raise ValueError(f"`{name}` casts the model and not the clips; set `{name[:4]}` instead, or omit it")
+
+
+def check_metric(args: TrainingArguments, names: Iterable[str]) -> None:
+    """Refuse to choose the best model by a metric that is not measured.
+
+    Args:
+        args: arguments of the training, with `metric_for_best_model`.
+        names: metrics that an evaluation measures besides the loss.
+
+    Raises:
+        ValueError: there is no such metric; the message suggests a similar one.
+    """
+    allowed = ["loss", *names]
+    metric = (args.metric_for_best_model or "loss").removeprefix("eval_")
+    if metric not in allowed:
+        near = get_close_matches(metric, allowed, 1) or allowed[1:2]
+        raise ValueError(
+            f"`metric_for_best_model` is {args.metric_for_best_model!r}; allowed are {', '.join(allowed)}"
+            + (f"; did you mean {near[0]}?" if near else "")
+        )
 
 
 def device_values(args: TrainingArguments) -> dict[str, Any]:

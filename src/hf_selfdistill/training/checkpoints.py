@@ -13,7 +13,7 @@ from transformers import AutoConfig, PreTrainedConfig, TrainerState
 from transformers.trainer import TRAINER_STATE_NAME
 
 from hf_selfdistill.training.manifest import check_manifest
-from hf_selfdistill.training.record import RunRecord
+from hf_selfdistill.training.record import RECORD, RunRecord
 
 if TYPE_CHECKING:
     from peft import LoraConfig
@@ -173,7 +173,8 @@ def changed_parameters(before: RunRecord, now: RunRecord, step: int) -> list[dic
                 "another `output_dir`"
             )
         if old != new:
-            logger.warning("The run is resumed with another `%s`: it was %s, now it is %s", name, old, new)
+            values = _or_default(old), _or_default(new)
+            logger.warning("The run is resumed with another `%s`: it was %s, now it is %s", name, *values)
             changes.append({"step": step, "parameter": name, "before": old, "after": new})
     return changes
 
@@ -211,7 +212,7 @@ def _from_the_hub(given: str, token: str | None) -> Path:
     user, model, *rest = given.split("/")
     name, folder = f"{user}/{model}", rest[0] if rest else ON_THE_HUB
     try:
-        repository = snapshot_download(name, allow_patterns=f"{folder}/*", token=token)
+        repository = snapshot_download(name, allow_patterns=[f"{folder}/*", RECORD], token=token)
     except (HTTPError, OSError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
         raise ValueError(

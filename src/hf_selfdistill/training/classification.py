@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import Any
 
 import datasets
@@ -18,7 +17,13 @@ from hf_selfdistill.data.origin import is_video_dataset, origin_of, undecoded
 from hf_selfdistill.models.labels import use_labels
 from hf_selfdistill.models.loading import load_classifier, load_for_inference, processor_of
 from hf_selfdistill.training.accuracies import MEASURED
-from hf_selfdistill.training.arguments import ClassificationArguments, VideoTrainingArguments
+from hf_selfdistill.training.arguments import (
+    ClassificationArguments,
+    VideoTrainingArguments,
+    check_evaluation,
+    check_full_eval,
+    check_metric,
+)
 from hf_selfdistill.training.best_epochs import KeepBestCallback, KeepBestOnTestCallback
 from hf_selfdistill.training.clips import describe_clips, mix_clips, set_sampling, testing_clips, training_clips
 from hf_selfdistill.training.description import describe_clip_drawing
@@ -65,7 +70,8 @@ class ClassificationTrainer(VideoTrainer):
         args = args or self.default_arguments()
         labels = next((_labels(part) for part in (train_dataset, eval_dataset) if is_video_dataset(part)), None)
         if labels is not None:
-            _check_evaluation(args, eval_dataset)
+            check_evaluation(args, eval_dataset)
+            check_full_eval(args)
             if kwargs.get("compute_metrics") is None:
                 _check_accuracies(args)
         name = model if isinstance(model, str) else None
@@ -222,31 +228,13 @@ class ClassificationTrainer(VideoTrainer):
         }
 
 
-def _check_evaluation(args: VideoTrainingArguments, eval_dataset: Any) -> None:
-    if args.eval_strategy != "no" and (eval_dataset is None or not len(eval_dataset)):
-        raise ValueError(
-            f"`eval_strategy` is {args.eval_strategy.value}, but there are no validation videos; set it to no, or "
-            "keep some training videos for validation (`validation_fraction`)"
-        )
-    for name in ("bf16_full_eval", "fp16_full_eval"):
-        if getattr(args, name):
-            raise ValueError(f"`{name}` casts the model and not the clips; set `{name[:4]}` instead, or omit it")
-
-
 def _check_accuracies(args: VideoTrainingArguments) -> None:
     if args.batch_eval_metrics or not args.eval_do_concat_batches:
         raise ValueError(
             f"`batch_eval_metrics` is {args.batch_eval_metrics} and `eval_do_concat_batches` "
             f"{args.eval_do_concat_batches}, but accuracies of videos need all batches together; omit both"
         )
-    names = ["loss"] if args.prediction_loss_only else ["loss", *MEASURED]
-    metric = (args.metric_for_best_model or "loss").removeprefix("eval_")
-    if metric not in names:
-        near = get_close_matches(metric, names, 1) or names[1:2]
-        raise ValueError(
-            f"`metric_for_best_model` is {args.metric_for_best_model!r}; allowed are {', '.join(names)}"
-            + (f"; did you mean {near[0]}?" if near else "")
-        )
+    check_metric(args, () if args.prediction_loss_only else MEASURED)
 
 
 def _labels(videos: datasets.Dataset) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -21,7 +21,7 @@ from transformers.trainer_utils import TrainOutput
 from hf_selfdistill.data.callbacks import EpochCallback, UnreadableVideosCallback
 from hf_selfdistill.data.clips import VideoClips
 from hf_selfdistill.data.origin import hash_of_videos
-from hf_selfdistill.training.arguments import VideoTrainingArguments, given_values
+from hf_selfdistill.training.arguments import VideoTrainingArguments, check_evaluation, check_metric, given_values
 from hf_selfdistill.training.card import write_card
 from hf_selfdistill.training.checkpoints import (
     changed_parameters,
@@ -33,7 +33,7 @@ from hf_selfdistill.training.curves import draw_curves
 from hf_selfdistill.training.description import describe_hyperparameters
 from hf_selfdistill.training.facts import model_facts
 from hf_selfdistill.training.loop import TrainingLoop
-from hf_selfdistill.training.record import Input, RunRecord, hash_of_model, kept_warnings, software
+from hf_selfdistill.training.record import RECORD, Input, RunRecord, hash_of_model, kept_warnings, software
 from hf_selfdistill.training.uploads import CardCallback, UploadWarningCallback
 
 __all__ = ["VideoTrainer"]
@@ -67,6 +67,7 @@ class VideoTrainer(TrainingLoop):
         record: RunRecord | None = None,
         **kwargs: Any,
     ) -> None:
+        check_evaluation(args, kwargs.get("eval_dataset"))
         super().__init__(model, args, **kwargs)
         self.record = record or RunRecord(self.task)
         self.unreadable: UnreadableVideosCallback | None = None
@@ -151,21 +152,26 @@ class VideoTrainer(TrainingLoop):
         before = RunRecord.load(Path(checkpoint).parent if checkpoint else str(self.args.output_dir))
         if before is not None:
             self.record.results = before.results  # stale from now on, unless the weights stay
-            if checkpoint is not None:
-                check_same_data(before, self.record)
-                self.record.warnings[:0] = before.warnings
-                state = TrainerState.load_from_json(str(Path(checkpoint) / TRAINER_STATE_NAME))
-                self.record.wall_seconds = before.wall_seconds
-                self.record.changes = [*before.changes, *changed_parameters(before, self.record, state.global_step)]
-                if self.args.max_steps <= 0 and (state.epoch or 0) > self.args.num_train_epochs:
-                    logger.warning(
-                        "`num_train_epochs` is %g, but %s has done %g epochs: nothing is trained",
-                        self.args.num_train_epochs,
-                        checkpoint,
-                        state.epoch,
-                    )
+        if checkpoint is not None:
+            self._continue_record(checkpoint, before)
         if self.is_world_process_zero():
             self.record.save(str(self.args.output_dir))
+
+    def _continue_record(self, checkpoint: str, before: RunRecord | None) -> None:
+        """Compare a resumed run with its record, and add to it."""
+        state = TrainerState.load_from_json(str(Path(checkpoint) / TRAINER_STATE_NAME))
+        if before is None:
+            message = "%s has no %s beside it: videos and parameters can't be compared with those of its run"
+            logger.warning(message, checkpoint, RECORD)
+        else:
+            check_same_data(before, self.record)
+            self.record.warnings[:0] = before.warnings
+            self.record.wall_seconds = before.wall_seconds
+            self.record.changes = [*before.changes, *changed_parameters(before, self.record, state.global_step)]
+        epochs = self.args.num_train_epochs
+        if self.args.max_steps <= 0 and (state.epoch or 0) >= epochs:
+            message = "`num_train_epochs` is %g, but %s has done %g epochs: nothing is trained"
+            logger.warning(message, epochs, checkpoint, state.epoch)
 
     def _finish(self, metrics: dict[str, Any]) -> None:
         """Save the model, evaluate it on the validation part, write record and card, and upload the folder.
@@ -188,6 +194,14 @@ class VideoTrainer(TrainingLoop):
         if self.args.push_to_hub:
             self._push()
         logger.info("The model is in %s", Path(str(self.args.output_dir)).resolve())
+
+    def check_metric(self, names: Iterable[str]) -> None:
+        """Refuse to choose the best model by a metric that an evaluation does not measure.
+
+        Raises:
+            ValueError: `metric_for_best_model` is neither the loss nor one of the names.
+        """
+        check_metric(self.args, names)
 
     def findings(self) -> dict[str, Any]:
         """Return what training found out about the videos, over all processes; a collective call."""
