@@ -10,10 +10,10 @@ out=$1
 export HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1
 if [ -n "${SMOKE:-}" ]; then
     videos=8 epochs_labels=1 epochs_rspnet=1 epochs_videomae=1 batch=8 queue=16 fresh=2 few=2 chosen="0 1" rates="0.1 0.2"
-    small="--num_train_epochs 1 --label_fractions 1 --seeds 0 1 --learning_rates 0.1 0.2"
+    five=1 twenty=1 small="--num_train_epochs 1 --label_fractions 1 --seeds 0 1 --learning_rates 0.1 0.2"
 else
     videos=0 epochs_labels=30 epochs_rspnet=25 epochs_videomae=60 batch=32 queue=256 fresh=40 few=10 chosen="0 1 2 3 4" rates="0.1 0.2 0.6"
-    small=
+    five=0.04167 twenty=0.16667 small=
 fi
 
 python - "$out" "$videos" <<'PYTHON'
@@ -23,6 +23,7 @@ from pathlib import Path
 from transformers import VideoMAEConfig, VideoMAEForVideoClassification, VideoMAEVideoProcessor, set_seed
 
 from hf_selfdistill.data.moving_shapes import FINETUNING_MOTIONS, LIST_NAME, PRETRAINING_MOTIONS, write_moving_shapes
+from hf_selfdistill.models.loading import load_classifier
 
 sets = {  # folder: motions, videos per motion, frames, seed
     "six_motions": (FINETUNING_MOTIONS, 200, 20, 1),
@@ -42,6 +43,10 @@ model = VideoMAEForVideoClassification(VideoMAEConfig(image_size=16, patch_size=
 processor = VideoMAEVideoProcessor(size={"shortest_edge": 16}, crop_size={"height": 16, "width": 16})
 for part in (model, processor):
     part.save_pretrained(Path(sys.argv[1]) / "videomae_start")
+set_seed(0)
+network = "hidden_sizes=8,16,32,64,depths=1,1,1,1,num_frames=8,image_size=16"
+for part in load_classifier("c3d", list("abcdefgh"), network):
+    part.save_pretrained(Path(sys.argv[1]) / "random")
 PYTHON
 
 network="hidden_sizes=8,16,32,64,depths=1,1,1,1,num_frames=8,image_size=16"
@@ -80,7 +85,16 @@ runs labels rivals rivals
 runs labels rivals selection --seeds $chosen --learning_rates $rates --regularizers wise_ft --head_init linear_probe \
     --distill_weights 0
 runs labels rivals selection --seeds $chosen --learning_rates $rates --teacher_update frozen --distill_weights 1 10 100
-runs labels rivals selection --seeds $chosen --learning_rates $rates --head_init linear_probe --distill_weights 1 10 100
+runs labels rivals selection --seeds $chosen --learning_rates 0.1 0.2 --head_init linear_probe --distill_weights 1 10
+runs labels rivals rivals --seeds $chosen --learning_rates 1.2 --regularizers layerwise_lr_decay encoder_lr \
+    --strengths layerwise_lr_decay=0.1,0.25,0.5 encoder_lr=0.03,0.1
+
+# Other encoders, and other numbers of labels: 5 and 20 a class.
+runs rspnet selection selection --seeds $chosen
+runs random random selection --seeds $chosen --learning_rates 0.06 0.1 0.2 --distill_weights 0
+runs videomae transformer transformer --seeds 0 1 2
+runs labels few selection --seeds $chosen --label_fractions $five --per_device_train_batch_size 10 --distill_weights 0 10 \
+    --learning_rates 0.06 0.1 0.2 --and --label_fractions $twenty --per_device_train_batch_size 20
 
 if [ -n "${SMOKE:-}" ]; then
     cp -r docs "$out/docs" && cp "$out"/*.csv "$out/docs/data/"
