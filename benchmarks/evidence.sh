@@ -85,9 +85,12 @@ runs labels rivals rivals
 runs labels rivals selection --seeds $chosen --learning_rates $rates --regularizers wise_ft --head_init linear_probe \
     --distill_weights 0
 runs labels rivals selection --seeds $chosen --learning_rates $rates --teacher_update frozen --distill_weights 1 10 100
+runs labels rivals selection --seeds $chosen --learning_rates 0.2 0.35 --teacher_update frozen --distill_weights 0.1 0.3 1 3
 runs labels rivals selection --seeds $chosen --learning_rates 0.1 0.2 --head_init linear_probe --distill_weights 1 10
 runs labels rivals rivals --seeds $chosen --learning_rates 1.2 --regularizers layerwise_lr_decay encoder_lr \
     --strengths layerwise_lr_decay=0.1,0.25,0.5 encoder_lr=0.03,0.1
+runs labels rivals selection --seeds $chosen --distill_weights 3 30 --learning_rates 0.2 0.35 \
+    --and --distill_weights 0 1 10 --learning_rates 0.35
 
 # Other encoders, and other numbers of labels: 5 and 20 a class.
 runs rspnet selection selection --seeds $chosen

@@ -24,7 +24,7 @@ DOCS = Path(os.environ.get("DOCS", Path(__file__).parents[1] / "docs"))
 BLOCK = re.compile(r"(<!-- results: ([\w ]+) -->)(.*?)(<!-- /results -->)", re.DOTALL)
 KEYS = ["regularizer", "distill_weight", "strength", "share", "learning_rate"]
 CONFIRMED = ["labels", "rspnet"]
-Texts = dict[str, str]
+MEASURES = ("top1", "retention")
 
 
 def read(name: str, encoder: str | None = None) -> DataFrame:
@@ -112,10 +112,12 @@ def compared(encoder: str) -> dict[str, tuple[Difference | None, Difference | No
 
 def gain(encoder: str, kind: str, what: str = "top1") -> str:
     """Return one confirmed difference for a sentence."""
-    found = compared(encoder)[kind][what == "retention"]
-    if found is None:
-        return "not measured"
-    return f"{interval(found)} points, n = {found.pairs}, p = {found.p:.2g}"
+    return sentence(compared(encoder)[kind][what == "retention"])
+
+
+def sentence(found: Difference | None) -> str:
+    """Return a difference for a sentence."""
+    return "not measured" if found is None else f"{interval(found)} points, n = {found.pairs}, p = {found.p:.2g}"
 
 
 def confirmation(encoder: str) -> str:
@@ -179,20 +181,46 @@ def rivals(encoder: str) -> str:
     return table(heads, lines)
 
 
+def fresh(encoder: str) -> dict[str, list[tuple[Difference | None, Difference | None]]]:
+    """Return the differences of each confirmed method from plain fine-tuning and from self-distillation, by name.
+
+    The first of each pair is in accuracy, the second in retention; all are of the same fresh seeds.
+    """
+    plain, taught = (best(read("selection", encoder), is_plain)[0][KEYS].iloc[0] for is_plain in (True, False))
+    rows = pandas.concat([read("confirmation", encoder), read("rivals_confirmation", encoder)])
+    others = [key for key in rows.groupby(KEYS).groups if key[0] != "self_distillation"]
+    family = 2 * (2 * len(others) + 1)
+    found = {}
+    for key in [tuple(plain), tuple(taught), *others]:
+        against = [None if key == base else runs(at(rows, base)) for base in (tuple(plain), tuple(taught))]
+        found[key] = [
+            tuple(
+                None if base is None else paired_difference(runs(at(rows, key)), base, what, family)
+                for what in MEASURES
+            )
+            for base in (against[0], None if key == tuple(plain) else against[1])
+        ]
+    return found  # type: ignore[return-value]
+
+
 def against(encoder: str) -> str:
-    """Return self-distillation against each confirmed rival, on the same fresh seeds."""
-    fresh, others = read("confirmation", encoder), read("rivals_confirmation", encoder)
-    taught = fresh[fresh["distill_weight"] > 0]
-    own, family, lines = runs(taught), 2 * others.groupby(KEYS).ngroups, []
-    for key, rows in others.groupby(KEYS):
-        line = [name_of(key), percent(rows["top1"])]
-        for what in ("top1", "retention"):
-            found = paired_difference(own, runs(rows), what, family)
-            line += ["", ""] if found is None else [interval(found, bold=True), f"{found.p:.2g} (n = {found.pairs})"]
-        lines.append([*line[:4], percent(rows["retention"]), *line[4:], f"{rows['ce_loss'].mean():.2f}"])
-    name = name_of(tuple(taught[KEYS].iloc[0]))
-    heads = [f"rival of {name}", "top-1", "difference", "p", "retention", "difference", "p", "CE"]
-    return table(heads, lines)
+    """Return the confirmed methods, each against plain fine-tuning and against self-distillation."""
+    rows, lines = pandas.concat([read("confirmation", encoder), read("rivals_confirmation", encoder)]), []
+    for key, ((top1, kept), (top1_taught, kept_taught)) in fresh(encoder).items():
+        own = at(rows, key)
+        cells = [percent(own["top1"]), interval(top1, True), interval(top1_taught, True)]
+        cells += [percent(own["retention"]), interval(kept, True), interval(kept_taught, True)]
+        lines.append(
+            [name_of(key), *cells, f"{own['ce_loss'].mean():.2f}", f"{len(own)} / {own['retention'].count()}"]
+        )
+    heads = ["method", "top-1", "against plain", "against self-distillation", "retention", "against plain"]
+    return table([*heads, "against self-distillation", "CE", "n, top-1 / retention"], lines)
+
+
+def method(regularizer: str, base: str, what: str = "top1") -> str:
+    """Return the difference of a confirmed method from plain fine-tuning or self-distillation for a sentence."""
+    found = next(own for key, own in fresh("labels").items() if key[0] == regularizer)[base == "taught"]
+    return sentence(found[what == "retention"])
 
 
 def labels() -> str:
@@ -222,7 +250,7 @@ def count() -> str:
 
 
 BLOCKS = {"settings": lambda file, encoder: settings(read(file, encoder))} | {
-    own.__name__: own for own in (against, confirmation, count, gain, labels, rivals)
+    own.__name__: own for own in (against, confirmation, count, gain, labels, method, rivals)
 }
 
 
