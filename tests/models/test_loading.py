@@ -29,6 +29,12 @@ def load(name, labels=LABELS, **others):
     return load_classifier(str(name), labels, **others)
 
 
+@pytest.mark.parametrize("name", ["c3d", "r2plus1d"])
+def test_a_new_encoder_resizes_without_antialiasing_as_in_rspnet(name):
+    _, processor = load(name, config_overrides="hidden_sizes=4,4,4,4,4")
+    assert not processor.antialias
+
+
 def test_overrides_shape_a_new_model_and_its_processor():
     overrides = "hidden_sizes=4,8,8,8,8,image_size=32,num_frames=8"
     model, processor = load("c3d", config_overrides=overrides)
