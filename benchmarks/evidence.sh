@@ -92,6 +92,13 @@ runs labels rivals rivals --seeds $chosen --learning_rates 1.2 --regularizers la
 runs labels rivals selection --seeds $chosen --distill_weights 3 30 --learning_rates 0.2 0.35 \
     --and --distill_weights 0 1 10 --learning_rates 0.35
 
+# The three rivals with the best validation accuracy, on the same fresh seeds; fixed before they ran.
+runs labels rivals_confirmation selection --seeds $(seq 1000 $((999 + fresh))) \
+    --teacher_update frozen --distill_weights 3 --learning_rates 0.35 \
+    --and --teacher_update epoch --distill_weights 0 --learning_rates 1.2 --regularizers layerwise_lr_decay \
+    --strengths layerwise_lr_decay=0.25 \
+    --and --teacher_update epoch --distill_weights 0 --learning_rates 0.2 --regularizers lp_ft
+
 # Other encoders, and other numbers of labels: 5 and 20 a class.
 runs rspnet selection selection --seeds $chosen
 runs random random selection --seeds $chosen --learning_rates 0.06 0.1 0.2 --distill_weights 0

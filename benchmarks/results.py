@@ -2,7 +2,7 @@
 
 python benchmarks/results.py
 
-A page names a block by `<!-- results: NAME ARGUMENT -->`, and the text up to `<!-- /results -->` is rewritten.
+A page names a block by `<!-- results: NAME ARGUMENT -->`; the text up to `<!-- /results -->` is rewritten.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import math
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 import pandas
 from pandas import DataFrame
@@ -23,42 +24,58 @@ from hf_selfdistill.training.figures import look, new_figure
 DOCS = Path(os.environ.get("DOCS", Path(__file__).parents[1] / "docs"))
 BLOCK = re.compile(r"(<!-- results: ([\w ]+) -->)(.*?)(<!-- /results -->)", re.DOTALL)
 KEYS = ["regularizer", "distill_weight", "strength", "share", "learning_rate"]
-CONFIRMED = ["labels", "rspnet"]
 MEASURES = ("top1", "retention")
+Key = tuple[Any, ...]  # a value of each of KEYS
 
 
-def read(name: str, encoder: str | None = None) -> DataFrame:
-    """Return the runs of a file, of one encoder or of all; without the file no runs."""
+def read(name: str, encoder: str) -> DataFrame:
+    """Return the runs of a file and an encoder; without the file no runs."""
     file = DOCS / "data" / f"{name}.csv"
     rows = pandas.read_csv(file) if file.is_file() else DataFrame(columns=["encoder", *KEYS])
     rows["strength"] = rows["strength"].fillna(-1.0) if "strength" in rows else -1.0
-    return rows if encoder is None else rows[rows["encoder"] == encoder]
+    return rows[rows["encoder"] == encoder]
 
 
-def runs(rows: DataFrame) -> list[Run]:
-    """Return the runs of rows of one setting."""
-    one = Setting(1.0, 1.0, "self_distillation", 0.0)
-    values = rows.astype(object).where(rows.notna(), None)
-    return [Run(one, 1, int(row["seed"]), row["top1"], 1.0, row["retention"]) for _, row in values.iterrows()]
-
-
-def best(rows: DataFrame, plain: bool | None = None) -> tuple[DataFrame, str]:
-    """Return the runs, and the name, of the setting with the best mean accuracy on the validation part."""
-    chosen = rows[rows["distill_weight"].eq(0) == plain] if plain is not None else rows
-    key = chosen.groupby(KEYS)["validation_top1"].mean().idxmax()
-    return rows[(rows[KEYS] == list(key)).all(axis=1)], name_of(key)
-
-
-def name_of(key: tuple[str, float, float, float, float]) -> str:
-    """Return the name of a setting."""
-    regularizer, weight, strength, share, rate = key
-    name = Setting(1.0, rate, regularizer, weight, share, strength=strength).name
-    return f"{name}, rate {rate:g}"
-
-
-def at(rows: DataFrame, key: tuple[str, float, float, float, float]) -> DataFrame:
+def at(rows: DataFrame, key: Key) -> DataFrame:
     """Return the rows of a setting."""
     return rows[(rows[KEYS] == list(key)).all(axis=1)]
+
+
+def best(rows: DataFrame) -> Key:
+    """Return the setting with the best mean accuracy on the validation part."""
+    return tuple(rows.groupby(KEYS)["validation_top1"].mean().idxmax())
+
+
+def is_plain(rows: DataFrame) -> pandas.Series:
+    """Return which rows are of plain fine-tuning."""
+    return rows["regularizer"].eq("self_distillation") & rows["distill_weight"].eq(0)
+
+
+def is_taught(rows: DataFrame) -> pandas.Series:
+    """Return which rows are of self-distillation."""
+    return rows["regularizer"].eq("self_distillation") & rows["distill_weight"].gt(0)
+
+
+def chosen(encoder: str) -> tuple[Key, Key]:
+    """Return the settings of plain fine-tuning and of self-distillation that were chosen for the confirmation."""
+    rows = read("selection", encoder)
+    return best(rows[is_plain(rows)]), best(rows[is_taught(rows)])
+
+
+def difference(rows: DataFrame, key: Key, base: Key, family: int) -> list[Difference | None]:
+    """Return the differences of two settings in accuracy and retention, corrected for a family of comparisons."""
+    one = Setting(1.0, 1.0, "self_distillation", 0.0)
+    sides = []
+    for own in (at(rows, key), at(rows, base)):
+        values = own.astype(object).where(own.notna(), None)
+        sides.append([Run(one, 1, row["seed"], row["top1"], 1.0, row["retention"]) for _, row in values.iterrows()])
+    return [paired_difference(*sides, what, family) for what in MEASURES]
+
+
+def name_of(key: Key) -> str:
+    """Return the name of a setting."""
+    regularizer, weight, strength, share, rate = key
+    return f"{Setting(1.0, rate, regularizer, weight, share, strength=strength).name}, rate {rate:g}"
 
 
 def percent(values: pandas.Series) -> str:
@@ -68,139 +85,64 @@ def percent(values: pandas.Series) -> str:
     return f"{known.mean():.1f}{spread}" if len(known) else ""
 
 
-def interval(found: Difference | None, bold: bool = False) -> str:
-    """Return a difference in points with its interval."""
+def interval(found: Difference | None) -> str:
+    """Return a difference in points with its interval, bold if p < 0.05 after the correction."""
     if found is None:
         return ""
     mean, low, high = (100 * value for value in (found.mean, found.mean - found.margin, found.mean + found.margin))
     text = f"{mean:+.1f} ({low:+.1f} … {high:+.1f})" if math.isfinite(low) else f"{mean:+.1f}"
-    return f"**{text}**" if bold and found.p < 0.05 else text
+    return f"**{text}**" if found.p < 0.05 else text
 
 
-def table(heads: list[str], lines: list[list[str]]) -> str:
-    """Return a Markdown table."""
-    return "\n".join(f"| {' | '.join(line)} |" for line in [heads, ["---"] * len(heads), *lines])
+def table(heads: str, lines: list[list[str]]) -> str:
+    """Return a Markdown table; the heads are separated by `|`."""
+    names = heads.split("|")
+    return "\n".join(f"| {' | '.join(line)} |" for line in [names, ["---"] * len(names), *lines])
 
 
-def settings(rows: DataFrame) -> str:
-    """Return a table with one line per setting."""
+def settings(file: str, encoder: str) -> str:
+    """Return a table of all settings of a file."""
     lines = []
-    for key, own in rows.groupby(KEYS):
+    for key, own in read(file, encoder).groupby(KEYS):
         last = [f"{own['steps'].mean():.0f}", f"{own['ce_loss'].mean():.2f}", str(len(own))]
-        values = [percent(own[name]) for name in ("validation_top1", "top1", "retention", "cka")]
-        lines.append([name_of(key), *values, *last])
-    return table(["setting", "validation top-1", "test top-1", "retention", "CKA", "steps", "CE", "n"], lines)
+        lines.append([name_of(key), *(percent(own[name]) for name in ("validation_top1", *MEASURES, "cka")), *last])
+    return table("setting|validation top-1|test top-1|retention|CKA|steps|CE|n", lines)
 
 
-def compared(encoder: str) -> dict[str, tuple[Difference | None, Difference | None]]:
-    """Return the confirmed differences in accuracy and in retention: best against best, and at the same rate."""
-    chosen, fresh = read("selection", encoder), read("confirmation", encoder)
-    if fresh.empty:
+def confirmed(encoder: str) -> dict[str, list[Difference | None]]:
+    """Return the differences that were fixed beforehand: best against best, and at the same rate."""
+    rows = read("confirmation", encoder)
+    if rows.empty:
         return {}
-    plain, taught = (best(chosen, is_plain)[0][KEYS].iloc[0] for is_plain in (True, False))
-    same = taught.copy()
-    same["distill_weight"] = 0.0
-    family = 4 * sum(not read("confirmation", each).empty for each in CONFIRMED)
-    own = runs(at(fresh, tuple(taught)))
-    return {
-        kind: tuple(  # type: ignore[misc]
-            paired_difference(own, runs(at(fresh, tuple(baseline))), what, family) for what in ("top1", "retention")
-        )
-        for kind, baseline in (("best", plain), ("same", same))
-    }
-
-
-def gain(encoder: str, kind: str, what: str = "top1") -> str:
-    """Return one confirmed difference for a sentence."""
-    return sentence(compared(encoder)[kind][what == "retention"])
-
-
-def sentence(found: Difference | None) -> str:
-    """Return a difference for a sentence."""
-    return "not measured" if found is None else f"{interval(found)} points, n = {found.pairs}, p = {found.p:.2g}"
+    plain, taught = chosen(encoder)
+    family = 4 * pandas.read_csv(DOCS / "data" / "confirmation.csv")["encoder"].nunique()
+    bases = {"best": plain, "same": ("self_distillation", 0, *taught[2:])}
+    return {name: difference(rows, taught, base, family) for name, base in bases.items()}
 
 
 def confirmation(encoder: str) -> str:
     """Return the confirmed settings, and the differences between them."""
     texts = {"best": "each at its best rate", "same": "plain fine-tuning at the same rate"}
-    lines = []
-    for kind, (top1, kept) in compared(encoder).items():
-        for name, found in (("top-1", top1), ("retention", kept)):
-            if found is not None:
-                lines.append([texts[kind], name, interval(found, bold=True), f"{found.p:.2g}", str(found.pairs)])
-    heads = ["self-distillation against", "measure", "difference in points (corrected 95 % interval)", "p", "n"]
-    return settings(read("confirmation", encoder)) + "\n\n" + table(heads, lines)
-
-
-def rivals(encoder: str) -> str:
-    """Return each method at its rate and strength with the best accuracy on the validation part."""
-    others = read("rivals", encoder)
-    swept = pandas.concat([read("selection", encoder), others])
-    if len(others):
-        swept = swept[swept["seed"].isin(others["seed"].unique())]
-    plain, taught = (
-        swept[swept["regularizer"].eq("self_distillation") & (swept["distill_weight"].eq(0) == is_plain)]
-        for is_plain in (True, False)
-    )
-    methods = [
-        plain,
-        taught,
-        *(own for _, own in swept[swept["regularizer"] != "self_distillation"].groupby("regularizer")),
+    lines = [
+        [texts[kind], name, interval(found), f"{found.p:.2g}", str(found.pairs)]
+        for kind, differences in confirmed(encoder).items()
+        for name, found in zip(("top-1", "retention"), differences, strict=True)
+        if found is not None
     ]
-    baseline, lines = runs(best(plain)[0]), []
-    for own in methods:
-        rows, name = best(own)
-        found = [
-            paired_difference(runs(rows), baseline, what, 2 * (len(methods) - 1)) for what in ("top1", "retention")
-        ]
-        against = ["", ""] if own is plain else [interval(difference, bold=True) for difference in found]
-        tried = f"{own.groupby(KEYS).ngroups} settings"
-        ce = f"{rows['ce_loss'].mean():.2f}"
-        lines.append(
-            [
-                name,
-                tried,
-                percent(rows["top1"]),
-                against[0],
-                percent(rows["retention"]),
-                against[1],
-                ce,
-                str(len(rows)),
-            ]
-        )
-    heads = [
-        "method, chosen on validation",
-        "tried",
-        "test top-1",
-        "against plain",
-        "retention",
-        "against plain",
-        "CE",
-        "n",
-    ]
-    return table(heads, lines)
+    heads = "self-distillation against|measure|difference in points (corrected 95 % interval)|p|n"
+    return f"{settings('confirmation', encoder)}\n\n{table(heads, lines)}"
 
 
-def fresh(encoder: str) -> dict[str, list[tuple[Difference | None, Difference | None]]]:
-    """Return the differences of each confirmed method from plain fine-tuning and from self-distillation, by name.
-
-    The first of each pair is in accuracy, the second in retention; all are of the same fresh seeds.
-    """
-    plain, taught = (best(read("selection", encoder), is_plain)[0][KEYS].iloc[0] for is_plain in (True, False))
+def fresh(encoder: str) -> dict[Key, list[list[Difference | None]]]:
+    """Return the differences of each method from plain fine-tuning and from self-distillation, on the fresh seeds."""
     rows = pandas.concat([read("confirmation", encoder), read("rivals_confirmation", encoder)])
+    bases = chosen(encoder)
     others = [key for key in rows.groupby(KEYS).groups if key[0] != "self_distillation"]
     family = 2 * (2 * len(others) + 1)
-    found = {}
-    for key in [tuple(plain), tuple(taught), *others]:
-        against = [None if key == base else runs(at(rows, base)) for base in (tuple(plain), tuple(taught))]
-        found[key] = [
-            tuple(
-                None if base is None else paired_difference(runs(at(rows, key)), base, what, family)
-                for what in MEASURES
-            )
-            for base in (against[0], None if key == tuple(plain) else against[1])
-        ]
-    return found  # type: ignore[return-value]
+    return {
+        key: [[None, None] if key == base else difference(rows, key, base, family) for base in bases]
+        for key in [*bases, *others]
+    }
 
 
 def against(encoder: str) -> str:
@@ -208,39 +150,58 @@ def against(encoder: str) -> str:
     rows, lines = pandas.concat([read("confirmation", encoder), read("rivals_confirmation", encoder)]), []
     for key, ((top1, kept), (top1_taught, kept_taught)) in fresh(encoder).items():
         own = at(rows, key)
-        cells = [percent(own["top1"]), interval(top1, True), interval(top1_taught, True)]
-        cells += [percent(own["retention"]), interval(kept, True), interval(kept_taught, True)]
-        lines.append(
-            [name_of(key), *cells, f"{own['ce_loss'].mean():.2f}", f"{len(own)} / {own['retention'].count()}"]
-        )
-    heads = ["method", "top-1", "against plain", "against self-distillation", "retention", "against plain"]
-    return table([*heads, "against self-distillation", "CE", "n, top-1 / retention"], lines)
+        line = [name_of(key), percent(own["top1"]), interval(top1), interval(top1_taught), percent(own["retention"])]
+        counts = f"{len(own)} / {own['retention'].count()}"
+        lines.append([*line, interval(kept), interval(kept_taught), f"{own['ce_loss'].mean():.2f}", counts])
+    heads = "method|top-1|against plain|against self-distillation|retention|against plain|against self-distillation"
+    return table(f"{heads}|CE|n, top-1 / retention", lines)
 
 
-def method(regularizer: str, base: str, what: str = "top1") -> str:
-    """Return the difference of a confirmed method from plain fine-tuning or self-distillation for a sentence."""
-    found = next(own for key, own in fresh("labels").items() if key[0] == regularizer)[base == "taught"]
-    return sentence(found[what == "retention"])
+def rivals(encoder: str) -> str:
+    """Return each method at its rate and strength with the best accuracy on the validation part."""
+    rows, lines = pandas.concat([read("selection", encoder), read("rivals", encoder)]), []
+    rest = rows[rows["regularizer"] != "self_distillation"]
+    methods = [rows[is_plain(rows)], rows[is_taught(rows)], *(own for _, own in rest.groupby("regularizer"))]
+    plain = best(methods[0])
+    for own in methods:
+        key = best(own)
+        top1, kept = [None, None] if key == plain else difference(rows, key, plain, 2 * (len(methods) - 1))
+        chosen_rows, tried = at(own, key), str(own.groupby(KEYS).ngroups)
+        values = [percent(chosen_rows["top1"]), interval(top1), percent(chosen_rows["retention"]), interval(kept)]
+        lines.append([name_of(key), tried, *values, f"{chosen_rows['ce_loss'].mean():.2f}", str(len(chosen_rows))])
+    return table("method|settings tried|test top-1|against plain|retention|against plain|CE|n", lines)
 
 
 def labels() -> str:
     """Return λ = 0 and λ = 10, each at its best rate, for each number of labelled videos."""
     rows = pandas.concat([read("selection", "labels"), read("few", "labels")])
-    rows = rows[rows["distill_weight"].isin([0, 10])]
     lines = []
-    for fraction, own in rows.groupby("label_fraction"):
-        (plain, _), (taught, _) = best(own, True), best(own, False)
-        pairs = [plain, taught], ("top1", "retention")
-        found = [paired_difference(runs(taught), runs(plain), what, 6) for what in pairs[1]]
-        cells = [f"{each[KEYS].iloc[0]['learning_rate']:g}: {percent(each['top1'])}" for each in pairs[0]]
-        kept = [percent(each["retention"]) for each in pairs[0]]
-        steps = f"{plain['steps'].mean():.0f}"
-        ce = " / ".join(f"{each['ce_loss'].mean():.2f}" for each in pairs[0])
-        lines.append(
-            [f"{120 * fraction:.0f}", *cells, interval(found[0], True), *kept, interval(found[1], True), steps, ce]
-        )
-    heads = ["labels a class", "λ = 0, rate: top-1", "λ = 10, rate: top-1", "difference", "λ = 0, retention"]
-    return table([*heads, "λ = 10, retention", "difference", "steps", "CE, λ = 0 / 10"], lines)
+    for fraction, own in rows[rows["distill_weight"].isin([0, 10])].groupby("label_fraction"):
+        keys = [best(own[is_plain(own)]), best(own[is_taught(own)])]
+        found = [interval(each) for each in difference(own, keys[1], keys[0], 6)]
+        cells = [f"{percent(at(own, key)['top1'])} (rate {key[-1]:g})" for key in keys]
+        kept = [percent(at(own, key)["retention"]) for key in keys]
+        ce = " / ".join(f"{at(own, key)['ce_loss'].mean():.2f}" for key in keys)
+        steps, n = f"{own['steps'].mean():.0f}", str(len(at(own, keys[1])))
+        lines.append([f"{120 * fraction:.0f}", *cells, found[0], *kept, found[1], steps, ce, n])
+    heads = "labels a class|λ = 0, top-1|λ = 10, top-1|difference|λ = 0, retention|λ = 10, retention|difference"
+    return table(f"{heads}|steps|CE, λ = 0 / 10|n", lines)
+
+
+def sentence(found: Difference | None) -> str:
+    """Return a difference for a sentence."""
+    return "not measured" if found is None else f"{interval(found)} points, n = {found.pairs}, p = {found.p:.2g}"
+
+
+def gain(encoder: str, kind: str, what: str = "top1") -> str:
+    """Return one difference that was fixed beforehand."""
+    return sentence(confirmed(encoder)[kind][MEASURES.index(what)])
+
+
+def method(regularizer: str, base: str, what: str = "top1") -> str:
+    """Return the difference of a method from `plain` fine-tuning or from self-distillation (`taught`)."""
+    found = next(own for key, own in fresh("labels").items() if key[0] == regularizer)
+    return sentence(found[base == "taught"][MEASURES.index(what)])
 
 
 def count() -> str:
@@ -249,9 +210,7 @@ def count() -> str:
     return str(sum(rows["identity"].nunique() for rows in files))
 
 
-BLOCKS = {"settings": lambda file, encoder: settings(read(file, encoder))} | {
-    own.__name__: own for own in (against, confirmation, count, gain, labels, method, rivals)
-}
+BLOCKS = {own.__name__: own for own in (against, confirmation, count, gain, labels, method, rivals, settings)}
 
 
 def rewritten(page: str) -> str:
@@ -260,25 +219,26 @@ def rewritten(page: str) -> str:
     def block(found: re.Match[str]) -> str:
         name, *arguments = found[2].split()
         text = BLOCKS[name](*arguments)
-        inside = f"\n\n{text}\n\n" if "|" in text else text
-        return f"{found[1]}{inside}{found[4]}"
+        return f"{found[1]}\n\n{text}\n\n{found[4]}" if "|" in text else f"{found[1]}{text}{found[4]}"
 
     return BLOCK.sub(block, page)
 
 
 def frontier_points() -> DataFrame:
-    """Return mean accuracy and retention of all rates of self-distillation, and of each rival as chosen on validation.
+    """Return mean accuracy and retention of self-distillation at all rates, and of each rival as chosen on validation.
 
     The encoder is the one trained with labels.
     """
-    others = [best(own)[0] for _, own in read("rivals", "labels").groupby("regularizer")]
-    rows = pandas.concat([read("selection", "labels"), *others])
-    return rows.groupby(KEYS)[["top1", "retention"]].mean().reset_index()
+    others = read("rivals", "labels")
+    rest = others[others["regularizer"] != "self_distillation"]
+    rows = [at(own, best(own)) for _, own in rest.groupby("regularizer")]
+    found = pandas.concat([read("selection", "labels"), *rows])
+    return found.groupby(KEYS)[list(MEASURES)].mean().reset_index()
 
 
 def shown(points: DataFrame) -> str:
     """Return the hash of the points, which the figure carries."""
-    return hashlib.sha256(points.to_csv(index=False).encode()).hexdigest()
+    return hashlib.sha256(points.round(6).to_csv(index=False).encode()).hexdigest()
 
 
 def draw_frontier(file: Path) -> None:
@@ -288,12 +248,13 @@ def draw_frontier(file: Path) -> None:
         return
     figure = new_figure(7.4, 4.6)
     axes = figure.subplots()
-    taught = points["regularizer"] == "self_distillation"
-    series = [(f"λ = {weight:g}", own) for weight, own in points[taught].groupby("distill_weight")]
-    series += [(name_of(row[KEYS]), row.to_frame().T) for _, row in points[~taught].iterrows()]
+    curves = points["regularizer"] == "self_distillation"
+    series = [(f"λ = {weight:g}", own) for weight, own in points[curves].groupby("distill_weight")]
+    series += [(name_of(tuple(row[KEYS])), row.to_frame().T) for _, row in points[~curves].iterrows()]
     for number, (name, own) in enumerate(series):
         x, y = 100 * own["retention"], 100 * own["top1"]
-        axes.plot(x, y, label=name, **look(number), markersize=6, linewidth=0.8)
+        line = {"linestyle": "-" if len(own) > 1 else "", "markersize": 6, "linewidth": 0.8}
+        axes.plot(x, y, label=name, **look(number) | line)
         for place in zip(x, y, own["learning_rate"], strict=True) if len(own) > 1 else ():
             axes.annotate(f"{place[2]:g}", place[:2], fontsize=7, xytext=(4, 4), textcoords="offset points")
     axes.set(xlabel="retention (%)", ylabel="test top-1 (%)")
@@ -304,12 +265,7 @@ def draw_frontier(file: Path) -> None:
     figure.savefig(file, dpi=150, metadata={"Description": shown(points)})
 
 
-def main() -> None:
-    """Rewrite all pages and the figure."""
-    draw_frontier(DOCS / "figures" / "frontier.png")
-    for page in [DOCS / "results.md", *sorted((DOCS / "results").glob("*.md"))]:
-        page.write_text(rewritten(page.read_text(encoding="utf-8")), encoding="utf-8")
-
-
 if __name__ == "__main__":
-    main()
+    draw_frontier(DOCS / "figures" / "frontier.png")
+    for markdown in [DOCS / "results.md", *sorted((DOCS / "results").glob("*.md"))]:
+        markdown.write_text(rewritten(markdown.read_text(encoding="utf-8")), encoding="utf-8")
