@@ -63,8 +63,9 @@ evidence-smoke: $(STAMP)  ## Run the experiment of docs/results.md in small: vid
 results: $(STAMP)  ## Rewrite the tables and the figure of docs/results.md from docs/data/
 	$(BIN)/python benchmarks/results.py
 
-bench: $(STAMP)  ## Time a training step (minutes); decoding: benchmarks/decoding.py FOLDER
-	$(BIN)/python benchmarks/training_step.py
+bench: $(STAMP)  ## Print the tables of benchmarks/ against installed peers (hours; peers: pip install -e '.[bench]')
+	for table in training_step teacher decoding data_pipeline pretraining evaluation startup scaling; do \
+		printf '\n## %s\n\n' $$table; $(BIN)/python benchmarks/$$table.py || exit 1; done
 
 cards: $(STAMP)  ## Write model_cards/ from configs/
 	$(BIN)/python -m hf_selfdistill.reporting.recipe_cards

@@ -1,98 +1,78 @@
-"""Cost of the teacher besides its forward pass: the refresh, and memory.
+"""The teacher: its forward pass, its refresh, and memory.
 
 python benchmarks/teacher.py
 
-Prints the time of one refresh as a share of an epoch of 100 steps, and the peak memory of a training step without and
-with the teacher, each in a separate process. The memory to expect is one copy of the encoder's weights and the live
-activations of one forward pass.
+The forward passes are compared with the eager pass of the student in training mode, without a graph. A refresh is
+compared with the reference-model sync of TRL (`SyncRefModelCallback`). Peak memory is that of a process that does
+training steps with or without the teacher.
 """
 
 from __future__ import annotations
 
 import argparse
 import resource
-import statistics
 import subprocess
 import sys
 import tempfile
-import time
 
 import torch
+from accelerate import Accelerator
+from interleaved import measure, peer, print_machine, print_table
+from training_step import ENCODERS, make_step
 
-from hf_selfdistill import C3DConfig, C3DForVideoClassification, SelfDistillationArguments, SelfDistillationTrainer
-
-MEGABYTE = 2**20
-
-
-def peak() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # MB
+from hf_selfdistill.self_distillation.teacher import Teacher
 
 
-def make_trainer(weight: float, folder: str) -> SelfDistillationTrainer:
-    torch.manual_seed(0)
-    model = C3DForVideoClassification(C3DConfig(num_labels=101)).to(memory_format=torch.channels_last_3d)
-    args = SelfDistillationArguments(
-        folder, distill_weight=weight, optim="sgd", optim_args="momentum=0.9", use_cpu=True
-    )
-    trainer = SelfDistillationTrainer(model, args)
-    trainer.create_optimizer()
-    return trainer
-
-
-def step(trainer: SelfDistillationTrainer, batch: dict[str, torch.Tensor]) -> float:
-    start = time.process_time()
-    trainer.training_step(trainer.model, dict(batch), num_items_in_batch=torch.tensor(len(batch["labels"])))
-    trainer.optimizer.step()
-    trainer.optimizer.zero_grad()
-    return time.process_time() - start
-
-
-def measure(what: str, clips: int, folder: str) -> None:
-    batch = {"pixel_values": torch.randn(clips, 16, 3, 112, 112), "labels": torch.arange(clips)}
-    trainer = make_trainer(0.0 if what == "plain" else 100.0, folder)
-    if what == "forward":
-        before = peak()
-        with torch.no_grad():
-            trainer.model.base_model(batch["pixel_values"])
-        print(peak() - before)
-        return
-    seconds = [step(trainer, batch) for _ in range(3)]
-    if what == "plain":
-        print(peak())
-        return
-    refreshes = []
-    for _ in range(5):
-        start = time.process_time()
-        trainer.teacher.copy_from(trainer.model)
-        refreshes.append(time.process_time() - start)
-    print(peak(), statistics.median(refreshes), statistics.median(seconds))
+def peak(encoder: str, subject: str, clips: int) -> float:
+    """Return the peak memory of training steps in another process, in MB."""
+    command = [sys.executable, __file__, "--encoder", encoder, "--peak", subject, "--clips", str(clips)]
+    return float(subprocess.check_output(command, text=True))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--encoder", default="c3d", choices=list(ENCODERS))
     parser.add_argument("--clips", type=int, default=2)
-    parser.add_argument("--what", choices=["plain", "forward", "teacher"], help=argparse.SUPPRESS)
+    parser.add_argument("--size", type=int, default=112)
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--peak", help=argparse.SUPPRESS)
     args = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        if args.what:
-            measure(args.what, args.clips, folder)
-            return
-    measured = {}
-    for what in ("plain", "forward", "teacher"):
-        command = [sys.executable, __file__, "--clips", str(args.clips), "--what", what]
-        measured[what] = [float(word) for word in subprocess.check_output(command, text=True).split()]
-    weights = sum(p.numel() * 4 for p in C3DForVideoClassification(C3DConfig()).base_model.parameters()) / MEGABYTE
-    memory, refresh, seconds = measured["teacher"]
-    print(f"C3D, {args.clips} clips of 16×112×112")
-    print(
-        f"refresh {1000 * refresh:.0f} ms CPU, "
-        f"{refresh / (100 * seconds):.4%} of 100 steps of {1000 * seconds:.0f} ms CPU"
+    clips = torch.randn(args.clips, 16, 3, args.size, args.size)
+    if args.peak:
+        with tempfile.TemporaryDirectory() as folder:
+            step = make_step(
+                args.encoder, args.peak, folder, {"pixel_values": clips, "labels": torch.arange(args.clips)}
+            )
+            step(), step()
+        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+        return
+    print_machine()
+    model_class, config_class, settings = ENCODERS[args.encoder]
+    student = model_class(config_class(num_labels=101, **settings)).train()
+    teachers = {norm: Teacher(student, norm) for norm in ("batch", "running")}
+    subjects = {
+        "student": torch.no_grad()(lambda: student(clips)),
+        "forward, norm batch": lambda: teachers["batch"](pixel_values=clips),
+        "forward, norm running": lambda: teachers["running"](pixel_values=clips),
+        "refresh, norm batch": lambda: teachers["batch"].copy_from(student),
+        "refresh, norm running": lambda: teachers["running"].copy_from(student),
+    }
+    peers = {"student": ["forward, norm batch", "forward, norm running"]}
+    callbacks = peer("trl.trainer.callbacks")
+    if callbacks is not None:
+        Accelerator(cpu=True)  # TRL asks its state for DeepSpeed
+        copy = model_class(student.config)
+        subjects["TRL's sync"] = lambda: callbacks.SyncRefModelCallback.sync_target_model(student, copy, 1.0)
+        peers["TRL's sync"] = ["refresh, norm batch", "refresh, norm running"]
+    ms = measure(subjects, args.rounds)
+    rows = [(ours, ms[ours], theirs, ms[theirs]) for theirs, mine in peers.items() for ours in mine]
+    title = f"{args.encoder}, {args.clips} clips of 16×{args.size}×{args.size}, {torch.get_num_threads()} threads"
+    print_table(title, rows)
+    plain = peak(args.encoder, "cross-entropy", args.clips)
+    kinds = ("SD, norm batch", "SD, norm running")
+    print_table(
+        "peak memory", [(kind, peak(args.encoder, kind, args.clips), "cross-entropy", plain) for kind in kinds], "MB"
     )
-    print(
-        f"peak of a plain step {measured['plain'][0]:.0f} MB, "
-        f"with the teacher {memory:.0f} MB: {memory - measured['plain'][0]:+.0f}"
-    )
-    print(f"expected: weights {weights:.0f} MB + one forward pass {measured['forward'][0]:.0f} MB")
 
 
 if __name__ == "__main__":
