@@ -29,6 +29,16 @@ def parser():
     return CommandParser(Toy, TrainingArguments, description="Play.", most_used=["learning_rate"])
 
 
+def test_a_tilde_is_the_home_folder_in_flags_in_the_file_and_in_its_name(parser, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "toy.yaml").write_text("parts: [~/a, b~, ~/c]\noutput_dir: ~/out\n")
+    toy, args = parser.parse(["--config=~/toy.yaml", "--name=~/ball"])
+    assert (toy.name, toy.parts) == (f"{tmp_path}/ball", [f"{tmp_path}/a", "b~", f"{tmp_path}/c"])
+    assert args.output_dir == f"{tmp_path}/out"
+    toy, args = parser.parse(["--name", "~", "--output_dir", "~/other"])
+    assert (toy.name, args.output_dir) == (str(tmp_path), f"{tmp_path}/other")
+
+
 def test_flags_win_over_the_file_and_the_file_over_defaults(parser, tmp_path):
     config = tmp_path / "toy.yaml"
     config.write_text(

@@ -191,7 +191,9 @@ def test_all_commands_find_the_same_videos_and_say_what_they_found(tmp_path, pat
         (root / "a/up").symlink_to(root)
     labelled = {"dataset": "folder", "dataset_root": str(root)}
     commands = {
-        "finetune": lambda: FinetuneConfig(str(tmp_path), model_name_or_path="c3d", use_cpu=True, **labelled).load(),
+        "finetune": lambda: FinetuneConfig(
+            str(tmp_path), model_name_or_path="c3d", distill_weight=0, use_cpu=True, **labelled
+        ).load(),
         "evaluate": lambda: EvaluateConfig(model_name_or_path="model", use_cpu=True, **labelled).load(),
         "pretrain": lambda: PretrainConfig(
             str(tmp_path), model_type="c3d", use_cpu=True, dataset_root=str(root)

@@ -71,6 +71,8 @@ def _cure(text: str, error: Exception) -> str | None:
             f"a worker that reads videos ended ({text.splitlines()[0]}); if memory ran out, lower "
             "`dataloader_num_workers` or `per_device_train_batch_size`"
         )
+    if "does not have a deterministic implementation" in text:
+        return f"{text.split('. ')[0]} on GPUs; omit `full_determinism`, or train with `use_cpu`"
     if text.startswith("Expected more than 1 value per channel"):
         return (
             "a batch of one clip leaves BatchNorm a single value per channel; raise `per_device_train_batch_size` to "

@@ -222,7 +222,7 @@ def config_flags(argv: Sequence[str]) -> list[str]:
 def _config_file(argv: Sequence[str]) -> Path | None:
     files = [b for a, b in pairwise(argv) if a == "--config"]
     files += [a.removeprefix("--config=") for a in argv if a.startswith("--config=")]
-    return Path(files[-1]) if files else None
+    return Path(files[-1]).expanduser() if files else None
 
 
 def as_flags(values: Mapping[str, Any]) -> list[str]:

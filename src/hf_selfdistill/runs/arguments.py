@@ -187,11 +187,11 @@ class UnlabelledArguments:
         from hf_selfdistill.data.origin import Origin, note_origin
         from hf_selfdistill.data.video_files import find_videos, listed_videos, stream_shards
 
-        root = None if self.dataset_root is None else Path(self.dataset_root)
+        root = None if self.dataset_root is None else Path(self.dataset_root).expanduser()
         if self.dataset == "shards":
             return {"train": stream_shards(root or Path())}
         if self.dataset in ("videos", "list"):
-            annotations = Path(str(self.annotations))
+            annotations = Path(str(self.annotations)).expanduser()
             listed = self.dataset == "list"
             records = listed_videos(annotations, root, max_missing_fraction) if listed else find_videos(root or Path())
             note_origin(records, Origin(self.dataset, None, "train", root or annotations.parent))
