@@ -56,6 +56,12 @@ def test_two_groups_or_labels_of_a_part_to_be_cut_are_refused_and_one_group_is_k
     check_duplicates(whole, "x")
 
 
+def test_what_can_not_be_opened_is_left_to_the_reader_of_videos(files):
+    for name in ("x.mp4", "y.mp4"):
+        (files / name).mkdir()
+    check_duplicates(datasets.DatasetDict(train=part(files / "x.mp4"), test=part(files / "y.mp4")), "x")
+
+
 def test_missing_and_empty_files_and_equal_heads_are_no_duplicates(files):
     first, second = b"h" * 2**16 + b"1", b"h" * 2**16 + b"2"
     train = part(files / "1", files / "empty", files / "nowhere", first)

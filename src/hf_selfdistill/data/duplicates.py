@@ -44,10 +44,13 @@ def check_duplicates(videos: datasets.DatasetDict, source: str, refuse: bool = T
         video = videos[place[0]][place[1]]["video"]
         if video["bytes"] is not None:
             return hashlib.sha256(video["bytes"][:length]).hexdigest()
-        if length is None:
-            return hash_of_file(Path(video["path"]))
-        with open(video["path"], "rb") as stream:
-            return hashlib.sha256(stream.read(length)).hexdigest()
+        try:
+            if length is None:
+                return hash_of_file(Path(video["path"]))
+            with open(video["path"], "rb") as stream:
+                return hashlib.sha256(stream.read(length)).hexdigest()
+        except OSError:  # unreadable files are named when they are read
+            return repr(place)
 
     same: Iterable[list[_Place]] = _regrouped([list(sizes)], sizes.__getitem__)
     same = _regrouped(_regrouped(same, lambda place: digest(place, HEAD)), digest)
