@@ -14,6 +14,10 @@ __all__ = ["COMMANDS", "main", "run_script"]
 NAME = "hf-selfdistill"
 
 COMMANDS = {
+    "prepare": (
+        "prepare_dataset",
+        "Check all videos of a folder, and copy them in a form that is fast to read.",
+    ),
     "pretrain": ("pretrain", "Pre-train an encoder on videos without labels."),
     "finetune": ("finetune", "Fine-tune a video classifier with self-distillation."),
     "evaluate": ("evaluate_model", "Test a fine-tuned classifier, or the frozen features of an encoder."),

@@ -11,6 +11,7 @@ import torch
 from torch.utils.data import Dataset
 
 from hf_selfdistill.data.decoding import MAX_SECONDS, VideoDecodingError, VideoReader
+from hf_selfdistill.data.prepared import open_video
 from hf_selfdistill.data.sampling import ClipSampler
 from hf_selfdistill.data.transforms import same_draws, seeded_draws
 
@@ -56,7 +57,7 @@ class VideoClips(Dataset[dict[str, Any]]):
         video = self.records[index]["video"]
         source = video["bytes"] if video["bytes"] is not None else video["path"]
         try:
-            with VideoReader(source, max_seconds=self.max_seconds, target_fps=self.target_fps) as reader:
+            with open_video(source, max_seconds=self.max_seconds, target_fps=self.target_fps) as reader:
                 yield reader
         except VideoDecodingError as error:
             self._unreadable[index] = True
