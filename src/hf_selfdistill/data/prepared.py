@@ -1,7 +1,7 @@
 """Videos prepared for training: uncompressed frames in a MOV file, which the reader maps into memory.
 
 Other programs read the files, too. Coded forms (short-GOP and intra-only H.264 and MPEG-4, MJPEG) of the same size in
-pixels are 30 to 80 times smaller, but take 0.4 to 2.2 of the original's time (`docs/own_videos.md`).
+pixels are 12 to 170 times smaller, but take 0.4 to 2.2 of the original's time (`docs/own_videos.md`).
 """
 
 from __future__ import annotations
