@@ -5,7 +5,7 @@ STAMP := .venv/.installed
 LOWEST := .venv-lowest/.installed
 SUITE = $(1)/python -m pytest -n 2 --dist loadfile
 
-.PHONY: help install demo reproduce-smoke evidence-smoke results test test-slow test-lowest test-upstream lint format bench cards docs
+.PHONY: help install demo reproduce-smoke evidence evidence-smoke results test test-slow test-lowest test-upstream lint format bench cards docs
 
 help:  ## Show this help
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -55,6 +55,9 @@ lint: $(STAMP)  ## ruff and mypy
 format: $(STAMP)  ## Format the code and apply the fixes of ruff
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+evidence: $(STAMP)  ## Run the experiment of docs/results.md into runs/evidence (hours; a second call resumes)
+	PATH="$(CURDIR)/$(BIN):$$PATH" sh benchmarks/evidence.sh runs/evidence
 
 evidence-smoke: $(STAMP)  ## Run the experiment of docs/results.md in small: videos, encoders, grids, pages (5 minutes)
 	rm -rf runs/evidence-smoke
