@@ -1,4 +1,4 @@
-"""Rewrite the numbers, tables and the figure of docs/results.md and docs/results/ from the runs in docs/data/.
+"""Rewrite the numbers, tables and the figure of README, docs/results.md and docs/results/ from the runs in docs/data/.
 
 python benchmarks/results.py
 
@@ -157,6 +157,16 @@ def against(encoder: str) -> str:
     return table(f"{heads}|CE|n, top-1 / retention", lines)
 
 
+def brief(encoder: str) -> str:
+    """Return the confirmed methods against plain fine-tuning, for README."""
+    rows, lines = pandas.concat([read("confirmation", encoder), read("rivals_confirmation", encoder)]), []
+    for key, ((top1, kept), _) in fresh(encoder).items():
+        own = at(rows, key)
+        values = [percent(own["top1"]), interval(top1), percent(own["retention"]), interval(kept)]
+        lines.append([name_of(key), *values, f"{len(own)} / {own['retention'].count()}"])
+    return table("method|top-1 (%)|against plain|retention (%)|against plain|runs", lines)
+
+
 def rivals(encoder: str) -> str:
     """Return each method at its rate and strength with the best accuracy on the validation part."""
     rows, lines = pandas.concat([read("selection", encoder), read("rivals", encoder)]), []
@@ -210,7 +220,7 @@ def count() -> str:
     return str(sum(rows["identity"].nunique() for rows in files))
 
 
-BLOCKS = {own.__name__: own for own in (against, confirmation, count, gain, labels, method, rivals, settings)}
+BLOCKS = {own.__name__: own for own in (against, brief, confirmation, count, gain, labels, method, rivals, settings)}
 
 
 def rewritten(page: str) -> str:
@@ -267,5 +277,6 @@ def draw_frontier(file: Path) -> None:
 
 if __name__ == "__main__":
     draw_frontier(DOCS / "figures" / "frontier.png")
-    for markdown in [DOCS / "results.md", *sorted((DOCS / "results").glob("*.md"))]:
+    pages = [DOCS.parent / "README.md", DOCS / "results.md", *sorted((DOCS / "results").glob("*.md"))]
+    for markdown in filter(Path.is_file, pages):
         markdown.write_text(rewritten(markdown.read_text(encoding="utf-8")), encoding="utf-8")

@@ -10,7 +10,7 @@ import pytest
 from guides import ROOT
 from PIL import Image
 
-PAGES = [ROOT / "docs" / "results.md", *sorted((ROOT / "docs" / "results").glob("*.md"))]
+PAGES = [ROOT / "docs" / "results.md", ROOT / "README.md", *sorted((ROOT / "docs" / "results").glob("*.md"))]
 RUNS = [file for file in sorted((ROOT / "docs" / "data").glob("*.csv")) if file.stem != "rspnet_on_fight"]
 
 
