@@ -12,6 +12,7 @@ import torch
 from torch.utils.data import DataLoader
 from videos import cut_video, frame_numbers, numbered_frame, numbered_frames, write_audio, write_video
 
+from hf_selfdistill.data.decoder import Decoder
 from hf_selfdistill.data.decoding import VideoDecodingError, VideoReader, read_frames
 
 X264_GROUPS_OF_10 = "keyint=10:min-keyint=10:scenecut=0"
@@ -56,13 +57,13 @@ def full_decode(path: Path) -> torch.Tensor:
 def decoded_packets(monkeypatch: pytest.MonkeyPatch) -> list[av.Packet]:
     """Packets that readers decode, in order."""
     packets = []
-    decode = VideoReader._decode
+    decode = Decoder.decode
 
-    def record(reader, packet):
+    def record(decoder, packet):
         packets.append(packet)
-        return decode(reader, packet)
+        return decode(decoder, packet)
 
-    monkeypatch.setattr(VideoReader, "_decode", record)
+    monkeypatch.setattr(Decoder, "decode", record)
     return packets
 
 

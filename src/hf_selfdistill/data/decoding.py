@@ -19,6 +19,7 @@ import numpy as np
 import torch
 
 from hf_selfdistill.data.containers import Video, VideoDecodingError, name_of, open_video_stream
+from hf_selfdistill.data.decoder import Decoder
 from hf_selfdistill.data.moments import Moments
 from hf_selfdistill.data.packets import Keyframe, count_frames, is_seekable
 from hf_selfdistill.data.rgb import RgbConverter
@@ -26,7 +27,7 @@ from hf_selfdistill.data.rgb import RgbConverter
 __all__ = ["Video", "VideoDecodingError", "VideoReader", "read_frames"]
 
 MAX_PIXELS = 8192 * 4320  # 8K
-MAX_BYTES = 2**30
+MAX_BYTES = 3 * 2**28  # 8 frames of 7680x4320
 MAX_SECONDS = 600.0
 GROUP_BYTES = 2**26  # of frames that are transformed together: 16 frames of 1280x720 take less
 
@@ -44,7 +45,7 @@ class VideoReader:
     Args:
         video: path of a regular file, the file's bytes, or a seekable binary file object (which stays open).
         max_pixels: height times width of a frame, at most; 8K by default.
-        max_bytes: memory for the frames of one `read`, at most.
+        max_bytes: memory for the frames of one `read`, and for the frames that the decoder keeps, at most.
         max_seconds: time for counting the frames, and for one `read`, at most.
         target_fps: frames per second of the clips to be read; None ignores the frames' times. If the frames are not
             evenly spaced, indices are moments, a multiple of `target_fps` per second, and no longer frames.
@@ -138,7 +139,7 @@ class VideoReader:
                 if transform is None:
                     (frames,) = self._grouped(sorted(wanted), len(rows) + (0 if ascending else len(order)))
                 else:
-                    parts = [transform(group) for group in self._grouped(sorted(wanted))]
+                    parts = list(map(transform, self._grouped(sorted(wanted))))  # a loop would keep one more group
                     frames = parts[0] if len(parts) == 1 else torch.cat(parts)
             except _Mistaken:
                 continue
@@ -146,6 +147,7 @@ class VideoReader:
 
     def _open(self) -> None:
         self._container, self._stream = open_video_stream(self._video, self._max_pixels)
+        self._decoder = Decoder(self._stream, self._name, self._max_bytes)
         self._seekable = is_seekable(self._container, self._stream)
 
     def _packets(self) -> Iterator[av.Packet[av.VideoStream]]:
@@ -174,13 +176,17 @@ class VideoReader:
                 shape, size = image.shape, left if copies else max(1, GROUP_BYTES // image.nbytes)
             if image.shape != shape:
                 raise VideoDecodingError(self._name, "its frames differ in size")
-            if not filled:
-                group = np.empty((min(size, left), *shape), np.uint8)
-            group[filled] = image
+            if not copies and size == 1:  # large frames are not copied
+                group = np.ascontiguousarray(image)[None]
+            else:
+                if not filled:
+                    group = np.empty((min(size, left), *shape), np.uint8)
+                group[filled] = image
+            del image
             filled += 1
             if filled == len(group):
                 yield torch.from_numpy(group).permute(0, 3, 1, 2)
-                left, filled = left - filled, 0
+                left, filled, group = left - filled, 0, np.empty(0)
 
     def _images(self, positions: list[int]) -> Iterator[np.ndarray]:
         """Decode the images (H, W, 3) at ascending `positions`."""
@@ -194,6 +200,7 @@ class VideoReader:
                     yield self._to_rgb(frame)
                 except ValueError as error:
                     raise VideoDecodingError(self._name, str(error)) from None
+            del frame
         if end == 0:
             reason = f"none of its frames can be decoded (`max_pixels` is {self._max_pixels})"
             raise VideoDecodingError(self._name, reason)
@@ -211,11 +218,11 @@ class VideoReader:
         packet: av.Packet[av.VideoStream] | None
         while True:
             packet = next(packets, None) if position <= last else None  # None flushes the decoder
-            for frame in self._decode(packet):
-                if position == keyframe.position > 0 and not frame.key_frame:
-                    continue  # shown before the keyframe
-                yield position, frame
-                position += 1
+            for frame in self._decoder.decode(packet):
+                if position > keyframe.position or position == 0 or frame.key_frame:  # else shown before the keyframe
+                    yield position, frame
+                    position += 1
+                del frame  # large frames fill the memory
             if packet is None:
                 break
             due += not packet.is_discard and not keyframe.is_shown_after(packet)
@@ -238,12 +245,6 @@ class VideoReader:
         self._open()
         return self._packets()
 
-    def _decode(self, packet: av.Packet[av.VideoStream] | None) -> list[av.VideoFrame]:
-        try:
-            return self._stream.decode(packet)
-        except av.FFmpegError:
-            return []  # A damaged packet gives no frame; the next packets can be whole.
-
 
 def read_frames(
     video: Video,
@@ -259,7 +260,7 @@ def read_frames(
         indices: positions of frames as in [`VideoReader.read`], or a function that returns them, called with the
             number of frames and the frames per second.
         max_pixels: height times width of a frame, at most; 8K by default.
-        max_bytes: memory for the frames, at most.
+        max_bytes: memory for the frames, and for the frames that the decoder keeps, at most.
         max_seconds: time for counting the frames, and for reading them, at most.
 
     Returns:

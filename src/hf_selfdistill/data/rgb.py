@@ -24,7 +24,7 @@ class RgbConverter:
         self._display_matrices: dict[int, bytes | None] = {}  # by rotation
 
     def __call__(self, frame: av.VideoFrame) -> np.ndarray:
-        """Convert a frame.
+        """Convert a frame; the image is a view of FFmpeg's memory.
 
         Raises:
             ValueError: FFmpeg can't convert its pixels.
@@ -36,7 +36,8 @@ class RgbConverter:
         except av.FFmpegError:
             pixels = f"{frame.format.name} in colour space {frame.colorspace}"
             raise ValueError(f"its pixels ({pixels}) can't be converted to RGB") from None
-        image = rgb.to_ndarray()  # (H, W, C)
+        plane = rgb.planes[0]
+        image = np.ndarray((rgb.height, rgb.width, 3), np.uint8, memoryview(plane), strides=(plane.line_size, 3, 1))
         rotation = frame.rotation
         if rotation not in self._display_matrices:  # seldom: a frame and its side data refer to each other and stay
             display_matrix = frame.side_data.get("DISPLAYMATRIX")
