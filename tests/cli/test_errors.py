@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+import tempfile
 
 import pytest
 import torch
@@ -20,14 +21,18 @@ def test_an_interruption_is_one_word(capsys):
     assert stopped.value.code == 130 and capsys.readouterr().err == "interrupted\n"
 
 
-def test_errors_of_the_user_become_one_line_and_others_keep_their_traceback(caplog):
+def test_an_error_is_one_line_and_the_traceback_of_an_unknown_one_is_in_a_log_file(tmp_path, monkeypatch):
     with pytest.raises(SystemExit) as stopped, user_errors():
         raise ValueError("the file\nis bad")
     assert stopped.value.code == "error: the file is bad"
     with pytest.raises(SystemExit, match=r"^error: install bitsandbytes"), user_errors():
         raise ImportError("install bitsandbytes")
-    with pytest.raises(RuntimeError), caplog.at_level(logging.DEBUG), user_errors():
-        raise RuntimeError("ours")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with pytest.raises(SystemExit) as stopped, user_errors():
+        raise RuntimeError("ours\nof two lines")
+    (log,) = tmp_path.glob("*.log")
+    assert stopped.value.code == f"error: RuntimeError: ours of two lines; the traceback is in {log}"
+    assert "Traceback" in log.read_text() and 'raise RuntimeError("ours' in log.read_text()
 
 
 @pytest.mark.parametrize("values", [1, 100_000])

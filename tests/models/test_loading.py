@@ -3,7 +3,7 @@ import logging
 
 import pytest
 import torch
-from transformers import AutoConfig
+from transformers import PreTrainedConfig
 
 from hf_selfdistill import C3DConfig, C3DForVideoClassification, C3DVideoProcessor, R2Plus1DConfig
 from hf_selfdistill.models.loading import (
@@ -96,7 +96,7 @@ def test_what_the_hub_says_of_a_name_is_passed_on(monkeypatch):
     def refuse(name, **options):
         raise OSError(f"{name} is a gated repository\nPlease log in")
 
-    monkeypatch.setattr(AutoConfig, "from_pretrained", refuse)
+    monkeypatch.setattr(PreTrainedConfig, "get_config_dict", refuse)
     with pytest.raises(OSError, match=r"did not give it: user/secret is a gated repository Please log in$"):
         load("user/secret")
 

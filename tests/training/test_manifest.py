@@ -1,9 +1,11 @@
+import re
 import shutil
 
 import pytest
 from transformers import TrainerCallback
 
 from hf_selfdistill.cli import finetune
+from hf_selfdistill.training.checkpoints import find_checkpoint
 from hf_selfdistill.training.manifest import MANIFEST, check_manifest, write_manifest
 
 
@@ -38,10 +40,33 @@ def test_a_missing_file_and_a_damaged_manifest_are_refused(checkpoint):
         check_manifest(checkpoint)
 
 
-def test_a_checkpoint_without_a_manifest_is_accepted_with_a_warning(checkpoint, caplog):
+def test_a_checkpoint_without_a_manifest_is_accepted_with_a_warning(fine_tuned, caplog):
+    checkpoint = next(fine_tuned.glob("checkpoint-*"))
     (checkpoint / MANIFEST).unlink()
     check_manifest(checkpoint)
     assert "its files are not checked" in caplog.text
+
+
+DAMAGES = [b"", b"[]", b"null", b'"text"', b"\xff\xfe\x00", b"[" * 100_000]
+
+
+@pytest.mark.parametrize("manifest", [True, False])
+def test_a_damaged_file_of_any_kind_is_refused_by_name_before_anything_is_loaded(fine_tuned, manifest):
+    checkpoint = max(fine_tuned.glob("checkpoint-*"))
+    if not manifest:
+        (checkpoint / MANIFEST).unlink()
+    check_manifest(checkpoint)
+    for file in sorted(checkpoint.iterdir()):
+        whole = file.read_bytes()
+        flipped = [whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :] for place in (0, len(whole) // 2)]
+        for damage in [*DAMAGES, whole[: len(whole) // 2], *(flipped if manifest else [])]:
+            if not manifest and file.suffix == ".bin":  # not read by a resumed run
+                continue
+            file.write_bytes(damage)
+            with pytest.raises(ValueError, match=re.escape(file.name)) as error:
+                find_checkpoint(str(checkpoint), fine_tuned)
+            assert str(checkpoint) in str(error.value) and "\n" not in str(error.value)
+        file.write_bytes(whole)
 
 
 @pytest.mark.parametrize("name", ["optimizer.pt", "scheduler.pt"])

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import re
 import sys
+import tempfile
+import traceback
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
@@ -28,7 +30,9 @@ FAILED_WRITE = ("inline_container.cc", "basic_ios::clear", "enforce fail", "Pyto
 
 @contextmanager
 def user_errors(flags: Collection[str] = ()) -> Iterator[None]:
-    """End a command with one line if input, arguments, disk, Hub or a missing package cause an error, or at Ctrl-C.
+    """End a command with one line at an error or at Ctrl-C; the traceback of an unknown error goes to a log file.
+
+    Input, arguments, disk, Hub and missing packages cause known errors.
 
     Args:
         flags: names of the command's flags; parameters that an error names in backticks become flags.
@@ -39,10 +43,17 @@ def user_errors(flags: Collection[str] = ()) -> Iterator[None]:
         sys.stderr.write("interrupted\n")
         sys.exit(INTERRUPTED)
     except Exception as error:
+        text = with_dashes(one_line(error), flags)
         if not _is_the_users(error):
-            raise
+            text = f"{type(error).__name__}: {text}; the traceback is in {_write_traceback()}"
         logger.debug("where it happened:", exc_info=True)
-        sys.exit(f"error: {with_dashes(one_line(error), flags)}")
+        sys.exit(f"error: {text}")
+
+
+def _write_traceback() -> str:
+    with tempfile.NamedTemporaryFile("w", prefix="hf-selfdistill-", suffix=".log", delete=False) as file:
+        file.write(traceback.format_exc())
+    return file.name
 
 
 def _is_the_users(error: Exception) -> bool:

@@ -43,6 +43,8 @@ class VideoEncoderConfig(PreTrainedConfig):
         return 1, 1
 
     def __post_init__(self, **kwargs: Any) -> None:
+        if not isinstance(self.id2label or {}, dict):
+            raise ValueError(f"{type(self).__name__}: `id2label` is {self.id2label!r}; it must map indices to names")
         labels = kwargs.get("num_labels") or len(self.id2label or ())
         if labels > MAX_LABELS:  # before transformers names each label
             raise ValueError(f"{type(self).__name__}: `num_labels` is {labels}; at most {MAX_LABELS} are allowed")
@@ -75,7 +77,8 @@ class VideoEncoderConfig(PreTrainedConfig):
 
     def _widths(self, name: str, values: Sequence[int], minimum: int = 1) -> list[int]:
         """Return `values` as a list, checked to be integers of at least `minimum`."""
-        if isinstance(values, int | str) or any(not isinstance(v, int) or v < minimum for v in values) or not values:
+        sequence = isinstance(values, list | tuple) and bool(values)
+        if not sequence or any(not isinstance(v, int) or v < minimum for v in values):
             raise ValueError(
                 f"{type(self).__name__}: `{name}` is {values!r}; it must be a list of integers of at least {minimum}"
             )

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import logging
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 import yaml
-from huggingface_hub.errors import HFValidationError
-from huggingface_hub.utils import validate_repo_id
 from transformers import (
-    AutoConfig,
     AutoModel,
     AutoModelForVideoClassification,
     AutoVideoProcessor,
@@ -36,6 +32,7 @@ from hf_selfdistill.models.load_report import (
     warn_of_partial_weights,
     without_load_report,
 )
+from hf_selfdistill.models.untrusted import load_config, load_part, load_weights
 from hf_selfdistill.models.video_processing_c3d import C3DVideoProcessor
 
 if TYPE_CHECKING:
@@ -55,7 +52,6 @@ __all__ = [
 logger = logging.getLogger(__name__)
 
 FROM_SCRATCH: dict[str, type[PreTrainedConfig]] = {"c3d": C3DConfig, "r2plus1d": R2Plus1DConfig}
-TRAINED_IN = torch.float32  # for checkpoints of any precision; half precision comes from autocast (`bf16`)
 
 
 def load_classifier(
@@ -90,9 +86,9 @@ def load_classifier(
         model = AutoModelForVideoClassification.from_config(config)
     else:
         refuse_overrides(name, config_overrides)
-        _check_found(name)
-        processor = _without_custom_code(AutoVideoProcessor, name)
-        model, new_layers = _pretrained(name, classes, labels)
+        config = load_config(name)
+        processor = load_part(AutoVideoProcessor, name)
+        model, new_layers = _pretrained(name, config, classes, labels)
     if lora_rank is not None:
         targets = lora_target_modules.split(",") if lora_target_modules else None
         return add_lora(model, lora_rank, targets, new_layers), processor
@@ -106,15 +102,15 @@ def load_for_inference(name: str) -> tuple[PreTrainedModel, BaseVideoProcessor]:
         ValueError: the model is an encoder without a trained head.
         OSError: there is no such model.
     """
-    _check_found(name)
-    model, report = _weights(AutoModelForVideoClassification, name)
+    load_config(name)
+    model, report = load_weights(AutoModelForVideoClassification, name)
     absent = absent_weights(name, model, report)
     if absent:
         raise ValueError(
             f"{name} lacks {', '.join(absent)}: it is not a fine-tuned classifier; "
             f"fine-tune it first: hf-selfdistill finetune --model_name_or_path {name}"
         )
-    return model.eval(), _without_custom_code(AutoVideoProcessor, name)
+    return model.eval(), load_part(AutoVideoProcessor, name)
 
 
 def load_for_features(name: str, overrides: str | None = None) -> tuple[PreTrainedModel, BaseVideoProcessor]:
@@ -128,16 +124,15 @@ def load_for_features(name: str, overrides: str | None = None) -> tuple[PreTrain
         config, processor = from_scratch(name, overrides)
         return AutoModel.from_config(config).eval(), processor
     refuse_overrides(name, overrides)
-    _check_found(name)
-    architectures = _without_custom_code(AutoConfig, name).architectures or []
+    architectures = load_config(name).architectures or []
     if any(architecture.endswith("ForVideoClassification") for architecture in architectures):
         return load_for_inference(name)
-    model, report = _weights(AutoModel, name)
+    model, report = load_weights(AutoModel, name)
     check_weights_fit(name, model, sorted(absent_keys(report)))
-    processor = _without_custom_code(AutoVideoProcessor, name)
+    processor = load_part(AutoVideoProcessor, name)
     if type(model.config) in MODEL_FOR_VIDEO_CLASSIFICATION_MAPPING and not _is_pooled(model, processor):
         # The classifier defines the feature of a clip. If the checkpoint has no head, a random head stays unused.
-        model, _ = _weights(AutoModelForVideoClassification, name)
+        model, _ = load_weights(AutoModelForVideoClassification, name)
     return model.eval(), processor
 
 
@@ -157,14 +152,14 @@ def load_encoder(name: str, overrides: str | None = None) -> tuple[PreTrainedMod
         config, processor = from_scratch(name, overrides)
         return AutoModel.from_config(config), processor
     refuse_overrides(name, overrides)
-    _check_found(name)
-    encoder, report = _weights(AutoModel, name)
+    load_config(name)
+    encoder, report = load_weights(AutoModel, name)
     absent = absent_keys(report)
     pooler = {key for key in report["missing_keys"] if key.startswith("pooler.")}
     check_weights_fit(name, encoder, sorted(absent - pooler))
     if pooler:  # some classifiers, such as ViViT's, have no pooler
         logger.warning("%s lacks weights of its pooler: they start at random", name)
-    processor = _without_custom_code(AutoVideoProcessor, name)
+    processor = load_part(AutoVideoProcessor, name)
     if not _is_pooled(encoder, processor):
         raise ValueError(
             f"{name}, a {encoder.config.model_type}, has no pooled feature of a clip (pooler_output), but the "
@@ -181,7 +176,7 @@ def processor_of(model: PreTrainedModel) -> BaseVideoProcessor:
     """
     config = model.config
     if model.name_or_path:
-        return _without_custom_code(AutoVideoProcessor, model.name_or_path)
+        return load_part(AutoVideoProcessor, model.name_or_path)
     if config.model_type not in FROM_SCRATCH:
         raise ValueError("`processing_class` is missing; give the video processor of the model")
     return _processor_for(config)
@@ -237,42 +232,12 @@ def _processor_for(config: PreTrainedConfig) -> C3DVideoProcessor:
     return C3DVideoProcessor(antialias=False, num_frames=config.num_frames, **sizes)
 
 
-def _without_custom_code(auto_class: Any, name: str, **options: Any) -> Any:
-    """Return what `auto_class.from_pretrained` loads, and never ask on the terminal whether to run custom code."""
-    try:
-        return auto_class.from_pretrained(name, trust_remote_code=False, **options)
-    except ValueError as error:
-        if "trust_remote_code" not in str(error):
-            raise
-        raise ValueError(
-            f"{name} needs custom code, which is never run; use a model that transformers or hf_selfdistill contains"
-        ) from None
-
-
-def _weights(auto_class: Any, name: str, **options: Any) -> tuple[PreTrainedModel, dict[str, Any]]:
-    options = {"dtype": TRAINED_IN, "ignore_mismatched_sizes": True, "output_loading_info": True, **options}
-    return _without_custom_code(auto_class, name, **options)
-
-
-def _check_found(name: str) -> None:
-    if Path(name).is_dir():
-        return
-    about = f"`model_name_or_path` {name} is not a folder, and names on the Hub have the form user/model"
-    try:
-        validate_repo_id(name)
-    except HFValidationError:
-        raise OSError(f"{about}; check the path") from None
-    try:
-        _without_custom_code(AutoConfig, name)
-    except OSError as error:
-        raise OSError(f"{about}; the Hub did not give it: {' '.join(str(error).split())}") from error
-
-
-def _pretrained(name: str, classes: dict[str, Any], labels: list[str]) -> tuple[PreTrainedModel, list[str]]:
+def _pretrained(
+    name: str, before: PreTrainedConfig, classes: dict[str, Any], labels: list[str]
+) -> tuple[PreTrainedModel, list[str]]:
     """Return the model, and the layers (the last one excluded) that lack some weights in the checkpoint."""
-    before = _without_custom_code(AutoConfig, name)
     with without_load_report():
-        model, report = _weights(AutoModelForVideoClassification, name, **classes)
+        model, report = load_weights(AutoModelForVideoClassification, name, **classes)
     absent = absent_weights(name, model, report)
     new_layers = sorted(layers_of(absent))
     old = [before.id2label[index] for index in range(before.num_labels)]

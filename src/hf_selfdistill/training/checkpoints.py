@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HTTPError
-from transformers import AutoConfig, PreTrainedConfig, TrainerState
+from transformers import PreTrainedConfig, TrainerState
 from transformers.trainer import TRAINER_STATE_NAME
 
+from hf_selfdistill.models.untrusted import load_config
 from hf_selfdistill.training.manifest import check_manifest
 from hf_selfdistill.training.record import RECORD, RunRecord
 
@@ -102,8 +103,8 @@ def find_checkpoint(given: str, output_dir: Path, token: str | None = None) -> P
         last = last_checkpoint(output_dir)
         if last is None:
             raise ValueError(
-                f"`resume_from_checkpoint` is true, but {output_dir} holds no whole checkpoint-* folder; omit it to "
-                "begin a run"
+                f"`resume_from_checkpoint` is true, but {output_dir} holds no whole checkpoint-* folder, with a whole "
+                f"{TRAINER_STATE_NAME}; omit it to begin a run"
             )
         check_manifest(last)
         return last
@@ -229,14 +230,14 @@ def _from_the_hub(given: str, token: str | None) -> Path:
 
 def _is_whole(checkpoint: Path) -> bool:
     try:
-        json.loads((checkpoint / TRAINER_STATE_NAME).read_text())
-    except (OSError, ValueError):
+        TrainerState.load_from_json(str(checkpoint / TRAINER_STATE_NAME))
+    except (OSError, RecursionError, TypeError, ValueError):
         return False
     return True
 
 
 def _check_same_model(checkpoint: Path, config: PreTrainedConfig) -> None:
-    saved = AutoConfig.from_pretrained(checkpoint, trust_remote_code=False).to_dict()
+    saved = load_config(str(checkpoint)).to_dict()
     mine = config.to_dict()
     for name in ("model_type", "hidden_sizes", "hidden_size", "id2label"):
         if saved.get(name) != mine.get(name):

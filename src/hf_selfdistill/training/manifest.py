@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import zipfile
 from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
 
 from hf_selfdistill.data.whole_files import hash_of_file, write_json
 
@@ -26,16 +29,17 @@ def check_manifest(checkpoint: Path) -> None:
     """Compare the files of a checkpoint with its manifest; warn if there is none, as in older checkpoints.
 
     Raises:
-        ValueError: a file is missing or differs, or the manifest is damaged.
+        ValueError: a file is missing, differs or can't be read, or the manifest is damaged.
     """
     file = checkpoint / MANIFEST
     if not file.is_file():
         logger.warning("%s has no %s, as an earlier version made it: its files are not checked", checkpoint, MANIFEST)
+        _check_readable(checkpoint)
         return
     try:
         files = json.loads(file.read_text(encoding="utf-8"))["files"].items()
         damaged = [name for name, own in files if own != _describe(checkpoint / name)]
-    except (AttributeError, KeyError, OSError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, OSError, RecursionError, TypeError, ValueError) as error:
         raise ValueError(
             f"{checkpoint} does not fit its {MANIFEST} ({' '.join(str(error).split())}); resume from another "
             "checkpoint"
@@ -44,6 +48,24 @@ def check_manifest(checkpoint: Path) -> None:
         raise ValueError(
             f"{checkpoint} is damaged: {', '.join(damaged)} differs from {MANIFEST}; resume from another checkpoint"
         )
+
+
+def _check_readable(checkpoint: Path) -> None:
+    for file in sorted(checkpoint.iterdir()):
+        try:
+            if file.suffix == ".json":
+                readable = isinstance(json.loads(file.read_text(encoding="utf-8")), dict)
+            elif file.suffix in (".pt", ".pth"):
+                with zipfile.ZipFile(file) as archive:
+                    readable = archive.testzip() is None
+            else:
+                if file.suffix == ".safetensors":
+                    safe_open(file, "pt")
+                readable = True
+        except (OSError, ValueError, RuntimeError, SafetensorError, zipfile.BadZipFile):
+            readable = False
+        if not readable:
+            raise ValueError(f"{file} is damaged; resume from another checkpoint")
 
 
 def _describe(file: Path) -> dict[str, int | str]:

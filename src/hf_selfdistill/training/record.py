@@ -121,7 +121,7 @@ class RunRecord:
             fields["inputs"] = {name: Input(**own) for name, own in fields["inputs"].items()}
             fields["results"] = [Result(**own) for own in fields["results"]]
             return cls(**fields)
-        except (ValueError, TypeError, KeyError, AttributeError, StrictDataclassError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError, StrictDataclassError) as error:
             reason = " ".join(str(error).split())
             raise ValueError(f"{file} is damaged ({reason}); move it away, or run the command again") from None
 
