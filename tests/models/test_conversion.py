@@ -1,3 +1,6 @@
+import re
+import zipfile
+
 import pytest
 import torch
 import torchvision
@@ -212,6 +215,24 @@ def test_a_checkpoint_that_would_run_code_is_refused(saved, tmp_path):
 def test_a_file_without_named_weights_is_refused(saved, content):
     with pytest.raises(ConversionError, match="not a dictionary of weights"):
         load_foreign_checkpoint(saved(content), "vcop")
+
+
+def test_sizes_that_would_fill_the_memory_are_refused_before_a_network_is_built(saved, tmp_path, monkeypatch):
+    bomb = tmp_path / "bomb.pth.tar"
+    with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("archive/data.pkl", bytes(10**8))
+    state = {f"module.{name}": value for name, value in NETS["deeper r2plus1d"]().state_dict().items()}
+    norm = torch.zeros(1)
+    many = state | {"module.conv2.blocks.2000000.bn2.weight": norm}
+    wide = state | {name: norm.expand(10**9) for name in state if name.endswith("bn2.weight")}
+    sparse = state | {"module.conv1.spatial_conv.weight": torch.zeros(4, 3, 1, 7, 7).to_sparse()}
+    built = []
+    monkeypatch.setattr(R2Plus1DModel, "__init__", lambda *a: built.append(a))
+    for path in (bomb, *(saved({"state_dict": s}, f"{i}.pth.tar") for i, s in enumerate((many, wide, sparse)))):
+        with pytest.raises(ConversionError, match=re.escape(str(path))) as error:
+            load_foreign_checkpoint(path, "pace")
+        assert len(str(error.value)) < 1500
+    assert not built
 
 
 def test_a_missing_file_is_named(tmp_path):

@@ -16,6 +16,7 @@ be converted: its C3D has no batch normalisation, and its R(2+1)D has other widt
 from __future__ import annotations
 
 import re
+import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -102,16 +103,23 @@ def load_foreign_checkpoint(path: str | Path, source: str) -> tuple[C3DModel | R
         )
     checkpoint = _read(Path(path))
     subject = f"{path} as a {source} checkpoint"
-    config, weights, report = _translate(checkpoint, source)
+    try:
+        config, weights, report = _translate(checkpoint, source)
+    except ValueError as error:
+        raise ConversionError(f"{subject} is too large: {error}") from None
     if config is None:
         raise ConversionError(
             f"{subject} contains neither C3D nor R(2+1)D; its keys are {_abridged(list(checkpoint))}."
             f" {_hint(checkpoint, source)}"
         )
-    model = _build(config)
-    _compare(weights, model.state_dict(), report)
+    with torch.device("meta"):  # no memory before the weights fit
+        expected = _build(config)
+    _compare(weights, expected.state_dict(), report)
     if not report.complete:
-        raise ConversionError(f"{subject} does not fit {type(model).__name__}:\n{report}\n{_hint(checkpoint, source)}")
+        raise ConversionError(
+            f"{subject} does not fit {type(expected).__name__}:\n{report}\n{_hint(checkpoint, source)}"
+        )
+    model = _build(config)
     if source == "pace":
         first = next(iter(model.state_dict()))
         weights[first] = weights[first].flip(1)  # BGR to RGB
@@ -123,6 +131,10 @@ def _read(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise ConversionError(f"{path} is not a file; give the downloaded checkpoint.")
     try:
+        if zipfile.is_zipfile(path):  # torch.save does not compress
+            with zipfile.ZipFile(path) as archive:
+                if sum(entry.file_size for entry in archive.infolist()) > path.stat().st_size:
+                    raise ValueError("its content is larger than the file")
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # the unpickler raises many kinds of errors on a file that is not a checkpoint
         reason = str(error).strip().split("\n")[0]
@@ -184,11 +196,17 @@ def _translate(
         # RSPNet's projection heads, `encoder_q.fc1.…`, are outside the encoder's prefix.
         if any(_DROPPED.match(part) for part in (key, key.removeprefix(prefix), key.removeprefix("encoder_q."))):
             report.dropped.append(key)
-        elif key.startswith(prefix) and isinstance(value, Tensor) and (ours := rename(key.removeprefix(prefix))):
+        elif key.startswith(prefix) and _is_whole(value) and (ours := rename(key.removeprefix(prefix))):
             weights[ours] = value
         else:
             report.unexpected.append(key)
     return _infer_config(weights, plain=name == "torchvision"), weights, report
+
+
+def _is_whole(value: Any) -> bool:
+    """Return whether a value is a tensor whose elements are all in the file, which a stride of 0 makes unnecessary."""
+    dense = isinstance(value, Tensor) and value.layout == torch.strided
+    return dense and value.nbytes <= value.untyped_storage().nbytes()
 
 
 def _rename_for(state: Mapping[str, Any]) -> Callable[[str], str | None]:
