@@ -143,3 +143,19 @@ def test_flags_of_another_command_are_handed_on_with_those_of_the_file(tmp_path)
         ["--fast", "true", "--config", str(config), "--x", "1"]
     )
     assert (toy.name, toy.fast, rest) == ("ball", True, ["--seed", "3", "--x", "1"])
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("a: &a [x, x]\nb: &b [*a, *a]\ntop_k: *b\n", "aliases"),
+        ("a: " + "[" * 100_000, "more than 1000 brackets"),
+        ("a: " + "[" * 900, "not YAML"),
+        ("a: {", "not YAML"),
+    ],
+)
+def test_a_config_file_that_could_fill_the_memory_is_refused_in_one_line(tmp_path, text, reason, capsys):
+    (tmp_path / "c.yaml").write_text(text)
+    with pytest.raises(SystemExit):
+        CommandParser(Toy, description="Toys.").parse(["--config", str(tmp_path / "c.yaml")])
+    assert f"--config {tmp_path}/c.yaml: {reason}" in capsys.readouterr().err

@@ -154,6 +154,21 @@ def test_tar_files_without_one_kind_of_video_are_refused_with_what_they_hold(tmp
         stream_shards(tmp_path)
 
 
+def test_damaged_files_beside_the_videos_of_a_shard_are_not_read(tmp_path):
+    write_shard(tmp_path / "0.tar", **{"a.mp4": VIDEO, "a.json": b"{ no", "a.cls": b"x", "a.jpg": b"", "a.npy": b"no"})
+    assert [record["video"]["path"] for record in stream_shards(tmp_path)] == ["a.mp4"]
+
+
+@pytest.mark.parametrize("kept", [0, 100, 1000])
+def test_a_shard_that_is_cut_off_is_named(tmp_path, kept):
+    for name in ("0.tar", "1.tar"):
+        write_shard(tmp_path / name, **{"a.mp4": VIDEO})
+    for name in ("1.tar", "0.tar"):
+        (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:kept])
+        with pytest.raises(ValueError, match=rf"{tmp_path}/{name} is not a tar file, or it is cut off"):
+            list(stream_shards(tmp_path))
+
+
 def test_a_folder_without_tar_files_is_named(tmp_path):
     with pytest.raises(ValueError, match=rf"`root` {tmp_path} holds no \*\.tar"):
         stream_shards(tmp_path)

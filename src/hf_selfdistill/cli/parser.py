@@ -211,8 +211,13 @@ def config_flags(argv: Sequence[str]) -> list[str]:
     if not file.is_file():
         raise ValueError(f"--config {file}: no such file")
     try:
-        values = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        text = file.read_text(encoding="utf-8")
+        if text.count("[") + text.count("{") > 1000:  # PyYAML's time grows with the square of their depth
+            raise ValueError(f"--config {file}: more than 1000 brackets are not allowed")
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text)):  # few lines can fill the memory
+            raise ValueError(f"--config {file}: aliases (*name) are not allowed; write the values out")
+        values = yaml.safe_load(text) or {}
+    except (yaml.YAMLError, RecursionError, UnicodeDecodeError) as error:
         raise ValueError(f"--config {file}: not YAML ({' '.join(str(error).split())})") from error
     if not isinstance(values, dict):
         raise ValueError(f"--config {file}: expected lines of `flag: value`")

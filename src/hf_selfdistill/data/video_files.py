@@ -5,11 +5,14 @@ from __future__ import annotations
 import logging
 import os
 import re
+import tarfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import datasets
 
@@ -174,17 +177,45 @@ def _named_by(line: str, folder: Path) -> Path:
 def stream_shards(root: Path) -> datasets.IterableDataset:
     """Stream the videos of the tar files in `root`, in WebDataset's layout, as the column `video`.
 
+    Files beside the videos are not read: `datasets` would decode them all, and end at the first damaged one.
+
     Raises:
-        ValueError: there is no tar file, or the first one does not hold videos of exactly one format.
+        ValueError: there is no tar file, one is damaged, or the first one does not hold videos of exactly one format.
     """
-    if not any(root.glob("*.tar")):
+    shards = sorted(str(shard) for shard in root.glob("*.tar"))
+    if not shards:
         raise ValueError(f"`root` {root} holds no *.tar; give the folder of the shards")
-    records = datasets.load_dataset("webdataset", data_files=str(root / "*.tar"), split="train", streaming=True)
-    kinds = [column for column in records.column_names if f".{column.lower()}" in VIDEO_SUFFIXES]
+    with _opened(shards[0]) as tar:
+        held = sorted({_extension(member) for member in tar if member.isfile()})
+    kinds = [extension for extension in held if f".{extension.lower()}" in VIDEO_SUFFIXES]
     if len(kinds) != 1:
-        raise ValueError(f"the tar files in {root} hold {records.column_names}, but need videos of one format")
-    records = records.cast_column(kinds[0], datasets.Video(decode=False))  # first, as the next steps would decode
-    return records.rename_column(kinds[0], "video").select_columns(["video"])
+        raise ValueError(f"the tar files in {root} hold {held}, but need videos of one format")
+    features = datasets.Features(video=datasets.Video(decode=False))
+    settings = {"shards": shards, "extensions": tuple(kinds)}
+    return datasets.IterableDataset.from_generator(_videos_of_shards, features=features, gen_kwargs=settings)
+
+
+def _videos_of_shards(shards: list[str], extensions: tuple[str, ...]) -> Iterator[dict[str, Any]]:
+    for shard in shards:
+        with _opened(shard) as tar:
+            for member in tar:
+                if member.isfile() and _extension(member) in extensions:
+                    content = tar.extractfile(member)
+                    assert content is not None
+                    yield {"video": {"path": member.name, "bytes": content.read()}}
+
+
+@contextmanager
+def _opened(shard: str) -> Iterator[tarfile.TarFile]:
+    try:
+        with tarfile.open(shard) as tar:
+            yield tar
+    except tarfile.ReadError as error:
+        raise ValueError(f"{shard} is not a tar file, or it is cut off ({error}); write it again") from None
+
+
+def _extension(member: tarfile.TarInfo) -> str:
+    return os.path.basename(member.name).partition(".")[2]
 
 
 def _records(files: list[Path]) -> datasets.Dataset:
