@@ -5,7 +5,7 @@ STAMP := .venv/.installed
 LOWEST := .venv-lowest/.installed
 SUITE = $(1)/python -m pytest -n 2 --dist loadfile
 
-.PHONY: help install demo reproduce-smoke evidence evidence-smoke results test test-slow test-lowest test-upstream lint format bench cards docs
+.PHONY: help install demo reproduce-smoke evidence evidence-smoke results test test-slow test-lowest test-upstream reliability lint format bench cards docs
 
 help:  ## Show this help
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -46,6 +46,11 @@ test-upstream: $(STAMP)  ## Run the tests that transformers has for its own mode
 	cd .upstream && tar -xzf transformers-*.tar.gz && mv transformers-*/tests transformers_tests && touch transformers_tests/__init__.py
 	$(BIN)/python -m pip install --quiet --no-deps --target .upstream parameterized==0.9.0
 	$(call SUITE,$(BIN)) -o verbosity_subtests=0 tests/upstream
+
+SECONDS_OF_FUZZING = 600
+
+reliability: $(STAMP)  ## Run the tests of all promises and fuzzing, and write docs/reliability.md (40 minutes)
+	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python tests/reliability/run.py --seconds $(SECONDS_OF_FUZZING)
 
 lint: $(STAMP)  ## ruff and mypy
 	$(BIN)/ruff check .
