@@ -8,7 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, conv3d, pad
 
-__all__ = ["NormsAfterConvolutions", "PaddedConv3d"]
+__all__ = ["NormsAfterConvolutions", "PaddedConv3d", "is_exporting"]
+
+# PyTorch 2.6 does not distinguish an export from torch.compile: both then take the path of an export.
+is_exporting = getattr(torch.compiler, "is_exporting", torch.compiler.is_compiling)
 
 
 class NormsAfterConvolutions:
@@ -36,7 +39,7 @@ class PaddedConv3d(nn.Conv3d):
         if frames and hidden_state.shape[2] == 2 and _computes_in_bfloat16(hidden_state):
             padded = pad(hidden_state, (0, 0, 0, 0, frames, frames))
             return conv3d(padded, self.weight, self.bias, self.stride, (0, *rest), self.dilation, self.groups)
-        if torch.compiler.is_exporting():
+        if is_exporting():
             return super().forward(hidden_state)
         if self.kernel_size[0] == 1 and self.kernel_size[1] > 1 and not frames:
             return self._over_space(hidden_state, rest)

@@ -19,6 +19,7 @@ from transformers.modeling_outputs import (
 from transformers.utils import can_return_tuple
 
 from .configuration_video_encoder import VideoEncoderConfig
+from .convolutions import is_exporting
 
 __all__ = ["CheckpointedLayer", "VideoEncoder", "VideoEncoderForVideoClassification", "VideoEncoderPreTrainedModel"]
 
@@ -164,7 +165,7 @@ class VideoEncoder(VideoEncoderPreTrainedModel):
         if output_hidden_states is None:
             output_hidden_states = self.config.output_hidden_states
         hidden_state = pixel_values.transpose(1, 2)  # (B, C, T, H, W)
-        if (hidden_state.is_cpu or self.channels_last_weights) and not torch.compiler.is_exporting():
+        if (hidden_state.is_cpu or self.channels_last_weights) and not is_exporting():
             hidden_state = hidden_state.contiguous(memory_format=torch.channels_last_3d)
         hidden_states: tuple[Tensor, ...] = ()
         for stage in self._stages():
