@@ -9,10 +9,11 @@ set -eu
 out=$1
 export HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1
 if [ -n "${SMOKE:-}" ]; then
-    videos=8 epochs_labels=1 epochs_rspnet=1 epochs_videomae=1 batch=8 queue=16 fresh=2 few=2 chosen="0 1" rates="0.1 0.2"
+    videos=8 epochs_labels=1 epochs_rspnet=1 epochs_videomae=1 batch=8 queue=16 fresh=2 few=2 chosen="0 1" few_seeds="0 1" wide="0.1 0.2" rates="0.1 0.2"
     five=1 twenty=1 small="--num_train_epochs 1 --label_fractions 1 --seeds 0 1 --learning_rates 0.1 0.2"
 else
     videos=0 epochs_labels=30 epochs_rspnet=25 epochs_videomae=60 batch=32 queue=256 fresh=40 few=10 chosen="0 1 2 3 4" rates="0.1 0.2 0.6"
+    few_seeds="0 1 2" wide="0.02 0.06 0.1 0.2 0.35 0.6 1.0"
     five=0.04167 twenty=0.16667 small=
 fi
 
@@ -100,9 +101,15 @@ runs labels rivals_confirmation selection --seeds $(seq 1000 $((999 + fresh))) \
     --and --teacher_update epoch --distill_weights 0 --learning_rates 0.2 --regularizers lp_ft
 
 # Other encoders, and other numbers of labels: 5 and 20 a class.
-runs rspnet selection selection --seeds $chosen
+runs rspnet selection selection --seeds $few_seeds --learning_rates $wide
+runs rspnet rivals selection --seeds $few_seeds --teacher_update frozen --distill_weights 3 10 30 --learning_rates 0.2 0.35 0.6 \
+    --and --teacher_update epoch --distill_weights 0 --learning_rates 0.6 1.2 --regularizers layerwise_lr_decay \
+    --strengths layerwise_lr_decay=0.25,0.5
+runs rspnet confirmation selection --seeds $(seq 1000 $((999 + fresh))) --learning_rates 0.35 --distill_weights 0 \
+    --and --learning_rates 0.6 --distill_weights 10 \
+    --and --learning_rates 0.6 --distill_weights 0 --seeds $(seq 1000 $((999 + few)))
 runs random random selection --seeds $chosen --learning_rates 0.06 0.1 0.2 --distill_weights 0
-runs videomae transformer transformer --seeds 0 1 2
+runs videomae transformer transformer --seeds $few_seeds
 runs labels few selection --seeds $chosen --label_fractions $five --per_device_train_batch_size 10 --distill_weights 0 10 \
     --learning_rates 0.06 0.1 0.2 --and --label_fractions $twenty --per_device_train_batch_size 20
 
