@@ -108,6 +108,8 @@ runs rspnet rivals selection --seeds $few_seeds --teacher_update frozen --distil
 runs rspnet confirmation selection --seeds $(seq 1000 $((999 + fresh))) --learning_rates 0.35 --distill_weights 0 \
     --and --learning_rates 0.6 --distill_weights 10 \
     --and --learning_rates 0.6 --distill_weights 0 --seeds $(seq 1000 $((999 + few)))
+runs rspnet rivals_confirmation selection --seeds $(seq 1000 $((999 + fresh))) --teacher_update frozen --distill_weights 10 \
+    --learning_rates 0.35
 runs random random selection --seeds $chosen --learning_rates 0.06 0.1 0.2 --distill_weights 0
 runs videomae transformer transformer --seeds $few_seeds
 runs labels few selection --seeds $chosen --label_fractions $five --per_device_train_batch_size 10 --distill_weights 0 10 \
