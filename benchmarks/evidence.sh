@@ -110,9 +110,10 @@ runs rspnet confirmation selection --seeds $(seq 1000 $((999 + fresh))) --learni
     --and --learning_rates 0.6 --distill_weights 0 --seeds $(seq 1000 $((999 + few)))
 runs rspnet rivals_confirmation selection --seeds $(seq 1000 $((999 + fresh))) --teacher_update frozen --distill_weights 10 \
     --learning_rates 0.35
+# Not run yet: random weights, a tiny VideoMAE, and 5 and 20 labels a class.
 runs random random selection --seeds $chosen --learning_rates 0.06 0.1 0.2 --distill_weights 0
 runs videomae transformer transformer --seeds $few_seeds
-runs labels few selection --seeds $chosen --label_fractions $five --per_device_train_batch_size 10 --distill_weights 0 10 \
+runs labels few selection --seeds $few_seeds --label_fractions $five --per_device_train_batch_size 10 --distill_weights 0 10 \
     --learning_rates 0.06 0.1 0.2 --and --label_fractions $twenty --per_device_train_batch_size 20
 
 if [ -n "${SMOKE:-}" ]; then
