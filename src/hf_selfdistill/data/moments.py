@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from typing_extensions import Self
 
 __all__ = ["Moments"]
 
@@ -26,7 +25,7 @@ class Moments(NamedTuple):
     fps: float
 
     @classmethod
-    def of(cls, times: Sequence[tuple[int | None, int]], tick: float, fps: float, target_fps: float) -> Self | None:
+    def of(cls, times: Sequence[tuple[int | None, int]], tick: float, fps: float, target_fps: float) -> Moments | None:
         """Return the moments of a video, a multiple of `target_fps` per second and at least as many as it has frames.
 
         Moments are rounded as in FFmpeg's filter `fps`.
@@ -56,6 +55,6 @@ class Moments(NamedTuple):
         """Return the frame on display at each moment, modulo `number`."""
         return (np.searchsorted(self.first, np.array(moments) % self.number, side="right") - 1).tolist()
 
-    def cut(self, num_frames: int) -> Self:
+    def cut(self, num_frames: int) -> Moments:
         """Return the same moments of a video that has only `num_frames` frames."""
         return self._replace(first=self.first[:num_frames])
