@@ -40,11 +40,12 @@ def test_mlflow_shows_the_same_names():
     assert seen == {shown: float(number) for number, shown in enumerate(names.values())}
 
 
-def test_tensorboard_shows_what_the_guide_promises_as_the_trainer_logged_it(shapes, tiny_flags, tmp_path):
+def test_tensorboard_shows_what_the_guide_promises_as_the_trainer_logged_it(shapes, tiny_flags, fine_tuned, tmp_path):
     pytest.importorskip("tensorboard")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     flags = {"eval_strategy": "epoch", "logging_steps": 2, "report_to": "tensorboard"}
+    flags |= {"model_name_or_path": fine_tuned, "config_overrides": None}
     finetune.main(tiny_flags(shapes, tmp_path / "run", **flags))
     (folder,) = (tmp_path / "run" / "runs").iterdir()
     events = EventAccumulator(str(folder))
