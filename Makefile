@@ -5,7 +5,7 @@ STAMP := .venv/.installed
 LOWEST := .venv-lowest/.installed
 SUITE = $(1)/python -m pytest -n 2 --dist loadfile
 
-.PHONY: help install demo reproduce-smoke evidence evidence-smoke results test test-slow test-lowest test-upstream reliability lint format bench cards docs
+.PHONY: help install demo reproduce-smoke evidence evidence-smoke results test test-slow test-lowest test-upstream reliability lint format bench cards docs notebook
 
 help:  ## Show this help
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -80,3 +80,6 @@ cards: $(STAMP)  ## Write model_cards/ from configs/
 
 docs: $(STAMP)  ## Build the documentation into site/; warnings are errors
 	$(BIN)/mkdocs build --strict
+
+notebook: $(STAMP)  ## Run notebooks/first_run.ipynb, and store it with its outputs (2 minutes)
+	HF_HUB_OFFLINE=1 $(BIN)/python notebooks/run.py
