@@ -64,7 +64,7 @@ format: $(STAMP)  ## Format the code and apply the fixes of ruff
 evidence: $(STAMP)  ## Run the experiment of docs/results.md into runs/evidence (hours; a second call resumes)
 	PATH="$(CURDIR)/$(BIN):$$PATH" sh benchmarks/evidence.sh runs/evidence
 
-evidence-smoke: $(STAMP)  ## Run the experiment of docs/results.md in small: videos, encoders, grids, pages (5 minutes)
+evidence-smoke: $(STAMP)  ## Run the experiment of docs/results.md in small: videos, encoders, grids, pages
 	rm -rf runs/evidence-smoke
 	PATH="$(CURDIR)/$(BIN):$$PATH" SMOKE=1 sh benchmarks/evidence.sh runs/evidence-smoke
 
