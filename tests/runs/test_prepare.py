@@ -84,6 +84,22 @@ def test_the_table_has_a_row_per_video(videos):
     assert abs(int(rotated["rotation"])) == 90 and rows["Jump/v_Jump_g01_c01.avi"]["rotation"] == "0"
 
 
+def test_a_video_with_uneven_frames_is_copied_unchanged_and_counted(videos, caplog):
+    times = [40 * number + 200 * (number >= 6) for number in range(12)]
+    original = write_video(videos / "Run" / "uneven.mkv", numbered_frames(12, 64, 96), times=times)
+    copy = videos.parent / "prepared" / "Run" / "uneven.mkv"
+    with caplog.at_level("INFO", logger="hf_selfdistill"):
+        prepare(config(videos))
+    assert "1 videos have frames that are not evenly spaced; their copies are unchanged" in caplog.text
+    assert copy.read_bytes() == original.read_bytes()
+    with open_video(original, target_fps=8.0) as before, open_video(copy, target_fps=8.0) as after:
+        assert before.by_time and torch.equal(before.read(range(8)), after.read(range(8)))
+    files = sorted((videos.parent / "prepared").rglob("*.*v*"))
+    written = [(file, file.stat().st_ino) for file in files if file.name != TABLE]
+    prepare(config(videos))
+    assert [(file, file.stat().st_ino) for file, _ in written] == written
+
+
 def test_too_many_unreadable_videos_are_an_error_after_all_others_are_done(videos):
     (videos / "Run" / "broken.mp4").write_bytes(b"no video")
     with pytest.raises(ValueError, match=r"1 of 7 videos can't be decoded; see .*, or raise `max_unreadable`"):

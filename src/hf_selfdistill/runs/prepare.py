@@ -65,7 +65,10 @@ class PrepareConfig:
 
 @dataclass
 class CheckedVideo:
-    """Row of the table. Sizes are as displayed, rotation is in degrees counter-clockwise, a reason names a failure."""
+    """Row of the table. Sizes are as displayed, rotation is in degrees counter-clockwise, a reason names a failure.
+
+    Frames that are not evenly spaced need their time stamps, see `Moments`. Such a video is copied unchanged.
+    """
 
     video: str
     frames: int = 0
@@ -73,6 +76,7 @@ class CheckedVideo:
     height: int = 0
     width: int = 0
     rotation: int = 0
+    evenly_spaced: bool = True
     reason: str = ""
 
     def size(self, short_side: int) -> list[int]:
@@ -145,6 +149,8 @@ def _probe(root: Path, name: str) -> CheckedVideo:
         with VideoReader(root / name) as reader:
             row.height, row.width = reader.read([0]).shape[-2:]
             row.frames, row.fps = reader.num_frames, reader.fps
+        with VideoReader(root / name, target_fps=1.0) as reader:  # any rate
+            row.evenly_spaced = not reader.by_time
         container, stream = open_video_stream(root / name, MAX_PIXELS)
         with container, suppress(av.FFmpegError, StopIteration):
             row.rotation = next(container.decode(stream)).rotation
@@ -157,22 +163,40 @@ def _decode(root: Path, target: Path | None, short_side: int, row: CheckedVideo)
     """Decode all frames of a video, and write the prepared copy if there is a target folder."""
     if row.reason:
         return row
+    source = root / row.video
     try:
-        with VideoReader(root / row.video) as reader:
-            if target is None:
-                row.frames = sum(len(group) for group in _groups(reader, lambda frames: frames[:, :, :1, :1]))
-                return row
-            source, file, size = os.stat(root / row.video), target / row.video, row.size(short_side)
-            done = Trailer.of(file)
-            if done is None or done[1:3] + done[4:6] != (*size, source.st_size, source.st_mtime_ns):
-                file.parent.mkdir(parents=True, exist_ok=True)
+        if target is not None and _is_done(source, target / row.video, row, short_side):
+            done = Trailer.of(target / row.video)
+            row.frames = done.num_frames if done is not None else row.frames
+            return row
+        with VideoReader(source) as reader:
+            if target is not None and row.evenly_spaced:
+                size = row.size(short_side)
+                (target / row.video).parent.mkdir(parents=True, exist_ok=True)
                 groups = _groups(reader, partial(F.resize, size=size, antialias=True))
-                row.frames = write_prepared(file, groups, size, reader.fps, source)
-            else:
-                row.frames = done.num_frames
+                row.frames = write_prepared(target / row.video, groups, size, reader.fps, source.stat())
+                return row
+            row.frames = sum(len(group) for group in _groups(reader, lambda frames: frames[:, :, :1, :1]))
+        if target is not None:
+            (target / row.video).parent.mkdir(parents=True, exist_ok=True)
+            unfinished = (target / row.video).with_name(f".{source.name}.part")
+            shutil.copy2(source, unfinished)
+            unfinished.replace(target / row.video)
     except VideoDecodingError as error:
         row.reason = error.reason
     return row
+
+
+def _is_done(source: Path, file: Path, row: CheckedVideo, short_side: int) -> bool:
+    """Check for a copy of the source as it is now."""
+    about, done = source.stat(), Trailer.of(file)
+    if row.evenly_spaced:
+        expected = (*row.size(short_side), about.st_size, about.st_mtime_ns)
+        return done is not None and done[1:3] + done[4:6] == expected
+    with suppress(OSError):
+        there = file.stat()
+        return (there.st_size, there.st_mtime_ns) == (about.st_size, about.st_mtime_ns)
+    return False
 
 
 def _groups(reader: VideoReader, transform: Callable[[Tensor], Tensor]) -> Iterator[Tensor]:
@@ -186,14 +210,17 @@ def _groups(reader: VideoReader, transform: Callable[[Tensor], Tensor]) -> Itera
 
 def _check_space(rows: list[CheckedVideo], config: PrepareConfig) -> None:
     """Log the size of the copies, and refuse a disk that is too small for the missing ones."""
-    sizes = {row.video: 3 * row.frames * math.prod(row.size(config.short_side)) for row in rows if not row.reason}
-    output = Path(config.output_dir).absolute()
-    missing = sum(size for video, size in sizes.items() if Trailer.of(output / video) is None)
+    root, output = Path(config.dataset_root), Path(config.output_dir).absolute()
+    total = missing = 0
+    for row in rows:
+        if not row.reason:
+            source, pixels = root / row.video, math.prod(row.size(config.short_side))
+            size = 3 * row.frames * pixels if row.evenly_spaced else source.stat().st_size
+            total += size
+            missing += 0 if _is_done(source, output / row.video, row, config.short_side) else size
     folder = next(folder for folder in (output, *output.parents) if folder.is_dir())
     free = shutil.disk_usage(folder).free
-    logger.info(
-        "The prepared videos take %.1f GB, %.1f GB of which are missing", sum(sizes.values()) / 1e9, missing / 1e9
-    )
+    logger.info("The prepared videos take %.1f GB, %.1f GB of which are missing", total / 1e9, missing / 1e9)
     if missing > free:
         raise ValueError(
             f"the prepared videos need {missing / 1e9:.1f} GB, but {folder} has {free / 1e9:.1f} GB free; lower "
@@ -214,6 +241,12 @@ def _summarise(rows: list[CheckedVideo], config: PrepareConfig, table: Path) -> 
             *(function(row.fps for row in good) for function in (min, max)),
             ", ".join(f"{size} ({number})" for size, number in sides.most_common(5)),
             sum(bool(row.rotation) for row in good),
+        )
+    if uneven := sum(not row.evenly_spaced for row in good):
+        logger.info(
+            "%d videos have frames that are not evenly spaced; their copies are unchanged, as prepared videos keep no "
+            "time stamps",
+            uneven,
         )
     logger.info("The table of all videos is %s", table)
     if len(bad) > config.max_unreadable * len(rows):
