@@ -92,6 +92,15 @@ def test_a_folder_that_is_not_there_is_named_with_the_form_of_a_name_on_the_hub(
         loads(name)
 
 
+def test_a_name_without_a_user_is_refused_without_asking_the_hub(monkeypatch):
+    def ask(name, **options):
+        pytest.fail("asked the Hub")
+
+    monkeypatch.setattr(PreTrainedConfig, "get_config_dict", ask)
+    with pytest.raises(OSError, match=r"form user/model; check the path$"):
+        load("ENCODERR")
+
+
 def test_what_the_hub_says_of_a_name_is_passed_on(monkeypatch):
     def refuse(name, **options):
         raise OSError(f"{name} is a gated repository\nPlease log in")

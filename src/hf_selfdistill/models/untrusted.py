@@ -37,6 +37,8 @@ def load_config(name: str) -> PreTrainedConfig:
         OSError: there is no such model.
     """
     about = f"`model_name_or_path` {name} is not a folder, and names on the Hub have the form user/model"
+    if not Path(name).is_dir() and "/" not in name:  # the Hub's few names of this form are not of video models
+        raise OSError(f"{about}; check the path")
     try:
         if not Path(name).is_dir():
             validate_repo_id(name)
