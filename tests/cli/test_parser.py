@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 import os
 from dataclasses import dataclass, field
 from typing import Literal
@@ -8,7 +9,7 @@ import pytest
 from transformers import TrainingArguments
 
 from hf_selfdistill.cli import finetune, pretrain
-from hf_selfdistill.cli.parser import CommandParser, fit_workers
+from hf_selfdistill.cli.parser import CommandParser, fit_workers, start_logging
 
 
 @dataclass
@@ -159,3 +160,17 @@ def test_a_config_file_that_could_fill_the_memory_is_refused_in_one_line(tmp_pat
     with pytest.raises(SystemExit):
         CommandParser(Toy, description="Toys.").parse(["--config", str(tmp_path / "c.yaml")])
     assert f"--config {tmp_path}/c.yaml: {reason}" in capsys.readouterr().err
+
+
+def test_help_of_finetune_lists_the_regularizers(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        finetune.main(["--help"])
+    text = "".join(capsys.readouterr().out.split())
+    assert "state:{self_distillation,l2_sp,encoder_lr," in text and "wise_ft}(default:self_distillation)" in text
+
+
+def test_messages_of_the_hub_are_printed_once(monkeypatch):
+    hub = logging.getLogger("huggingface_hub")
+    monkeypatch.setattr(hub, "propagate", True)
+    start_logging()
+    assert len(hub.handlers) == 1 and not hub.propagate

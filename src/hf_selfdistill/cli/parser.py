@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import yaml
+from huggingface_hub.utils.logging import disable_propagation
 from transformers import HfArgumentParser, TrainingArguments
 from transformers.utils.logging import disable_progress_bar
 
@@ -172,7 +173,7 @@ class CommandParser(HfArgumentParser):
         theirs = {field.name: field.metadata.get("help") for field in dataclasses.fields(TrainingArguments)}
         if len(text) > 120 and theirs.get(own.name) == own.metadata.get("help"):
             text = text.split(". ")[0]  # transformers' help of some flags is a page
-        choices = f" {{{','.join(map(str, action.choices))}}}" if action.choices and len(action.choices) < 7 else ""
+        choices = f" {{{','.join(map(str, action.choices))}}}" if action.choices and len(action.choices) < 11 else ""
         required = " (required)" if action.required else _default(action.default)
         return _entry(f"--{own.name}", f"{text.rstrip('.')}{choices}{required}")
 
@@ -259,6 +260,7 @@ def start_logging(args: TrainingArguments | None = None, flags: Collection[str] 
     handler.setFormatter(FlagFormatter(flags))
     level = logging.INFO if args is None or args.should_log else logging.ERROR
     logging.basicConfig(handlers=[handler], level=level)
+    disable_propagation()  # huggingface_hub prints its messages itself
     if args is not None and args.log_level == "debug":
         logging.getLogger("hf_selfdistill").setLevel(logging.DEBUG)
 
