@@ -6,8 +6,10 @@ import re
 
 import pytest
 import torch
+from transformers import TrainerState
 
 from hf_selfdistill import C3DConfig, C3DForVideoClassification, SelfDistillationArguments, SelfDistillationTrainer
+from hf_selfdistill.training.progress import EpochTable
 
 CONFIG = C3DConfig(hidden_sizes=[4, 8, 8, 8, 8], num_frames=8, image_size=16, num_labels=2)
 
@@ -61,6 +63,19 @@ def test_a_column_that_comes_later_repeats_the_header_and_an_epoch_without_a_val
     assert [line[0] for line in lines] == ["epoch", "1/4", "epoch", "2/4", "3/4", "4/4"]
     assert lines[0] == ["epoch", "left", "eval_loss"] and lines[2][:4] == ["epoch", "left", "eval_loss", "loss"]
     assert ["–" in line for line in lines] == [False, False, False, False, False, True]
+
+
+def test_a_row_has_the_last_validation_of_its_epoch_and_retention_as_one_column(capsys):
+    table, state = EpochTable(bars=False), TrainerState(max_steps=2, num_train_epochs=1)
+    table.on_train_begin(None, state, None)
+    for retention in (1.0, 0.4):
+        logs = {"eval_retention": retention, "eval_retention_low": 0.1, "eval_retention_knn": 0.5}
+        table.on_log(None, state, None, {**logs, "eval_reference_linear_probe_top1": 0.7})
+    state.epoch, state.global_step = 1.0, 2
+    table.on_epoch_end(None, state, None)
+    table.on_train_end(None, state, None)
+    header, row = capsys.readouterr().out.splitlines()
+    assert header.split() == ["epoch", "left", "eval_retention"] and row.split()[2] == "0.4"
 
 
 def test_raw_prints_what_transformers_prints(printed):

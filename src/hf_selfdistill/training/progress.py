@@ -18,7 +18,7 @@ __all__ = ["EpochTable", "show_epochs"]
 
 _LEFT_OUT = re.compile(
     r"epoch|grad_norm|learning_rate|feature_std|total_flos|train_\w+|num_\w+"
-    r"|eval_(runtime|num_videos|\w+_per_second|clip_\w+|\w+_top5)"
+    r"|eval_(runtime|num_videos|\w+_per_second|clip_\w+|\w+_top5|reference_\w+|retention_\w+)"
 )
 
 
@@ -34,7 +34,7 @@ def _can_redraw() -> bool:
 
 
 class EpochTable(ProgressCallback):
-    """Table of an epoch's mean losses and validation metrics, and of the time that is left.
+    """Table of an epoch's mean losses and last validation metrics, and of the time that is left.
 
     Args:
         bars: show progress bars too. Without them the output is plain lines.
@@ -86,6 +86,8 @@ class EpochTable(ProgressCallback):
         """Collect the values of the epoch."""
         for name, value in (logs or {}).items():
             if isinstance(value, int | float) and not _LEFT_OUT.fullmatch(name):
+                if name.startswith("eval_"):
+                    self.logged[name].clear()  # retention is also measured before the first step
                 self.logged[name].append(value)
 
     def on_prediction_step(
