@@ -22,8 +22,14 @@ def test_defaults_are_the_documented_ones(tmp_path):
         ({"distill_scale": "variance", "distill_normalize": True}, r"`distill_scale` 'unit', but that is 'variance'"),
         ({"distill_weight": -1.0}, r"`distill_weight` is -1.0; λ must be 0"),
         ({"distill_weight": float("nan")}, r"`distill_weight` is nan"),
-        ({"teacher_update": "steps"}, r"`teacher_update_steps` None; give the number of steps with"),
-        ({"teacher_update_steps": 5}, r"`teacher_update` is 'epoch' and `teacher_update_steps` 5"),
+        (
+            {"teacher_update": "steps"},
+            r"`teacher_update` is 'steps'; set `teacher_update_steps` to the number",
+        ),
+        (
+            {"teacher_update_steps": 5},
+            r"`teacher_update_steps` is 5, but `teacher_update` is 'epoch'; remove it",
+        ),
         ({"teacher_update": "steps", "teacher_update_steps": 0}, r"must be positive"),
         ({"teacher_ema_decay": 1.5}, r"`teacher_ema_decay` is 1.5"),
     ],

@@ -84,10 +84,12 @@ class SelfDistillationArguments(ClassificationArguments):
             check_choice(name, getattr(self, name), allowed)
         if not self.distill_weight >= 0:
             raise ValueError(f"`distill_weight` is {self.distill_weight}; λ must be 0 (no teacher) or positive")
-        if (self.teacher_update == "steps") != (self.teacher_update_steps is not None):
+        if self.teacher_update == "steps" and self.teacher_update_steps is None:
+            raise ValueError("`teacher_update` is 'steps'; set `teacher_update_steps` to the number of steps")
+        if self.teacher_update != "steps" and self.teacher_update_steps is not None:
             raise ValueError(
-                f"`teacher_update` is {self.teacher_update!r} and `teacher_update_steps` {self.teacher_update_steps}; "
-                "give the number of steps with `teacher_update` steps, and with no other"
+                f"`teacher_update_steps` is {self.teacher_update_steps}, but `teacher_update` is "
+                f"{self.teacher_update!r}; remove it, or set `teacher_update` to 'steps'"
             )
         check_positive("teacher_update_steps", self.teacher_update_steps)
         if not 0 <= self.teacher_ema_decay <= 1:
