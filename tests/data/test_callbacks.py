@@ -1,5 +1,6 @@
 import logging
 
+import datasets
 import pytest
 from transformers import TrainerControl, TrainerState, TrainingArguments
 
@@ -12,6 +13,7 @@ class Clips:
 
     def __init__(self, length, unreadable=()):
         self.length, self.unreadable, self.epoch = length, list(unreadable), None
+        self.records = datasets.Dataset.from_dict({"video": [{"path": f"v{index}.mp4"} for index in range(100)]})
 
     def __len__(self):
         return self.length

@@ -232,7 +232,7 @@ def test_top_5_is_shown_for_more_than_five_classes(page_of, classes, shown):
 
 
 def test_a_hundred_classes_and_four_thousand_videos_stay_small(page_of, monkeypatch):
-    monkeypatch.setattr(report, "saliency_examples", lambda folder, predictions: ([], ""))
+    monkeypatch.setattr(report, "saliency_examples", lambda *given: ([], ""))
     classes = [f"HandstandPushups{number}" for number in range(100)]
     draw = np.random.default_rng(0)
     labels, predicted = draw.integers(0, 100, (2, 4000))
@@ -295,12 +295,11 @@ def test_a_real_run_has_a_page_with_saliency_and_retrieval(fine_tuned, shapes, t
     model, processor = load_for_inference(str(run))
     args = ClassificationArguments(str(tmp_path), use_cpu=True, report_to="none", disable_tqdm=True)
     values = ClassificationTrainer(model, args, processing_class=processor).evaluate(videos["test"], num_clips=2)
-    paths = [video["path"] for video in videos["test"]["video"]]
-    query = {"video": paths[0], "label": "moving_left", "nearest": []}
+    query = {"video": values["predictions"][0]["video"], "label": "moving_left", "nearest": []}
     neighbours = {"neighbours": [query], "num_videos": 6, "protocol": "nearest by cosine", "retrieval_top1": 0.5}
     record = RunRecord.load(run)
-    record.add(Result("classification", record.weights, values))
-    record.add(Result("retrieval", record.weights, neighbours))
+    record.add(Result("classification", record.weights, values, {"dataset_root": str(shapes)}))
+    record.add(Result("retrieval", record.weights, neighbours, {"dataset_root": str(shapes)}))
     record.save(run)
     page = write_report(run).read_text(encoding="utf-8")
     assert values["protocol"] in page and "query: moving_left" in page and page.count("Evidence in v_moving") > 1

@@ -10,6 +10,7 @@ from accelerate.utils import gather_object
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from hf_selfdistill.data.clips import RandomClips, VideoClips
+from hf_selfdistill.data.origin import relative_name
 from hf_selfdistill.data.streaming import StreamedVideos
 
 __all__ = ["EpochCallback", "UnreadableVideosCallback"]
@@ -70,7 +71,7 @@ class UnreadableVideosCallback(TrainerCallback):
                 if (part, index) not in self._reported:
                     self._reported.add((part, index))
                     error = clips.why_unreadable(index)
-                    self._failures[error.video] = error.reason
+                    self._failures[relative_name(clips.records, index)] = error.reason
                     logger.warning("Skipped an unreadable video: %s", error)
 
     def failures(self) -> list[dict[str, str]]:

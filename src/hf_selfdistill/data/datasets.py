@@ -24,7 +24,7 @@ from hf_selfdistill.data.origin import Origin, note_origin
 from hf_selfdistill.data.splits import check_disjoint, complete_splits
 from hf_selfdistill.data.video_files import hint_for_missing, say_once
 
-__all__ = ["DATASETS", "OFFICIAL_SPLITS", "load_video_dataset"]
+__all__ = ["DATASETS", "OFFICIAL_SPLITS", "load_video_dataset", "root_of"]
 
 logger = logging.getLogger(__name__)
 
@@ -97,14 +97,24 @@ def load_video_dataset(
     check_disjoint(videos, source, per_class=name == "hmdb51")
     check_duplicates(videos, source, refuse=name not in OFFICIAL_SPLITS)
     videos = complete_splits(videos, validation_fraction, seed)
-    folder = root or (annotations.parent if annotations is not None else _root_of(name))
+    folder = root_of(name, root, annotations)
     for part, records in videos.items():
         note_origin(records, Origin(name, split if name in OFFICIAL_SPLITS else None, part, folder))
     return videos
 
 
-def _root_of(name: str) -> Path | None:
-    """Return the folder of a data set that is named by its folder."""
+def root_of(name: str, root: str | Path | None, annotations: str | Path | None) -> Path | None:
+    """Return the folder that names of videos are relative to in results and hashes; None for data sets of the Hub.
+
+    Args:
+        name: as in `load_video_dataset`.
+        root: as in `load_video_dataset`.
+        annotations: as in `load_video_dataset`.
+    """
+    if root is not None:
+        return Path(root).expanduser()
+    if annotations is not None:
+        return Path(annotations).expanduser().parent
     return Path(name) if Path(name).is_dir() else None
 
 

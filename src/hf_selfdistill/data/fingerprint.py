@@ -9,7 +9,7 @@ from pathlib import Path
 
 import datasets
 
-__all__ = ["fingerprint"]
+__all__ = ["fingerprint", "relative_path"]
 
 _IN_CACHE = re.compile(r"^.*/snapshots/[0-9a-f]{40}/")  # huggingface_hub's cache; its path differs between machines
 
@@ -31,10 +31,15 @@ def fingerprint(records: datasets.Dataset, root: str | Path | None = None) -> st
     return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()
 
 
+def relative_path(path: str, root: str | Path | None) -> str:
+    """Return a path relative to `root`; if that is None, a path in the Hub's cache relative to its repository."""
+    path = _IN_CACHE.sub("", path) if root is None else os.path.relpath(path, root)
+    return Path(path).as_posix()
+
+
 def _name(video: dict[str, str | bytes | None], root: str | Path | None) -> str:
     path, content = video["path"], video["bytes"]
     if isinstance(path, str):
-        path = _IN_CACHE.sub("", path) if root is None else os.path.relpath(path, root)
-        return Path(path).as_posix()
+        return relative_path(path, root)
     assert isinstance(content, bytes)
     return hashlib.sha256(content).hexdigest()

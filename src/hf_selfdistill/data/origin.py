@@ -7,9 +7,17 @@ from typing import NamedTuple
 
 import datasets
 
-from hf_selfdistill.data.fingerprint import fingerprint
+from hf_selfdistill.data.fingerprint import fingerprint, relative_path
 
-__all__ = ["Origin", "hash_of_videos", "is_video_dataset", "note_origin", "origin_of", "undecoded"]
+__all__ = [
+    "Origin",
+    "hash_of_videos",
+    "is_video_dataset",
+    "note_origin",
+    "origin_of",
+    "relative_name",
+    "undecoded",
+]
 
 
 class Origin(NamedTuple):
@@ -19,7 +27,7 @@ class Origin(NamedTuple):
         dataset: name of the data set, as `load_video_dataset` takes it; empty if unknown.
         split: number of the official split, for data sets that have several.
         part: `"train"`, `"validation"` or `"test"`; empty if unknown.
-        root: folder that the hashed names of the videos are relative to.
+        root: folder that the names of the videos in hashes and results are relative to.
     """
 
     dataset: str = ""
@@ -57,6 +65,12 @@ def origin_of(records: datasets.Dataset) -> Origin:
 def hash_of_videos(records: datasets.Dataset) -> str:
     """Return the `fingerprint` of a part of a data set."""
     return fingerprint(records, origin_of(records).root)
+
+
+def relative_name(records: datasets.Dataset, index: int) -> str:
+    """Return the name of a video in results: its path as in the hashes, or its index if the record has no path."""
+    path = records[index]["video"]["path"]
+    return relative_path(path, origin_of(records).root) if path else f"video {index}"
 
 
 def is_video_dataset(videos: object) -> bool:

@@ -25,6 +25,7 @@ from hf_selfdistill.reporting.pictures import Picture, as_picture, file_as_pictu
 from hf_selfdistill.reporting.retrieval_examples import retrieval_examples
 from hf_selfdistill.reporting.saliency_examples import saliency_examples
 from hf_selfdistill.reporting.tables import class_table, key_values, pair_table, percent, result_tables, run_tables
+from hf_selfdistill.reporting.tested_videos import folder_of_videos
 from hf_selfdistill.training.card import REPORT, accuracy_notes, write_card
 from hf_selfdistill.training.curves import curve_figures
 from hf_selfdistill.training.record import RECORD, RunRecord, hash_of_model
@@ -91,7 +92,9 @@ def write_report(folder: str | Path, saliency: Sequence[str] = ()) -> Path:
         stale=_stale(folder, record),
         missing=_missing(folder, record),
         retrieval=record.latest("retrieval"),
-        neighbours=retrieval_examples((record.latest("retrieval") or {}).get("neighbours", [])),
+        neighbours=retrieval_examples(
+            (record.latest("retrieval") or {}).get("neighbours", []), folder_of_videos(record, "retrieval")
+        ),
         **_classification(folder, record, pictures),
         **_forgetting(record),
     )
@@ -192,7 +195,7 @@ def _classification(folder: Path, record: RunRecord, pictures: Sequence[Picture]
     counts = confusion_matrix(labels, predicted, labels=classes)
     pairs = most_confused(counts, classes)
     alt = f"Confusion matrix of {len(classes)} classes and {len(labels)} videos; a table has the most frequent errors"
-    own, protocol = saliency_examples(folder, tested["predictions"])
+    own, protocol = saliency_examples(folder, tested["predictions"], folder_of_videos(record, "classification"))
     return {
         "tested": tested,
         "confusion": as_picture(confusion_figure(counts, classes), alt),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -38,37 +39,40 @@ class Filmstrip:
     picture: Picture
 
 
-def retrieval_examples(neighbours: Sequence[Mapping[str, Any]]) -> list[list[Filmstrip]]:
+def retrieval_examples(neighbours: Sequence[Mapping[str, Any]], videos: Path) -> list[list[Filmstrip]]:
     """Return filmstrips of evenly spaced queries, each followed by its nearest videos.
 
     An example with an unreadable video is left out, with a warning.
 
     Args:
         neighbours: `video`, `label` and `nearest` of each query, as a test of retrieval records them.
+        videos: folder that the names of the videos are relative to.
     """
     places = np.linspace(0, len(neighbours) - 1, min(EXAMPLES, len(neighbours))).round().astype(int)
     queries = [neighbours[place] for place in places]
     examples = []
     for query in tqdm(queries, desc="retrieval examples", leave=False, disable=not queries):
         try:
-            examples.append(_filmstrips(query))
+            examples.append(_filmstrips(query, videos))
         except VideoDecodingError as error:
             logger.warning("A retrieval example is left out: %s", error)
     return examples
 
 
-def _filmstrips(query: Mapping[str, Any]) -> list[Filmstrip]:
+def _filmstrips(query: Mapping[str, Any], videos: Path) -> list[Filmstrip]:
     label = query["label"]
-    strips = [Filmstrip(f"query: {label}", "query", _frames_of(query["video"], f"Frames of the query, {label}"))]
+    strips = [
+        Filmstrip(f"query: {label}", "query", _frames_of(videos / query["video"], f"Frames of the query, {label}"))
+    ]
     for rank, video in enumerate(query["nearest"][:NEAREST], 1):
         right = video["label"] == label
         title = f"{'✓' if right else '✗'} {rank}. {video['label']} (cosine {video['cosine']:.3f})"
         alt = f"Frames of {video['label']}, {'the same class' if right else 'another class'}"
-        strips.append(Filmstrip(title, "right" if right else "wrong", _frames_of(video["video"], alt)))
+        strips.append(Filmstrip(title, "right" if right else "wrong", _frames_of(videos / video["video"], alt)))
     return strips
 
 
-def _frames_of(video: str, alt: str) -> Picture:
+def _frames_of(video: Path, alt: str) -> Picture:
     with VideoReader(video) as reader:
         last = reader.num_frames - 1
         frames = reader.read([round(last * (number + 0.5) / FRAMES) for number in range(FRAMES)])  # (T, C, H, W)

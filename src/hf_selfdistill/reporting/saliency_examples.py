@@ -32,12 +32,13 @@ SIDE = 96  # minimum of pixels of a frame's shorter side
 Prediction = Mapping[str, Any]
 
 
-def saliency_examples(folder: Path, predictions: Sequence[Prediction]) -> tuple[list[Picture], str]:
+def saliency_examples(folder: Path, predictions: Sequence[Prediction], videos: Path) -> tuple[list[Picture], str]:
     """Return filmstrips of the first correct video and of the wrong videos with the highest probabilities.
 
     Args:
         folder: folder of the fine-tuned model.
         predictions: `video`, `label`, `predicted` and `score` of each tested video.
+        videos: folder that the names of the videos are relative to.
 
     Returns:
         The pictures, and how they were made or why there are none.
@@ -47,7 +48,7 @@ def saliency_examples(folder: Path, predictions: Sequence[Prediction]) -> tuple[
         check_explainable(model)
     except ValueError as error:
         return [], f"No pictures: {error}."
-    chosen = _chosen(predictions)
+    chosen = [{**one, "video": str(videos / one["video"])} for one in _chosen(predictions)]
     records = datasets.Dataset.from_dict({"video": [{"path": one["video"], "bytes": None} for one in chosen]})
     clips = clips_without_labels(records, model, processor, num_clips=1)
     explainer = Explainer(model, processor, clips, side=SIDE)

@@ -9,7 +9,7 @@ import datasets
 import torch
 from transformers import set_seed
 
-from hf_selfdistill.data.clips import video_name
+from hf_selfdistill.data.origin import relative_name
 from hf_selfdistill.evaluation.features import FeatureSet, MappedFeatures, PooledFeatures, VideoFeatures, read_features
 from hf_selfdistill.evaluation.forgetting import chance
 from hf_selfdistill.evaluation.probe import TEMPERATURE, groups_to_choose_by, knn, linear_probe
@@ -84,7 +84,8 @@ def _neighbours(
 
 
 def _video(records: datasets.Dataset, place: int) -> dict[str, str]:
-    return {"video": video_name(records, place), "label": records.features["label"].int2str(records[place]["label"])}
+    label = records.features["label"].int2str(records[place]["label"])
+    return {"video": relative_name(records, place), "label": label}
 
 
 def _linear_probe(known: FeatureSet, asked: FeatureSet) -> tuple[dict[str, float], str]:

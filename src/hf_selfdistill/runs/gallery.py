@@ -6,7 +6,7 @@ from pathlib import Path
 
 import datasets
 
-from hf_selfdistill.data.origin import origin_of
+from hf_selfdistill.data.origin import Origin, note_origin, origin_of
 from hf_selfdistill.data.video_files import find_videos
 from hf_selfdistill.runs.configs import ForgettingConfig
 
@@ -27,6 +27,7 @@ def gallery_and_queries(videos: datasets.DatasetDict, part: str) -> tuple[datase
     if len(videos[part]) == 0:
         raise ValueError(f"the {part} part of the data set is empty")
     gallery = datasets.concatenate_datasets([videos[name] for name in names])
+    note_origin(gallery, origin_of(videos[names[0]]))  # joined parts lose it
     return gallery, videos[part], " and ".join(names)
 
 
@@ -42,6 +43,7 @@ def reference_set(config: ForgettingConfig) -> tuple[list[datasets.Dataset], str
     if config.dataset_root is None:
         raise ValueError("`dataset` is videos, which needs `dataset_root`, the folder of the videos")
     videos = find_videos(Path(config.dataset_root))
+    note_origin(videos, Origin(config.dataset, None, config.part, Path(config.dataset_root)))
     paths = [video["path"] for video in videos.to_dict()["video"]]
     return [videos.add_column("label", [0] * len(videos)).add_column("group", paths)], ""
 

@@ -13,7 +13,7 @@ from transformers.trainer_utils import HubStrategy
 
 from hf_selfdistill.data.callbacks import UnreadableVideosCallback
 from hf_selfdistill.data.clips import collate_clips, video_name
-from hf_selfdistill.data.origin import is_video_dataset, origin_of, undecoded
+from hf_selfdistill.data.origin import is_video_dataset, origin_of, relative_name, undecoded
 from hf_selfdistill.models.labels import use_labels
 from hf_selfdistill.models.loading import load_classifier, load_for_inference, processor_of
 from hf_selfdistill.training.accuracies import MEASURED
@@ -221,7 +221,12 @@ class ClassificationTrainer(VideoTrainer):
             "protocol": self.protocol(videos, origin_of(videos).part or "videos", num_clips),
             "per_class": accuracy.per_class(prediction),
             "predictions": [
-                {"video": video_name(videos, place), "label": label, "predicted": predicted, "score": round(score, 4)}
+                {
+                    "video": relative_name(videos, place),
+                    "label": label,
+                    "predicted": predicted,
+                    "score": round(score, 4),
+                }
                 for place, label, predicted, score in accuracy.predictions(prediction)
             ],
             "failed": unreadable.failures(),
