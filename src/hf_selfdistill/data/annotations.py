@@ -11,8 +11,8 @@ import re
 import unicodedata
 from collections.abc import Iterator, Set
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 __all__ = [
     "SPLITS",
@@ -40,8 +40,7 @@ _CSV_COLUMNS = ("video", "label", "group", "split")
 _HMDB51_SPLITS = {"0": None, "1": "train", "2": "test"}
 
 
-@dataclass(frozen=True)
-class VideoEntry:
+class VideoEntry(NamedTuple):
     """One video of a list.
 
     Attributes:
@@ -204,8 +203,9 @@ def sorted_labels(labels: Set[str]) -> list[str]:
 def _csv_entry(file: Path, number: int, row: dict[str, str]) -> VideoEntry:
     row = {column: (value or "").strip() for column, value in row.items() if column in _CSV_COLUMNS}
     row |= {column: tidied(row[column]) for column in ("label", "group") if column in row}
-    if row["video"]:
-        row["video"] = PurePosixPath(row["video"]).as_posix()  # without ./
+    if row["video"]:  # PurePosixPath is slow, so it takes only paths that it changes
+        if "//" in row["video"] or "./" in row["video"] or row["video"][-1] in "./":
+            row["video"] = PurePosixPath(row["video"]).as_posix()
     for column in _CSV_COLUMNS:
         if column in row and not row[column]:
             raise ValueError(f"{file}, line {number}: {column} is empty")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import datasets
@@ -24,22 +25,26 @@ def fingerprint(records: datasets.Dataset, root: str | Path | None = None) -> st
         root: folder that names are relative to. By default the names of files from the Hub are relative to their
             repository, and other names are whole paths.
     """
-    lines = [_name(video, root) for video in records["video"]]
+    lines = list(_names(records, None if root is None else os.path.abspath(root)))
     if "label" in records.features:
-        label = records.features["label"].int2str
-        lines = [f"{line}\t{label(number)}" for line, number in zip(lines, records["label"], strict=True)]
+        labels = records.features["label"].int2str(records["label"][:])
+        lines = [f"{line}\t{label}" for line, label in zip(lines, labels, strict=True)]
     return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()
+
+
+def _names(records: datasets.Dataset, root: str | None) -> Iterator[str]:
+    for batch in records.select_columns("video").with_format("arrow").iter(batch_size=100):
+        for chunk in batch["video"].chunks:
+            contents = chunk.field("bytes")
+            for index, path in enumerate(chunk.field("path").to_pylist()):
+                yield hashlib.sha256(contents[index].as_py()).hexdigest() if path is None else relative_path(path, root)
 
 
 def relative_path(path: str, root: str | Path | None) -> str:
     """Return a path relative to `root`; if that is None, a path in the Hub's cache relative to its repository."""
-    path = _IN_CACHE.sub("", path) if root is None else os.path.relpath(path, root)
-    return Path(path).as_posix()
-
-
-def _name(video: dict[str, str | bytes | None], root: str | Path | None) -> str:
-    path, content = video["path"], video["bytes"]
-    if isinstance(path, str):
-        return relative_path(path, root)
-    assert isinstance(content, bytes)
-    return hashlib.sha256(content).hexdigest()
+    if root is None:
+        return Path(_IN_CACHE.sub("", path)).as_posix()
+    root = str(root)
+    if path.startswith(root + os.sep) and os.path.normpath(path) == path:  # much faster than `relpath`
+        return path[len(root) + 1 :].replace(os.sep, "/")
+    return Path(os.path.relpath(path, root)).as_posix()

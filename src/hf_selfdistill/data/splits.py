@@ -38,7 +38,7 @@ def check_disjoint(videos: datasets.DatasetDict, source: str, per_class: bool = 
         ValueError: two splits share groups; the message names the groups.
     """
     groups = {
-        split: set(zip(records["group"], records["label"] if per_class else itertools.repeat(0), strict=False))
+        split: set(zip(records["group"][:], records["label"][:] if per_class else itertools.repeat(0), strict=False))
         for split, records in videos.items()
     }
     for (first, there), (second, here) in itertools.combinations(groups.items(), 2):
@@ -109,17 +109,20 @@ def held_out_groups(labels: Sequence[int], groups: Sequence[str], fraction: floa
     random.Random(seed).shuffle(order)
     held_out: set[str] = set()
     for weight_of_all in (0.0, 1 / len(wanted)):  # first each class separately, then the total number too
+        wanted_of_all = sum(wanted.values())
         for group in order:
             if group in held_out or not _leaves_every_class(members[group], left):
                 continue
-            if _cost(members[group], wanted, weight_of_all) < 0:
+            if _cost(members[group], wanted, weight_of_all, wanted_of_all) < 0:
                 held_out.add(group)
                 for label, count in members[group].items():
                     left[label] -= count
                     wanted[label] -= count
+                if weight_of_all:
+                    wanted_of_all = sum(wanted.values())
     if not held_out and fraction > 0:
         spare = [group for group in order if _leaves_every_class(members[group], left)]
-        held_out.update(sorted(spare, key=lambda group: _cost(members[group], wanted, 0.0))[:1])
+        held_out.update(sorted(spare, key=lambda group: _cost(members[group], wanted))[:1])
     return held_out
 
 
@@ -139,7 +142,7 @@ def share_of_each_class(records: datasets.Dataset, fraction: float, seed: int) -
     if not 0 < fraction <= 1:
         raise ValueError(f"`fraction` is {fraction:g}; it must be above 0 and at most 1")
     places: dict[int, list[int]] = defaultdict(list)
-    for index, label in enumerate(records["label"]):
+    for index, label in enumerate(records["label"][:]):
         places[label].append(index)
     chosen: list[int] = []
     for label in sorted(places):
@@ -169,11 +172,14 @@ def few_of_each_class(records: datasets.Dataset, number: int) -> datasets.Datase
     return records.select(sorted(order[:number]))
 
 
-def _cost(members: Counter[int], wanted: dict[int, float], weight_of_all: float) -> float:
+def _cost(
+    members: Counter[int], wanted: dict[int, float], weight_of_all: float = 0.0, wanted_of_all: float = 0.0
+) -> float:
     """Return the change that a group makes to the squared distance from the wanted numbers of videos."""
     of_classes = sum(count * (count - 2 * wanted[label]) for label, count in members.items())
-    of_all = members.total() * (members.total() - 2 * sum(wanted.values()))
-    return of_classes + weight_of_all * of_all
+    if not weight_of_all:
+        return of_classes
+    return of_classes + weight_of_all * (members.total() * (members.total() - 2 * wanted_of_all))
 
 
 def _leaves_every_class(members: Counter[int], left: Counter[int]) -> bool:
@@ -183,8 +189,8 @@ def _leaves_every_class(members: Counter[int], left: Counter[int]) -> bool:
 def _cut(
     videos: datasets.Dataset, fraction: float, seed: int, problem: str
 ) -> tuple[datasets.Dataset, datasets.Dataset]:
-    groups = videos["group"]
-    held_out = held_out_groups(videos["label"], groups, fraction, seed)
+    groups = videos["group"][:]  # all at once, as a `Column` decodes row by row
+    held_out = held_out_groups(videos["label"][:], groups, fraction, seed)
     if fraction > 0 and not held_out:
         raise ValueError(
             f"{problem}: each group holds all videos of some class; give more groups, a list with a column split, or "

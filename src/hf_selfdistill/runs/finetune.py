@@ -76,6 +76,6 @@ def _log_videos(videos: datasets.DatasetDict, labels: list[str]) -> None:
     parts = {part: videos[part] for part in ("train", "validation", "test")}
     logger.info("%d training, %d validation and %d test videos of %d classes", *map(len, parts.values()), len(labels))
     for part, records in parts.items():
-        absent = sorted(set(range(len(labels))) - set(records["label"]))
+        absent = sorted(set(range(len(labels))) - set(records["label"][:]))
         if absent and len(records):
             logger.warning("No %s video of %s", part, ", ".join(labels[index] for index in absent))
