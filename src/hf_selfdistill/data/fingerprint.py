@@ -37,7 +37,9 @@ def _names(records: datasets.Dataset, root: str | None) -> Iterator[str]:
         for chunk in batch["video"].chunks:
             contents = chunk.field("bytes")
             for index, path in enumerate(chunk.field("path").to_pylist()):
-                yield hashlib.sha256(contents[index].as_py()).hexdigest() if path is None else relative_path(path, root)
+                yield (
+                    hashlib.sha256(contents[index].as_py()).hexdigest() if path is None else relative_path(path, root)
+                )
 
 
 def relative_path(path: str, root: str | Path | None) -> str:
