@@ -68,3 +68,9 @@ def test_a_model_without_a_card_gets_one(fine_tuned, tmp_path):
     export(tmp_path / "source", tmp_path / "out", format="remote_code")
     assert "trust_remote_code=True" in (tmp_path / "out" / "README.md").read_text()
     assert not list((tmp_path / "out").glob("*.png"))
+
+
+def test_a_folder_that_can_not_be_written_is_refused_before_the_model_is_loaded(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(SystemExit, match=r"error: .*Not a directory"):
+        export("no model", tmp_path / "file" / "out")

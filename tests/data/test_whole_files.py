@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from hf_selfdistill.data.whole_files import write_json, write_whole
+from hf_selfdistill.data.whole_files import whole_file, write_json, write_whole
 
 
 def test_a_file_is_replaced_whole_and_nothing_is_left_beside_it(tmp_path):
@@ -30,3 +30,16 @@ def test_json_has_an_element_of_a_list_in_a_line(tmp_path):
     write_json(tmp_path / "a.json", values)
     text = (tmp_path / "a.json").read_text(encoding="utf-8")
     assert json.loads(text) == values and '    {"x": "ä"}\n' in text
+
+
+def test_a_file_that_others_write_is_moved_into_place_only_if_it_is_whole(tmp_path):
+    file = tmp_path / "a.bin"
+    file.write_bytes(b"old")
+    with pytest.raises(OSError, match="full"), whole_file(file) as unfinished:
+        unfinished.write_bytes(b"ha")
+        raise OSError("full")
+    assert file.read_bytes() == b"old"
+    with whole_file(file) as unfinished:
+        unfinished.write_bytes(b"new")
+        assert file.read_bytes() == b"old"
+    assert file.read_bytes() == b"new" and [f.name for f in tmp_path.iterdir()] == ["a.bin"]

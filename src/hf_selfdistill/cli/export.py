@@ -47,8 +47,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         start_logging(flags=parser.flags)
         for name in CHATTY:
             logging.getLogger(name).setLevel(logging.WARNING)
+        from hf_selfdistill.data.whole_files import check_writable
         from hf_selfdistill.models.loading import load_for_inference
 
+        check_writable(Path(args.output_dir))
         model, processor = load_for_inference(args.model_name_or_path)
         if args.format == "remote_code":
             _export_code(args, model, processor)

@@ -5,26 +5,38 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import tempfile
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-__all__ = ["hash_of_file", "without_nan", "write_json", "write_whole"]
+__all__ = ["check_writable", "hash_of_file", "whole_file", "without_nan", "write_json", "write_whole"]
 
 
-def write_whole(file: Path, content: str | bytes) -> None:
-    """Write a temporary file and move it into place, so that a full disk or a kill leaves the old file.
+def check_writable(folder: Path) -> None:
+    """Make a folder if it is missing, and raise an OSError if no file can be written into it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder):
+        pass
 
-    Args:
-        file: the file to write.
-        content: text, written as UTF-8, or bytes.
-    """
+
+@contextmanager
+def whole_file(file: Path) -> Iterator[Path]:
+    """Give a temporary file to write, and move it into place at the end: a full disk or a kill leaves the old file."""
     unfinished = file.with_name(f".{file.name}.{uuid.uuid4().hex}.part")  # unlike a process id, unique among machines
     try:
-        unfinished.write_bytes(content.encode() if isinstance(content, str) else content)
+        yield unfinished
         unfinished.replace(file)
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+def write_whole(file: Path, content: str | bytes) -> None:
+    """Write text, as UTF-8, or bytes with `whole_file`."""
+    with whole_file(file) as unfinished:
+        unfinished.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
 def write_json(file: Path, fields: dict[str, Any]) -> None:

@@ -14,6 +14,7 @@ from huggingface_hub import ModelCard, ModelCardData
 from transformers import BaseVideoProcessor, PreTrainedModel
 from transformers.utils import CONFIG_NAME, VIDEO_PROCESSOR_NAME
 
+from hf_selfdistill.data.whole_files import write_whole
 from hf_selfdistill.models.modeling_video_encoder import VideoEncoderForVideoClassification
 from hf_selfdistill.training.card import KEPT
 
@@ -73,10 +74,10 @@ def _add_code(folder: Path, settings: str, classes: dict[str, type]) -> None:
     """Write the source files of the classes, and name the classes in a settings file."""
     for kind in classes.values():
         for name, source in _sources(kind.__module__).items():
-            (folder / f"{name}.py").write_text(source, encoding="utf-8")
+            write_whole(folder / f"{name}.py", source)
     entries = json.loads((folder / settings).read_text(encoding="utf-8"))
     entries["auto_map"] = {auto: f"{_stem(kind.__module__)}.{kind.__name__}" for auto, kind in classes.items()}
-    (folder / settings).write_text(json.dumps(entries, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    write_whole(folder / settings, json.dumps(entries, indent=2, sort_keys=True) + "\n")
 
 
 def _sources(module: str) -> dict[str, str]:
@@ -105,7 +106,7 @@ def _write_card(folder: Path, card: Path | None, model_type: str) -> None:
     text = text.partition(_HEADING)[0].rstrip()  # a second export replaces the section
     use = _USE.format(location=folder.name, packages=_packages())
     written.text = f"{text}\n{_HEADING}{use}\n{line}{kept}"
-    written.save(folder / "README.md")
+    write_whole(folder / "README.md", str(written))
 
 
 def _packages() -> str:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from transformers import BaseVideoProcessor, PreTrainedConfig, PreTrainedModel
 
 from hf_selfdistill.data.unlabelled import VideoViews
+from hf_selfdistill.data.whole_files import whole_file
 
 __all__ = ["OBJECTIVE_NAME", "Objective", "ObjectiveOutput"]
 
@@ -110,7 +111,8 @@ class Objective(nn.Module, ABC):
         """Write all weights and buffers except the encoder's to `objective.safetensors`."""
         added = {name: tensor.contiguous() for name, tensor in self._added().items()}
         about = {"objective": self.name, "arguments": json.dumps(self.arguments_that_count())}
-        save_file(added, Path(folder) / OBJECTIVE_NAME, about)
+        with whole_file(Path(folder) / OBJECTIVE_NAME) as file:
+            save_file(added, file, about)
 
     def load(self, folder: str | Path) -> None:
         """Restore the weights and buffers that `save` wrote.

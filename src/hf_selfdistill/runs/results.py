@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import datasets
 
-from hf_selfdistill.data.whole_files import write_json, write_whole
+from hf_selfdistill.data.whole_files import check_writable, write_json, write_whole
 from hf_selfdistill.reporting.forgetting_table import as_markdown
 from hf_selfdistill.runs.configs import EvaluateConfig, ForgettingConfig
 from hf_selfdistill.training.card import write_card
@@ -33,11 +33,9 @@ def prepare_output(config: Config) -> Config:
     """
     if config.output_file is not None:
         file = Path(config.output_file)
-        file.parent.mkdir(parents=True, exist_ok=True)
         if file.is_dir():
             raise ValueError(f"`output_file` is {file}, a folder; name a file in it, such as {file}/evaluation.json")
-        with tempfile.TemporaryFile(dir=file.parent):  # raises OSError if the folder can't be written
-            pass
+        check_writable(file.parent)
     ready = copy.copy(config)
     if not ready.output_dir:
         ready.output_dir = str(Path(config.output_file).parent) if config.output_file else tempfile.gettempdir()

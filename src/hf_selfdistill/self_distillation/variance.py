@@ -11,6 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from hf_selfdistill.data.whole_files import whole_file
 from hf_selfdistill.self_distillation.terms import merge_moments, moments
 
 __all__ = ["SCALE_NAME", "FeatureVariance"]
@@ -64,7 +65,8 @@ class FeatureVariance(TrainerCallback):
     def save(self, folder: str | Path) -> None:
         """Write `distill_scale.safetensors` into a checkpoint."""
         assert self._moments is not None
-        save_file({"moments": self._moments}, Path(folder) / SCALE_NAME)
+        with whole_file(Path(folder) / SCALE_NAME) as file:
+            save_file({"moments": self._moments}, file)
 
     def load(self, folder: str | Path) -> None:
         """Restore the variance from a checkpoint.

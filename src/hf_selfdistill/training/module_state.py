@@ -8,6 +8,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from hf_selfdistill.data.whole_files import whole_file
+
 __all__ = ["ModuleState"]
 
 
@@ -25,7 +27,8 @@ class ModuleState:
     def save(self, folder: str | Path) -> None:
         """Write the file into a checkpoint."""
         state = self.module.state_dict()
-        save_file({name: tensor.contiguous() for name, tensor in state.items()}, Path(folder) / self.name)
+        with whole_file(Path(folder) / self.name) as file:
+            save_file({name: tensor.contiguous() for name, tensor in state.items()}, file)
 
     def load(self, folder: str | Path) -> None:
         """Restore the module from a checkpoint.
