@@ -21,7 +21,7 @@ def test_the_lowest_versions_that_are_allowed_are_those_of_make_test_lowest():
     setup.read(ROOT / "setup.cfg")
     allowed = versions(setup["options"]["install_requires"], ">=")
     for extra, packages in setup["options.extras_require"].items():
-        if extra != "dev":  # tools of development, which are in no user's way
+        if extra not in ("bench", "dev"):  # peers that are measured, tools of development
             allowed |= versions(packages, ">=")
     assert allowed == versions((ROOT / "constraints-lowest.txt").read_text(), "==")
 
