@@ -1,11 +1,26 @@
+import os
 import threading
 import time
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from records import save_model
+from videos import numbered_frames, write_video
 
 from hf_selfdistill.runs import page
+
+PLAYLIST = "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-VERSION:3\n#EXTINF:2.0,\n{}\n"
+SESSION = (
+    "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video 5004 RTP/AVP 96\na=rtpmap:96 H264/90000\n"
+)
+HOSTILE = {
+    "local.m3u8": PLAYLIST + "#EXT-X-ENDLIST\n",
+    "live.m3u8": PLAYLIST,
+    "neighbour.mp4": "ffconcat version 1.0\nfile private.mp4\n",
+    "many.mp4": "ffconcat version 1.0\n" + "file private.mp4\n" * 100_000,
+    "session.mp4": SESSION,
+}
 
 
 class Answers:
@@ -120,3 +135,19 @@ def test_old_uploads_are_deleted_and_examples_are_kept(monkeypatch, request):
     while list(scratch.rglob("quick.mp4")) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert not list(scratch.rglob("quick.mp4")) and example.is_file()
+
+
+def test_the_page_says_that_hostile_files_are_not_videos_and_shows_no_other_video(tmp_path):
+    pytest.importorskip("gradio")
+    private = write_video(tmp_path / "private.mp4", numbered_frames(12))
+    save_model(tmp_path / "model")
+    sampling = SimpleNamespace(frame_stride=None, target_fps=None)
+    classify = page._classify([page.Classifier(str(tmp_path / "model"), sampling, 2, tmp_path, 60)])
+    assert classify(str(private))[0]["value"] == ""
+    for name, text in HOSTILE.items():
+        (tmp_path / name).write_text(text.replace("{}", str(private)))
+    os.mkfifo(tmp_path / "fifo.mp4")
+    for name in (*HOSTILE, "fifo.mp4"):
+        problem, *answers = classify(str(tmp_path / name))
+        assert f"{name} can&#x27;t be read: it is " in problem["value"] and str(tmp_path) not in problem["value"]
+        assert all(answer["value"] is None for answer in answers)
