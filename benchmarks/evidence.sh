@@ -10,11 +10,11 @@ out=$1
 export HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1
 if [ -n "${SMOKE:-}" ]; then
     videos=8 epochs_labels=1 epochs_rspnet=1 epochs_videomae=1 batch=8 queue=16 fresh=2 few=2 chosen="0 1" few_seeds="0 1" wide="0.1 0.2" rates="0.1 0.2"
-    five=1 twenty=1 small="--num_train_epochs 1 --label_fractions 1 --seeds 0 1 --learning_rates 0.1 0.2"
+    five=1 twenty=1 long=2 small="--num_train_epochs 1 --label_fractions 1 --seeds 0 1 --learning_rates 0.1 0.2"
 else
     videos=0 epochs_labels=30 epochs_rspnet=25 epochs_videomae=60 batch=32 queue=256 fresh=40 few=10 chosen="0 1 2 3 4" rates="0.1 0.2 0.6"
     few_seeds="0 1 2" wide="0.02 0.06 0.1 0.2 0.35 0.6 1.0"
-    five=0.04167 twenty=0.16667 small=
+    five=0.04167 twenty=0.16667 long=100 small=
 fi
 
 python - "$out" "$videos" <<'PYTHON'
@@ -110,11 +110,12 @@ runs rspnet confirmation selection --seeds $(seq 1000 $((999 + fresh))) --learni
     --and --learning_rates 0.6 --distill_weights 0 --seeds $(seq 1000 $((999 + few)))
 runs rspnet rivals_confirmation selection --seeds $(seq 1000 $((999 + fresh))) --teacher_update frozen --distill_weights 10 \
     --learning_rates 0.35
-# Not run yet: random weights, a tiny VideoMAE, and 5 and 20 labels a class.
+# Random weights, a tiny VideoMAE, 5 and 20 labels a class, 100 epochs.
 runs random random selection --seeds $chosen --learning_rates 0.06 0.1 0.2 --distill_weights 0
 runs videomae transformer transformer --seeds $few_seeds
 runs labels few selection --seeds $few_seeds --label_fractions $five --per_device_train_batch_size 10 --distill_weights 0 10 \
     --learning_rates 0.06 0.1 0.2 --and --label_fractions $twenty --per_device_train_batch_size 20
+runs labels long selection --seeds $few_seeds --num_train_epochs $long --distill_weights 0 10 --learning_rates 0.06 0.1 0.2
 
 if [ -n "${SMOKE:-}" ]; then
     cp -r docs "$out/docs" && cp "$out"/*.csv "$out/docs/data/"

@@ -182,6 +182,22 @@ def rivals(encoder: str) -> str:
     return table("method|settings tried|test top-1|against plain|retention|against plain|CE|n", lines)
 
 
+def labels() -> str:
+    """Return λ = 0 and λ = 10, each at its best rate, for each number of labelled videos."""
+    rows = pandas.concat([read("selection", "labels"), read("few", "labels")])
+    lines = []
+    for fraction, own in rows[rows["distill_weight"].isin([0, 10])].groupby("label_fraction"):
+        keys = [best(own[is_plain(own)]), best(own[is_taught(own)])]
+        found = [interval(each) for each in difference(own, keys[1], keys[0], 6)]
+        cells = [f"{percent(at(own, key)['top1'])} (rate {key[-1]:g})" for key in keys]
+        kept = [percent(at(own, key)["retention"]) for key in keys]
+        ce = " / ".join(f"{at(own, key)['ce_loss'].mean():.2f}" for key in keys)
+        steps, n = f"{own['steps'].mean():.0f}", str(len(at(own, keys[1])))
+        lines.append([f"{120 * fraction:.0f}", *cells, found[0], *kept, found[1], steps, ce, n])
+    heads = "labels a class|λ = 0, top-1|λ = 10, top-1|difference|λ = 0, retention|λ = 10, retention|difference"
+    return table(f"{heads}|steps|CE, λ = 0 / 10|n", lines)
+
+
 def sentence(found: Difference | None) -> str:
     """Return a difference for a sentence."""
     return "not measured" if found is None else f"{interval(found)} points, n = {found.pairs}, p = {found.p:.2g}"
@@ -204,7 +220,7 @@ def count() -> str:
     return str(sum(rows["identity"].nunique() for rows in files))
 
 
-BLOCKS = {own.__name__: own for own in (against, brief, confirmation, count, gain, method, rivals, settings)}
+BLOCKS = {own.__name__: own for own in (against, brief, confirmation, count, gain, labels, method, rivals, settings)}
 
 
 def rewritten(page: str) -> str:
