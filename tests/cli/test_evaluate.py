@@ -105,5 +105,5 @@ def test_the_line_names_chance_and_a_class_that_all_videos_are_predicted_as():
     values |= {"num_classes": 4, "protocol": "p"}
     values["predictions"] = [{"label": label, "predicted": "Bend"} for label in ("Bend", "Jump", "Run", "Walk")]
     assert evaluate.describe_accuracies(values) == (
-        "p: video top-1 0.2500; clip top-1 0.2500; chance is 25.0 %; all videos were predicted as Bend; 4 videos"
+        "p: video top-1 25.0 %; clip top-1 25.0 %; chance is 25.0 %; all videos were predicted as Bend; 4 videos"
     )

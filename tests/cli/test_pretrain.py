@@ -6,9 +6,11 @@ import logging
 import re
 import shlex
 import shutil
+from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from safetensors.torch import load_file
 from shards import write_shards
 from transformers import Trainer
@@ -19,6 +21,8 @@ from hf_selfdistill.cli import evaluate, finetune, pretrain
 from hf_selfdistill.pretraining.objective import OBJECTIVE_NAME
 from hf_selfdistill.pretraining.objectives import OBJECTIVES
 from hf_selfdistill.training.citations import works_behind
+
+CONFIGS = Path(__file__).parents[2] / "configs"
 
 TINY = {
     "c3d": "hidden_sizes=4,8,8,8,8,num_frames=8,image_size=16",
@@ -214,3 +218,5 @@ def test_it_ends_with_the_command_that_fine_tunes_the_encoder(flags, tmp_path, c
     assert folder == f"The model is in {tmp_path / 'encoder'}" and loss.startswith("Training loss ")
     (config,) = finetune.parser().parse(shlex.split(command.partition(": ")[2])[2:])
     assert config.model_name_or_path == str(tmp_path / "encoder")
+    assert pretrain.RECIPE.items() <= yaml.safe_load((CONFIGS / "folder.yaml").read_text()).items()
+    assert (config.learning_rate, config.distill_weight) == (0.02, 10)

@@ -89,7 +89,7 @@ def describe_accuracies(values: dict[str, Any]) -> str:
     for name, value in values.items():
         unit, _, k = name.partition("_top")
         if k and name not in unsaid:
-            of_unit.setdefault(unit.replace("_", " "), []).append(f"top-{k} {value:.4f}")
+            of_unit.setdefault(unit.replace("_", " "), []).append(f"top-{k} {100 * value:.1f} %")
     accuracies = "; ".join(f"{unit} {', '.join(found)}" for unit, found in of_unit.items())
     chance = [describe_chance(values["num_classes"])] if "num_classes" in values else []
     parts = [accuracies, *chance, only_prediction(values), f"{values['num_videos']} videos"]

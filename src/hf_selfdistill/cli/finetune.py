@@ -37,7 +37,8 @@ def _say_what_is_next(config: FinetuneConfig, record: RunRecord) -> None:
     """Log the validation accuracy, what was kept of the encoder, and the command that tests the model."""
     if "eval_video_top1" in record.metrics:
         chance = describe_chance(len(record.model["classes"]))
-        logger.info("Validation: video top-1 %.4f; %s", record.metrics["eval_video_top1"], chance)
+        top1, videos = 100 * record.metrics["eval_video_top1"], record.metrics["eval_num_videos"]
+        logger.info("Validation: video top-1 %.1f %% of %d videos; %s", top1, videos, chance)
     if kept := kept_rows(record.metrics):
         logger.info("The encoder: %s", "; ".join(f"{name} {value}" for name, value in kept.items()))
     values = {name: value for name, value in config.to_dict().items() if name in DATA}

@@ -19,12 +19,22 @@ from hf_selfdistill.cli.parser import (
     start_logging,
 )
 from hf_selfdistill.pretraining.objective_arguments import OBJECTIVE_ARGUMENTS, RSPNetArguments
-from hf_selfdistill.runs.configs import PretrainConfig
+from hf_selfdistill.runs.configs import FROM_SCRATCH, PretrainConfig
 from hf_selfdistill.training.arguments import given_values
 
 __all__ = ["main", "parse", "parser"]
 
 logger = logging.getLogger(__name__)
+
+RECIPE = {
+    "optim": "sgd",
+    "optim_args": "momentum=0.9",
+    "learning_rate": 0.02,
+    "distill_weight": 10,
+    "num_train_epochs": 30,
+    "eval_strategy": "epoch",
+}
+"""Fine-tuning of C3D and R(2+1)D, as in `configs/folder.yaml`."""
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -40,7 +50,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         record = pretrain(config)
         logger.info("Training loss %.4f, the mean over the run", record.metrics["train_loss"])
         values = {"model_name_or_path": config.output_dir, "dataset": "folder", "dataset_root": "LABELLED_VIDEOS"}
-        following = shlex.join(as_flags({**values, "output_dir": "FINE_TUNED"}))
+        recipe = RECIPE if record.model["model_type"] in FROM_SCRATCH else {}
+        following = shlex.join(as_flags({**values, **recipe, "output_dir": "FINE_TUNED"}))
         logger.info("Next, fine-tune it: hf-selfdistill finetune %s", following)
 
 
