@@ -122,8 +122,10 @@ def test_a_checkpoint_that_it_can_not_go_on_from_is_refused_in_one_line(
     (checkpoint / "manifest.json").unlink()  # as an earlier version made it
     if change is not None:
         change(checkpoint)
+    record = (copy_of_whole / "run.json").read_text()
     with pytest.raises(SystemExit) as stopped:
         pretrain.main(flags_of(videos, copy_of_whole, resume_from_checkpoint=checkpoint, **flags))
+    assert (copy_of_whole / "run.json").read_text() == record
     line = stopped.value.code
     assert line.startswith(f"error: the objective can't be restored from {checkpoint / OBJECTIVE_NAME}")
     assert re.search(message, line) and "\n" not in line and "resume from another checkpoint, or with" in line
@@ -165,7 +167,8 @@ def test_undecodable_videos_that_workers_meet_are_named_and_listed_and_short_one
     results = json.loads((tmp_path / "out" / "all_results.json").read_text())
     assert names(results["unreadable"]) == BAD and results["short_videos"] == 1
     for failure in results["unreadable"]:
-        assert f"Skipped an unreadable video: {failure['video']}: {failure['reason']}" in caplog.text
+        named = mixed / failure["video"]
+        assert f"Skipped an unreadable video: {named}: {failure['reason']}" in caplog.text
     assert "1 of 12 videos are shorter than 16 frames and are repeated" in caplog.text
 
 

@@ -196,6 +196,11 @@ class PretrainingTrainer(VideoTrainer):
             if self.processing_class is not None:
                 self.processing_class.save_pretrained(folder)
 
+    def _begin_record(self, checkpoint: str | None) -> None:
+        if checkpoint is not None:
+            self.model.load(checkpoint)  # a checkpoint of another objective is refused before the record is written
+        super()._begin_record(checkpoint)
+
     def _load_weights(self, checkpoint: str | None) -> bool:
         assert checkpoint is not None
         encoder = self.model.encoder
