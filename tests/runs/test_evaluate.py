@@ -38,7 +38,7 @@ def test_accuracies_equal_those_computed_by_hand(fine_tuned, shapes, tmp_path):
     assert evaluation["video_top1"] == pytest.approx(sum(videos) / 6)
     assert [one["label"] == one["predicted"] for one in evaluation["predictions"]] == videos
     assert all(0.333 <= one["score"] <= 1 for one in evaluation["predictions"])  # of three classes, the likeliest
-    assert [one["video"] for one in evaluation["predictions"]] == [
+    assert [str(shapes / one["video"]) for one in evaluation["predictions"]] == [
         record["video"]["path"] for record in load_video_dataset("moving_shapes", shapes)["test"]
     ]
     assert evaluation["clip_top1"] == pytest.approx(sum(clips) / 18)

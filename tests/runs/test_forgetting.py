@@ -111,7 +111,7 @@ def test_videos_that_can_not_be_read_are_not_asked_of_the_objective_either(fine_
     asked = []
     monkeypatch.setattr(forgetting, "pretext_metrics", lambda *args: asked.extend(args[3]["group"]))
     report = measure(fine_tuned, fine_tuned, tmp_path / "videos", tmp_path / "forgetting.json", dataset="videos")
-    assert [failure["video"] for failure in report["failed"]] == [str(broken)]
+    assert [tmp_path / "videos" / failure["video"] for failure in report["failed"]] == [broken]
     assert len(asked) == report["num_videos"] == 23 and str(broken) not in asked
 
 
