@@ -69,6 +69,10 @@ class C3DModelTest(VideoEncoderTests, unittest.TestCase):
     all_model_classes = (C3DModel, C3DForVideoClassification)
     depths: ClassVar[list[int]] = [1, 1, 2]
 
+    @unittest.skip("C3D's weights are channels-last, which is faster; under FSDP they are contiguous")
+    def test_load_contiguous_weights(self):
+        pass
+
 
 class R2Plus1DModelTest(VideoEncoderTests, unittest.TestCase):
     all_model_classes = (R2Plus1DModel, R2Plus1DForVideoClassification)
