@@ -21,6 +21,7 @@ import torch
 from typing_extensions import Self
 
 from hf_selfdistill.data.decoding import Video, VideoReader
+from hf_selfdistill.data.whole_files import whole_file
 
 __all__ = ["PreparedReader", "Trailer", "open_video", "write_prepared"]
 
@@ -122,9 +123,8 @@ def write_prepared(
     Raises:
         OSError: the file does not hold the frames that were written.
     """
-    unfinished = file.with_name(f".{file.name}.part")
     checksum = count = 0
-    try:
+    with whole_file(file) as unfinished:
         with av.open(str(unfinished), "w", format="mov") as container:
             stream = container.add_stream("rawvideo", rate=Fraction(fps).limit_denominator(1001))
             stream.height, stream.width, stream.pix_fmt = *size, "rgb24"
@@ -142,7 +142,4 @@ def write_prepared(
         reader = PreparedReader(unfinished, trailer)
         if zlib.crc32(reader._frames_in_file.data) != checksum:
             raise OSError(f"{unfinished} does not hold the frames that were written; check the disk")
-        unfinished.replace(file)
-    finally:
-        unfinished.unlink(missing_ok=True)
     return count

@@ -26,7 +26,7 @@ from hf_selfdistill.data.containers import VideoDecodingError, open_video_stream
 from hf_selfdistill.data.decoding import MAX_PIXELS, VideoReader
 from hf_selfdistill.data.prepared import Trailer, write_prepared
 from hf_selfdistill.data.video_files import videos_below
-from hf_selfdistill.data.whole_files import write_whole
+from hf_selfdistill.data.whole_files import whole_file, write_whole
 
 __all__ = ["TABLE", "CheckedVideo", "PrepareConfig", "prepare"]
 
@@ -179,9 +179,8 @@ def _decode(root: Path, target: Path | None, short_side: int, row: CheckedVideo)
             row.frames = sum(len(group) for group in _groups(reader, lambda frames: frames[:, :, :1, :1]))
         if target is not None:
             (target / row.video).parent.mkdir(parents=True, exist_ok=True)
-            unfinished = (target / row.video).with_name(f".{source.name}.part")
-            shutil.copy2(source, unfinished)
-            unfinished.replace(target / row.video)
+            with whole_file(target / row.video) as unfinished:
+                shutil.copy2(source, unfinished)
     except VideoDecodingError as error:
         row.reason = error.reason
     return row
