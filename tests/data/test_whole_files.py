@@ -1,8 +1,10 @@
 import json
 
 import pytest
+import torch
+from safetensors import safe_open
 
-from hf_selfdistill.data.whole_files import whole_file, write_json, write_whole
+from hf_selfdistill.data.whole_files import whole_file, write_json, write_tensors, write_whole
 
 
 def test_a_file_is_replaced_whole_and_nothing_is_left_beside_it(tmp_path):
@@ -43,3 +45,11 @@ def test_a_file_that_others_write_is_moved_into_place_only_if_it_is_whole(tmp_pa
         unfinished.write_bytes(b"new")
         assert file.read_bytes() == b"old"
     assert file.read_bytes() == b"new" and [f.name for f in tmp_path.iterdir()] == ["a.bin"]
+
+
+def test_tensors_of_any_memory_format_come_back_with_the_texts_about_them(tmp_path):
+    weight = torch.randn(2, 3, 4, 4, 4).to(memory_format=torch.channels_last_3d)
+    write_tensors(tmp_path / "a.safetensors", {"weight": weight}, {"objective": "pace"})
+    with safe_open(tmp_path / "a.safetensors", "pt") as saved:
+        assert torch.equal(saved.get_tensor("weight"), weight) and saved.metadata() == {"objective": "pace"}
+    assert [f.name for f in tmp_path.iterdir()] == ["a.safetensors"]

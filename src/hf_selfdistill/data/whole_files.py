@@ -7,12 +7,23 @@ import json
 import math
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["check_writable", "hash_of_file", "whole_file", "without_nan", "write_json", "write_whole"]
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = [
+    "check_writable",
+    "hash_of_file",
+    "whole_file",
+    "without_nan",
+    "write_json",
+    "write_tensors",
+    "write_whole",
+]
 
 
 def check_writable(folder: Path) -> None:
@@ -43,6 +54,14 @@ def write_json(file: Path, fields: dict[str, Any]) -> None:
     """Write a JSON file with `write_whole`: dictionaries are indented, each element of a list has its own line."""
     lines = ",\n  ".join(f"{json.dumps(name)}: {_indented(value)}" for name, value in without_nan(fields).items())
     write_whole(file, f"{{\n  {lines}\n}}\n")
+
+
+def write_tensors(file: Path, tensors: Mapping[str, Tensor], about: dict[str, str] | None = None) -> None:
+    """Write tensors, in any memory format, and texts about them with `whole_file`, as safetensors."""
+    from safetensors.torch import save_file  # loads PyTorch
+
+    with whole_file(file) as unfinished:
+        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, unfinished, about)
 
 
 def hash_of_file(file: Path) -> str:

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import BaseVideoProcessor, PreTrainedConfig, PreTrainedModel
 
 from hf_selfdistill.data.unlabelled import VideoViews
-from hf_selfdistill.data.whole_files import whole_file
+from hf_selfdistill.data.whole_files import write_tensors
 
 __all__ = ["OBJECTIVE_NAME", "Objective", "ObjectiveOutput"]
 
@@ -109,13 +109,20 @@ class Objective(nn.Module, ABC):
 
     def save(self, folder: str | Path) -> None:
         """Write all weights and buffers except the encoder's to `objective.safetensors`."""
-        added = {name: tensor.contiguous() for name, tensor in self._added().items()}
         about = {"objective": self.name, "arguments": json.dumps(self.arguments_that_count())}
-        with whole_file(Path(folder) / OBJECTIVE_NAME) as file:
-            save_file(added, file, about)
+        write_tensors(Path(folder) / OBJECTIVE_NAME, self._added(), about)
 
     def load(self, folder: str | Path) -> None:
         """Restore the weights and buffers that `save` wrote.
+
+        Raises:
+            ValueError: `check` refuses the file.
+        """
+        self.check(folder)
+        self.load_state_dict(load_file(Path(folder) / OBJECTIVE_NAME), strict=False)
+
+    def check(self, folder: str | Path) -> None:
+        """Check what `save` wrote, without reading the weights.
 
         Raises:
             ValueError: the file is missing or damaged, or its objective, arguments or shapes differ.
@@ -123,9 +130,8 @@ class Objective(nn.Module, ABC):
         file = Path(folder) / OBJECTIVE_NAME
         try:
             with safe_open(file, "pt") as saved:
-                self._check(saved.metadata() or {})
+                self._check_arguments(saved.metadata() or {})
                 self._check_shapes({name: tuple(saved.get_slice(name).get_shape()) for name in saved.keys()})
-            self.load_state_dict(load_file(file), strict=False)
         except (OSError, SafetensorError, ValueError) as error:
             raise ValueError(
                 f"the objective can't be restored from {file} ({' '.join(str(error).split())}); resume from another "
@@ -135,7 +141,7 @@ class Objective(nn.Module, ABC):
     def _added(self) -> dict[str, Tensor]:
         return {name: tensor for name, tensor in self.state_dict().items() if not name.startswith("encoder.")}
 
-    def _check(self, about: dict[str, str]) -> None:
+    def _check_arguments(self, about: dict[str, str]) -> None:
         if about.get("objective") != self.name:
             raise ValueError(f"its objective is {about.get('objective', 'unknown')}, not {self.name}")
         mine = json.loads(json.dumps(self.arguments_that_count()))  # turns tuples into lists, as in the file

@@ -198,7 +198,7 @@ class PretrainingTrainer(VideoTrainer):
 
     def _begin_record(self, checkpoint: str | None) -> None:
         if checkpoint is not None:
-            self.model.load(checkpoint)  # a checkpoint of another objective is refused before the record is written
+            self.model.check(checkpoint)  # before the record is written
         super()._begin_record(checkpoint)
 
     def _load_weights(self, checkpoint: str | None) -> bool:

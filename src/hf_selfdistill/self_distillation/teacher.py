@@ -7,11 +7,11 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from hf_selfdistill.data.whole_files import whole_file
+from hf_selfdistill.data.whole_files import write_tensors
 from hf_selfdistill.models.features import copy_encoder, logits_of
 from hf_selfdistill.models.folding import fold_batch_norm, without_batch_norm
 from hf_selfdistill.training.buffers import share_buffers
@@ -91,9 +91,7 @@ class Teacher:
 
     def save(self, folder: str | Path) -> None:
         """Write `teacher.safetensors` into a checkpoint."""
-        state = self.encoder.state_dict() | self._averages
-        with whole_file(Path(folder) / TEACHER_NAME) as file:
-            save_file({name: tensor.contiguous() for name, tensor in state.items()}, file)
+        write_tensors(Path(folder) / TEACHER_NAME, self.encoder.state_dict() | self._averages)
 
     @torch.no_grad()
     def load(self, folder: str | Path) -> None:

@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from accelerate.utils import gather
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from hf_selfdistill.data.whole_files import whole_file
+from hf_selfdistill.data.whole_files import write_tensors
 from hf_selfdistill.self_distillation.terms import merge_moments, moments
 
 __all__ = ["SCALE_NAME", "FeatureVariance"]
@@ -65,8 +65,7 @@ class FeatureVariance(TrainerCallback):
     def save(self, folder: str | Path) -> None:
         """Write `distill_scale.safetensors` into a checkpoint."""
         assert self._moments is not None
-        with whole_file(Path(folder) / SCALE_NAME) as file:
-            save_file({"moments": self._moments}, file)
+        write_tensors(Path(folder) / SCALE_NAME, {"moments": self._moments})
 
     def load(self, folder: str | Path) -> None:
         """Restore the variance from a checkpoint.

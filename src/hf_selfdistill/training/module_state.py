@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import nn
 
-from hf_selfdistill.data.whole_files import whole_file
+from hf_selfdistill.data.whole_files import write_tensors
 
 __all__ = ["ModuleState"]
 
@@ -26,9 +26,7 @@ class ModuleState:
 
     def save(self, folder: str | Path) -> None:
         """Write the file into a checkpoint."""
-        state = self.module.state_dict()
-        with whole_file(Path(folder) / self.name) as file:
-            save_file({name: tensor.contiguous() for name, tensor in state.items()}, file)
+        write_tensors(Path(folder) / self.name, self.module.state_dict())
 
     def load(self, folder: str | Path) -> None:
         """Restore the module from a checkpoint.
