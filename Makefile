@@ -22,7 +22,7 @@ $(STAMP) $(LOWEST): setup.cfg pyproject.toml
 	$(@D)/bin/python -m pip install --quiet --constraint $(CONSTRAINTS) --no-build-isolation --editable '.[dev]'
 	touch $@
 
-demo: $(STAMP)  ## Run both stages on generated videos, with and without self-distillation (5 minutes)
+demo: $(STAMP)  ## Run both stages on generated videos, with and without self-distillation (2 to 3 minutes)
 	HF_HUB_OFFLINE=1 $(BIN)/python scripts/demo.py
 
 reproduce-smoke: $(STAMP)  ## Reproduce the paper in small: both stages, eight rows, both tables (2 minutes)
